@@ -1,0 +1,251 @@
+"""What can happen to a flow: facts from its host, requests from people.
+
+Rule: an event only says what was seen or asked; whether it counts is the verdict of
+the reducer (semantics, section 4). Choices such as `outcome` or `response` are plain
+strings, so that an event with an unknown one exists and gets its verdict.
+Every event carries `at_ms`, the host's clock in milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, Union
+
+from attrs import field, frozen
+
+from conductor_core.payload import EMPTY, NULL, Payload
+from conductor_core.spec import GroupSpec
+
+
+@frozen(kw_only=True)
+class StepError:
+    """Why work failed.
+
+    `non_retryable`: automatic retries are pointless, and the message may be shown to
+    people. `terminal`: no retry of any kind. `retry_after_ms`: wait at least so long.
+    """
+
+    message: str = ""
+    type: str = "Error"
+    non_retryable: bool = False
+    terminal: bool = False
+    retry_after_ms: int | None = None
+    details: Payload = field(default=NULL, converter=Payload.of)
+    cause: StepError | None = None
+
+
+@frozen(kw_only=True)
+class PolicyReport:
+    """What the policies said of the work; `evaluated` false: evaluation itself failed."""
+
+    deny_violations: tuple[str, ...] = field(default=(), converter=tuple)
+    warn_violations: tuple[str, ...] = field(default=(), converter=tuple)
+    passed_policy_ids: tuple[str, ...] = field(default=(), converter=tuple)
+    evaluated: bool = True
+
+
+@frozen(kw_only=True)
+class FlowStarted:
+    """The host begins the flow; sent once, answers `initial_state`."""
+
+    at_ms: int
+
+
+@frozen(kw_only=True)
+class GroupsGenerated:
+    """The host's generator delivered groups; answers `generate-steps`.
+
+    With `complete` false more deliveries follow.
+    """
+
+    at_ms: int
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    complete: bool = True
+
+
+@frozen(kw_only=True)
+class GenerationFailed:
+    """The host's generator failed; answers `generate-steps`."""
+
+    at_ms: int
+    error: StepError = StepError()
+
+
+@frozen(kw_only=True)
+class StepStarted:
+    """A worker took the attempt up; may be left out."""
+
+    at_ms: int
+    attempt: str
+
+
+@frozen(kw_only=True)
+class StepFinished:
+    """The work of an attempt ended; answers `dispatch-step`.
+
+    `outcome` is `succeeded`, `failed` or `cancelled`; any other is read as failed.
+    """
+
+    at_ms: int
+    attempt: str
+    outcome: str
+    directive: str | None = None
+    output: Payload = field(default=NULL, converter=Payload.of)
+    error: StepError | None = None
+    noop: bool | Literal["unknown"] = "unknown"
+    policy: PolicyReport | None = None
+    subject: str | None = None
+    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+
+
+@frozen(kw_only=True)
+class TimerFired:
+    """A timer is due, never before its time; answers `schedule-timer`."""
+
+    at_ms: int
+    timer: str
+
+
+@frozen(kw_only=True)
+class ContinueAsNewSuggested:
+    """The host's history grows long; sent at any time, for the incarnation it saw."""
+
+    at_ms: int
+    incarnation: int
+
+
+@frozen(kw_only=True)
+class ContinuedAsNew:
+    """The host runs on with a fresh history; answers `continue-as-new`."""
+
+    at_ms: int
+    incarnation: int
+
+
+@frozen(kw_only=True)
+class ApprovalResponded:
+    """A person answers an open approval; answers `request-approval`.
+
+    `response` is `approve`, `deny`, `skip-current`, `skip-current-and-dependents` or
+    `retry`. A `subject` that is given must be the one that was asked about.
+    """
+
+    at_ms: int
+    step: str
+    response: str
+    by: str
+    note: str | None = None
+    subject: str | None = None
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class ApprovalOptionChanged:
+    """A person sets the flow's approval option: `prompt` or `approve-all`."""
+
+    at_ms: int
+    option: str
+    by: str
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class CancelRequested:
+    """A person cancels the flow, by itself or by naming one of its groups or steps."""
+
+    at_ms: int
+    by: str
+    group: str | None = None
+    step: str | None = None
+    reason: str | None = None
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class RerunRequested:
+    """A person retries or skips a failed step (semantics, section 10).
+
+    `step_id` is a step key or an attempt id; `operation` `retry-step` or `skip-step`.
+    """
+
+    at_ms: int
+    by: str
+    flow_id: str
+    step_id: str
+    operation: str = "retry-step"
+    stale_plan: bool = False
+    replan_step_id: str | None = None
+    continue_from_idx: int = 0
+    additional_skip_step_ids: tuple[str, ...] = field(default=(), converter=tuple)
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class GroupRetryRequested:
+    """A person retries a parked or stopped group as a whole."""
+
+    at_ms: int
+    group: str
+    by: str
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class RetryNowRequested:
+    """A person cuts the backoff of a step or of its group short."""
+
+    at_ms: int
+    step: str
+    by: str
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class PauseRequested:
+    """A person holds the flow: active work runs on, nothing new starts."""
+
+    at_ms: int
+    by: str
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class ResumeRequested:
+    """A person lets a paused flow go on."""
+
+    at_ms: int
+    by: str
+    request_id: str | None = None
+
+
+@frozen(kw_only=True)
+class AppendRequested:
+    """A person adds groups at the end of the flow."""
+
+    at_ms: int
+    by: str
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    request_id: str | None = None
+
+
+Fact: TypeAlias = Union[
+    FlowStarted,
+    GroupsGenerated,
+    GenerationFailed,
+    StepStarted,
+    StepFinished,
+    TimerFired,
+    ContinueAsNewSuggested,
+    ContinuedAsNew,
+]
+Request: TypeAlias = Union[
+    ApprovalResponded,
+    ApprovalOptionChanged,
+    CancelRequested,
+    RerunRequested,
+    GroupRetryRequested,
+    RetryNowRequested,
+    PauseRequested,
+    ResumeRequested,
+    AppendRequested,
+]
+Event: TypeAlias = Union[Fact, Request]

@@ -1,0 +1,83 @@
+"""JSON values, frozen: what travels through a flow without being looked at.
+
+A payload is held as its canonical JSON text (sorted keys, compact, no NaN), so that
+it is hashable, compares by that text (`1`, `1.0` and `true` differ) and costs nothing
+to copy (S1.5). Nothing here knows what a payload means.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Final
+
+from attrs import frozen
+
+from conductor_core.errors import PayloadError
+
+_encoder = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def canonical_text(value: object) -> str:
+    """Write a JSON value as canonical text; raise PayloadError for any other value."""
+    try:
+        _check_keys(value)
+        text = _encoder.encode(value)
+        text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError(f"not a JSON value: {_shown(value)} ({error})") from None
+    return text
+
+
+def _check_keys(value: object) -> None:
+    """Refuse what `json` would turn into text silently: keys that are no strings."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"key {key!r} is no string")
+            _check_keys(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_keys(item)
+
+
+def _shown(value: object) -> str:
+    """Show a value in a message, cut when it is long."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} nested too deeply"
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@frozen
+class Payload:
+    """One frozen JSON value; build it with `Payload.of`, read it with `value`."""
+
+    text: str
+    EMPTY: ClassVar[Payload]
+    NULL: ClassVar[Payload]
+
+    @staticmethod
+    def of(value: object) -> Payload:
+        """Freeze a JSON value (a Payload is returned as it is)."""
+        if isinstance(value, Payload):
+            return value
+        if value is None:
+            return Payload.NULL
+        if value == {} and isinstance(value, dict):
+            return Payload.EMPTY
+        return Payload(canonical_text(value))
+
+    @property
+    def value(self) -> Any:
+        """A fresh, mutable copy of the value."""
+        return json.loads(self.text)
+
+
+Payload.EMPTY = Payload("{}")
+Payload.NULL = Payload("null")
+
+EMPTY: Final = Payload.EMPTY
+NULL: Final = Payload.NULL

@@ -1,0 +1,229 @@
+"""What a flow is: declared once, validated when the FlowSpec is built (S2.1).
+
+Rule: the parts (GroupSpec, StepSpec, ...) only hold their fields, so that an event with
+bad groups exists and gets its verdict from the same validator.
+Durations are integer milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import field, frozen
+
+from conductor_core.errors import SpecError
+from conductor_core.payload import EMPTY, Payload
+
+KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+FLOW_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
+
+Problem = tuple[str, str]
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How often and after what wait failed work is tried again (S2.2, S6.14-S6.16)."""
+
+    max_retries: int = 10
+    max_auto_retries: int = 0
+    scope: str = "step"
+    backoff_ms: tuple[int, ...] = field(default=(30_000, 120_000, 300_000), converter=tuple)
+    jitter: bool = True
+
+
+@frozen(kw_only=True)
+class ApprovalSpec:
+    """Who must approve the work of a step before the flow goes on (section 8)."""
+
+    required: int = 1
+    approvers: tuple[str, ...] | None = field(
+        default=None, converter=lambda names: None if names is None else tuple(names)
+    )
+    timeout_ms: int | None = None
+    stale_after_ms: int | None = None
+    auto_approve_on_policy_pass: bool = False
+    skip_scope: str = "group"
+
+
+@frozen(kw_only=True)
+class StepSpec:
+    """One step; `work` names its handler, `needs` the steps whose outputs it gets.
+
+    `retryable` and `skippable` say whether a person may retry or skip it.
+    """
+
+    key: str
+    work: str | None = None
+    input: Payload = field(default=EMPTY, converter=Payload.of)
+    approval: ApprovalSpec | None = None
+    retry: RetryPolicy = RetryPolicy()
+    retryable: bool = True
+    skippable: bool = True
+    skip_on_failure: bool = False
+    skip_if_noop: bool = False
+    skipped: bool = False
+    timeout_ms: int | None = None
+    needs: tuple[str, ...] = field(default=(), converter=tuple)
+    on_recovery: str = "redispatch"
+    name: str | None = None
+    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+
+    @property
+    def handler(self) -> str:
+        """The name of the work: `work`, or the key where none is given."""
+        return self.key if self.work is None else self.work
+
+
+@frozen(kw_only=True)
+class GroupSpec:
+    """Steps that run one after another, or together when `parallel`."""
+
+    key: str
+    steps: tuple[StepSpec, ...] = field(default=(), converter=tuple)
+    parallel: bool = False
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    name: str | None = None
+    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+
+
+@frozen(kw_only=True)
+class FlowOptions:
+    """Choices that hold for the whole flow."""
+
+    approval: str = "prompt"
+    on_failure: str = "stop"
+    continue_as_new_every: int | None = None
+    max_parallel: int | None = None
+    cancel_grace_ms: int = 30_000
+
+
+@frozen(kw_only=True)
+class FlowSpec:
+    """A flow: groups that run in order; none at all means that they are generated.
+
+    Raises SpecError, listing every problem with its path.
+    """
+
+    type: str = "flow"
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    options: FlowOptions = FlowOptions()
+    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+
+    def __attrs_post_init__(self) -> None:
+        problems = [*_option_problems(self.options), *group_problems(self.groups)]
+        if not isinstance(self.type, str) or not self.type:
+            problems.insert(0, ("type", f"expected a name, got {self.type!r}"))
+        if problems:
+            raise SpecError(tuple(problems))
+
+
+def flow_id_problems(flow_id: str) -> list[Problem]:
+    """Say what is wrong with a flow id (S2.1)."""
+    if isinstance(flow_id, str) and FLOW_ID.fullmatch(flow_id):
+        return []
+    return [("flow_id", f"{flow_id!r} does not match {FLOW_ID.pattern}")]
+
+
+def _option_problems(options: FlowOptions) -> Iterator[Problem]:
+    yield from _choice("options.approval", options.approval, "prompt", "approve-all")
+    yield from _choice("options.on_failure", options.on_failure, "stop", "await-retry")
+    every = "options.continue_as_new_every"
+    yield from _at_least(1, every, options.continue_as_new_every, optional=True)
+    yield from _at_least(1, "options.max_parallel", options.max_parallel, optional=True)
+    yield from _at_least(0, "options.cancel_grace_ms", options.cancel_grace_ms)
+
+
+def group_problems(
+    groups: tuple[GroupSpec, ...],
+    known_steps: frozenset[str] = frozenset(),
+    *,
+    path: str = "groups",
+) -> list[Problem]:
+    """Say what is wrong with groups that follow the steps known so far (S2.1)."""
+    problems: list[Problem] = []
+    group_keys: set[str] = set()
+    earlier: set[str] = set(known_steps)
+    for index, group in enumerate(groups):
+        place = f"{path}[{index}]"
+        problems += _key_problems(f"{place}.key", group.key, group_keys)
+        problems += _at_least(1, f"{place}.max_parallel", group.max_parallel, optional=True)
+        if not group.steps:
+            problems.append((f"{place}.steps", "expected at least one step"))
+        before_group = frozenset(earlier)
+        for number, step in enumerate(group.steps):
+            where = f"{place}.steps[{number}]"
+            visible = before_group if group.parallel else earlier
+            problems += _needs_problems(f"{where}.needs", step, visible)
+            problems += _key_problems(f"{where}.key", step.key, earlier)
+            problems += _step_problems(where, step)
+    return problems
+
+
+def _key_problems(path: str, key: str, taken: set[str]) -> Iterator[Problem]:
+    """Check one key and remember it."""
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        yield path, f"{key!r} does not match {KEY.pattern}"
+    elif key in taken:
+        yield path, f"{key!r} is used twice"
+    else:
+        taken.add(key)
+
+
+def _needs_problems(path: str, step: StepSpec, visible: frozenset[str] | set[str]) -> list[Problem]:
+    problems = [
+        (f"{path}[{index}]", f"{need!r} is no step that runs earlier")
+        for index, need in enumerate(step.needs)
+        if need not in visible
+    ]
+    if len(set(step.needs)) != len(step.needs):
+        problems.append((path, f"names a step twice: {list(step.needs)!r}"))
+    return problems
+
+
+def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
+    if step.work == "":
+        yield f"{path}.work", "expected a name, got ''"
+    yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms, optional=True)
+    yield from _choice(f"{path}.on_recovery", step.on_recovery, "redispatch", "fail")
+    yield from _retry_problems(f"{path}.retry", step.retry)
+    if step.approval is not None:
+        yield from _approval_problems(f"{path}.approval", step.approval)
+
+
+def _retry_problems(path: str, retry: RetryPolicy) -> Iterator[Problem]:
+    yield from _at_least(0, f"{path}.max_retries", retry.max_retries)
+    yield from _at_least(0, f"{path}.max_auto_retries", retry.max_auto_retries)
+    yield from _choice(f"{path}.scope", retry.scope, "step", "group")
+    for index, wait in enumerate(retry.backoff_ms):
+        yield from _at_least(0, f"{path}.backoff_ms[{index}]", wait)
+
+
+def _approval_problems(path: str, approval: ApprovalSpec) -> Iterator[Problem]:
+    yield from _at_least(1, f"{path}.required", approval.required)
+    yield from _at_least(0, f"{path}.timeout_ms", approval.timeout_ms, optional=True)
+    yield from _at_least(0, f"{path}.stale_after_ms", approval.stale_after_ms, optional=True)
+    yield from _choice(f"{path}.skip_scope", approval.skip_scope, "group", "step")
+    if approval.approvers is None:
+        return
+    distinct = len(set(approval.approvers))
+    if distinct != len(approval.approvers):
+        yield f"{path}.approvers", f"names a person twice: {list(approval.approvers)!r}"
+    if isinstance(approval.required, int) and approval.required > distinct:
+        yield f"{path}.required", f"{approval.required!r} is more than {distinct} approvers"
+
+
+def _choice(path: str, value: str, *choices: str) -> Iterator[Problem]:
+    if value not in choices:
+        yield path, f"expected one of {', '.join(choices)}, got {value!r}"
+
+
+def _at_least(
+    least: int, path: str, value: int | None, *, optional: bool = False
+) -> Iterator[Problem]:
+    if value is None and optional:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        yield path, f"expected an integer of at least {least}, got {value!r}"
