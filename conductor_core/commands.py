@@ -10,6 +10,7 @@ from typing import TypeAlias, Union
 
 from attrs import frozen
 
+from conductor_core.errors import FlowCancelled, FlowStopped, NotApproved
 from conductor_core.payload import Payload
 
 
@@ -25,8 +26,6 @@ class Outcome:
 
     def raise_for_status(self) -> None:
         """Raise FlowStopped, NotApproved or FlowCancelled unless the flow succeeded."""
-        from conductor_core.errors import FlowCancelled, FlowStopped, NotApproved
-
         if self.status == "cancelled":
             raise FlowCancelled(message=self.message)
         if self.reason in ("denied", "approval-expired"):

@@ -6,7 +6,29 @@ flow, the owner of a history, and hosts that prefer exceptions to outcomes.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from reprlib import Repr
+from typing import Any, Final, TypeAlias
+
+Problem: TypeAlias = tuple[str, str]
+"""A place, as a path such as `groups[1].steps[0].key`, and what is wrong there."""
+
+WIDTH: Final = 80
+TOLD: Final = 10
+"""So many problems stand in a message; the exception holds them all."""
+
+_repr: Final = Repr()
+_repr.maxstring = _repr.maxlong = _repr.maxother = WIDTH
+
+
+def shown(value: object) -> str:
+    """Show a value in a message, cut when it is long, whatever it is."""
+    try:
+        text = _repr.repr(value)
+    except ValueError:
+        # Python refuses to write integers of thousands of digits.
+        text = f"an enormous {type(value).__name__}"
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
 
 
 class ConductorError(Exception):
@@ -33,13 +55,24 @@ class PayloadError(ConductorError, ValueError):
 class FormatError(ConductorError):
     """Decoded data that does not have the declared shape.
 
-    `path` names the place (`groups[1].steps[0].key`), `problem` what is wrong.
+    `path` names the place (`groups[1].steps[0].key`), `problem` what is wrong; they are
+    the first of `problems`.
     """
 
-    def __init__(self, path: str, problem: str) -> None:
+    def __init__(self, path: str, problem: str, *more: Problem) -> None:
         self.path = path
         self.problem = problem
-        super().__init__(f"{path}: {problem}" if path else problem)
+        self.problems: tuple[Problem, ...] = ((path, problem), *more)
+        told = [f"{place}: {text}" if place else text for place, text in self.problems[:TOLD]]
+        if len(self.problems) > TOLD:
+            told.append(f"and {len(self.problems) - TOLD} problems more")
+        super().__init__("; ".join(told))
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> FormatError:
+        """The error that tells these problems, of which there is at least one."""
+        first, *more = problems
+        return cls(*first, *more)
 
 
 class SpecError(ConductorError):
@@ -64,6 +97,10 @@ class LogError(ConductorError):
         self.reason = reason
         self.line = line
         super().__init__(reason if line is None else f"line {line}: {reason}")
+
+
+class LogTruncated(LogError):
+    """The last line was cut off while it was written: what stands before it is usable."""
 
 
 class ReplayDivergence(LogError):

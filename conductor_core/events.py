@@ -8,12 +8,13 @@ Every event carries `at_ms`, the host's clock in milliseconds.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, Union
+from typing import Final, Literal, TypeAlias, Union
 
 from attrs import field, frozen
+from typing_extensions import TypeIs
 
-from conductor_core.payload import EMPTY, NULL, Payload
-from conductor_core.spec import GroupSpec
+from conductor_core.payload import EMPTY, NULL, Payload, freeze
+from conductor_core.spec import GroupSpec, groups_of, texts
 
 
 @frozen(kw_only=True)
@@ -29,7 +30,7 @@ class StepError:
     non_retryable: bool = False
     terminal: bool = False
     retry_after_ms: int | None = None
-    details: Payload = field(default=NULL, converter=Payload.of)
+    details: Payload = field(default=NULL, converter=freeze)
     cause: StepError | None = None
 
 
@@ -37,9 +38,9 @@ class StepError:
 class PolicyReport:
     """What the policies said of the work; `evaluated` false: evaluation itself failed."""
 
-    deny_violations: tuple[str, ...] = field(default=(), converter=tuple)
-    warn_violations: tuple[str, ...] = field(default=(), converter=tuple)
-    passed_policy_ids: tuple[str, ...] = field(default=(), converter=tuple)
+    deny_violations: tuple[str, ...] = field(default=(), converter=texts)
+    warn_violations: tuple[str, ...] = field(default=(), converter=texts)
+    passed_policy_ids: tuple[str, ...] = field(default=(), converter=texts)
     evaluated: bool = True
 
 
@@ -58,7 +59,7 @@ class GroupsGenerated:
     """
 
     at_ms: int
-    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
     complete: bool = True
 
 
@@ -89,12 +90,12 @@ class StepFinished:
     attempt: str
     outcome: str
     directive: str | None = None
-    output: Payload = field(default=NULL, converter=Payload.of)
+    output: Payload = field(default=NULL, converter=freeze)
     error: StepError | None = None
     noop: bool | Literal["unknown"] = "unknown"
     policy: PolicyReport | None = None
     subject: str | None = None
-    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+    metadata: Payload = field(default=EMPTY, converter=freeze)
 
 
 @frozen(kw_only=True)
@@ -175,7 +176,7 @@ class RerunRequested:
     stale_plan: bool = False
     replan_step_id: str | None = None
     continue_from_idx: int = 0
-    additional_skip_step_ids: tuple[str, ...] = field(default=(), converter=tuple)
+    additional_skip_step_ids: tuple[str, ...] = field(default=(), converter=texts)
     request_id: str | None = None
 
 
@@ -223,7 +224,7 @@ class AppendRequested:
 
     at_ms: int
     by: str
-    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
     request_id: str | None = None
 
 
@@ -249,3 +250,25 @@ Request: TypeAlias = Union[
     AppendRequested,
 ]
 Event: TypeAlias = Union[Fact, Request]
+
+REQUESTS: Final = (
+    ApprovalResponded,
+    ApprovalOptionChanged,
+    CancelRequested,
+    RerunRequested,
+    GroupRetryRequested,
+    RetryNowRequested,
+    PauseRequested,
+    ResumeRequested,
+    AppendRequested,
+)
+
+
+def is_request(event: Event) -> TypeIs[Request]:
+    """Whether an event comes from a person, and may be rejected (S4.2)."""
+    return isinstance(event, REQUESTS)
+
+
+def request_id_of(event: Event) -> str | None:
+    """The id under which a request is remembered; facts have none (S4.5)."""
+    return event.request_id if is_request(event) else None

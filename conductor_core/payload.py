@@ -8,7 +8,8 @@ to copy (S1.5). Nothing here knows what a payload means.
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -53,22 +54,17 @@ def _shown(value: object) -> str:
 
 @frozen
 class Payload:
-    """One frozen JSON value; build it with `Payload.of`, read it with `value`."""
+    """One frozen JSON value; build it with `freeze`, read it with `value`."""
 
     text: str
-    EMPTY: ClassVar[Payload]
-    NULL: ClassVar[Payload]
 
     @staticmethod
-    def of(value: object) -> Payload:
-        """Freeze a JSON value (a Payload is returned as it is)."""
-        if isinstance(value, Payload):
-            return value
-        if value is None:
-            return Payload.NULL
-        if value == {} and isinstance(value, dict):
-            return Payload.EMPTY
-        return Payload(canonical_text(value))
+    def record(fields: Mapping[str, Payload]) -> Payload:
+        """Freeze an object whose values are frozen already."""
+        if not fields:
+            return EMPTY
+        entries = (f"{_encoder.encode(key)}:{fields[key].text}" for key in sorted(fields))
+        return Payload("{" + ",".join(entries) + "}")
 
     @property
     def value(self) -> Any:
@@ -76,8 +72,16 @@ class Payload:
         return json.loads(self.text)
 
 
-Payload.EMPTY = Payload("{}")
-Payload.NULL = Payload("null")
+EMPTY: Final = Payload("{}")
+NULL: Final = Payload("null")
 
-EMPTY: Final = Payload.EMPTY
-NULL: Final = Payload.NULL
+
+def freeze(value: object) -> Payload:
+    """Freeze a JSON value (a Payload is returned as it is); raise PayloadError for any other."""
+    if isinstance(value, Payload):
+        return value
+    if value is None:
+        return NULL
+    if isinstance(value, dict) and not value:
+        return EMPTY
+    return Payload(canonical_text(value))

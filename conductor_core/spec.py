@@ -8,18 +8,41 @@ Durations are integer milliseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Container, Iterable, Iterator
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
 from conductor_core.errors import SpecError
-from conductor_core.payload import EMPTY, Payload
+from conductor_core.payload import EMPTY, Payload, freeze
 
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FLOW_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 
-Problem = tuple[str, str]
+Problem: TypeAlias = tuple[str, str]
+
+
+def integers(items: Iterable[int]) -> tuple[int, ...]:
+    """Freeze a row of integers."""
+    return tuple(items)
+
+
+def texts(items: Iterable[str]) -> tuple[str, ...]:
+    """Freeze a row of texts."""
+    return tuple(items)
+
+
+def _names(items: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if items is None else tuple(items)
+
+
+def _steps(items: Iterable[StepSpec]) -> tuple[StepSpec, ...]:
+    return tuple(items)
+
+
+def groups_of(items: Iterable[GroupSpec]) -> tuple[GroupSpec, ...]:
+    """Freeze a row of groups."""
+    return tuple(items)
 
 
 @frozen(kw_only=True)
@@ -29,7 +52,7 @@ class RetryPolicy:
     max_retries: int = 10
     max_auto_retries: int = 0
     scope: str = "step"
-    backoff_ms: tuple[int, ...] = field(default=(30_000, 120_000, 300_000), converter=tuple)
+    backoff_ms: tuple[int, ...] = field(default=(30_000, 120_000, 300_000), converter=integers)
     jitter: bool = True
 
 
@@ -38,13 +61,14 @@ class ApprovalSpec:
     """Who must approve the work of a step before the flow goes on (section 8)."""
 
     required: int = 1
-    approvers: tuple[str, ...] | None = field(
-        default=None, converter=lambda names: None if names is None else tuple(names)
-    )
+    approvers: tuple[str, ...] | None = field(default=None, converter=_names)
     timeout_ms: int | None = None
     stale_after_ms: int | None = None
     auto_approve_on_policy_pass: bool = False
     skip_scope: str = "group"
+
+
+DEFAULT_APPROVAL: Final = ApprovalSpec()
 
 
 @frozen(kw_only=True)
@@ -56,7 +80,7 @@ class StepSpec:
 
     key: str
     work: str | None = None
-    input: Payload = field(default=EMPTY, converter=Payload.of)
+    input: Payload = field(default=EMPTY, converter=freeze)
     approval: ApprovalSpec | None = None
     retry: RetryPolicy = RetryPolicy()
     retryable: bool = True
@@ -65,15 +89,20 @@ class StepSpec:
     skip_if_noop: bool = False
     skipped: bool = False
     timeout_ms: int | None = None
-    needs: tuple[str, ...] = field(default=(), converter=tuple)
+    needs: tuple[str, ...] = field(default=(), converter=texts)
     on_recovery: str = "redispatch"
     name: str | None = None
-    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+    metadata: Payload = field(default=EMPTY, converter=freeze)
 
     @property
     def handler(self) -> str:
         """The name of the work: `work`, or the key where none is given."""
         return self.key if self.work is None else self.work
+
+    @property
+    def approval_spec(self) -> ApprovalSpec:
+        """Its approval, or the default one where only a worker asks for it (S6.7)."""
+        return DEFAULT_APPROVAL if self.approval is None else self.approval
 
 
 @frozen(kw_only=True)
@@ -81,12 +110,12 @@ class GroupSpec:
     """Steps that run one after another, or together when `parallel`."""
 
     key: str
-    steps: tuple[StepSpec, ...] = field(default=(), converter=tuple)
+    steps: tuple[StepSpec, ...] = field(default=(), converter=_steps)
     parallel: bool = False
     max_parallel: int | None = None
     fail_fast: bool = False
     name: str | None = None
-    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+    metadata: Payload = field(default=EMPTY, converter=freeze)
 
 
 @frozen(kw_only=True)
@@ -108,19 +137,18 @@ class FlowSpec:
     """
 
     type: str = "flow"
-    groups: tuple[GroupSpec, ...] = field(default=(), converter=tuple)
+    groups: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
     options: FlowOptions = FlowOptions()
-    metadata: Payload = field(default=EMPTY, converter=Payload.of)
+    metadata: Payload = field(default=EMPTY, converter=freeze)
 
     def __attrs_post_init__(self) -> None:
         problems = [*_option_problems(self.options), *group_problems(self.groups)]
-        if not isinstance(self.type, str) or not self.type:
-            problems.insert(0, ("type", f"expected a name, got {self.type!r}"))
+        problems = [*_name_problems("type", self.type), *problems]
         if problems:
             raise SpecError(tuple(problems))
 
 
-def flow_id_problems(flow_id: str) -> list[Problem]:
+def flow_id_problems(flow_id: object) -> list[Problem]:
     """Say what is wrong with a flow id (S2.1)."""
     if isinstance(flow_id, str) and FLOW_ID.fullmatch(flow_id):
         return []
@@ -138,54 +166,56 @@ def _option_problems(options: FlowOptions) -> Iterator[Problem]:
 
 def group_problems(
     groups: tuple[GroupSpec, ...],
-    known_steps: frozenset[str] = frozenset(),
+    known: Container[str] = (),
     *,
     path: str = "groups",
 ) -> list[Problem]:
-    """Say what is wrong with groups that follow the steps known so far (S2.1)."""
+    """Say what is wrong with groups that come after the `known` steps (S2.1)."""
     problems: list[Problem] = []
-    group_keys: set[str] = set()
-    earlier: set[str] = set(known_steps)
+    group_keys: dict[str, int] = {}
+    placed: dict[str, int] = {}
     for index, group in enumerate(groups):
         place = f"{path}[{index}]"
-        problems += _key_problems(f"{place}.key", group.key, group_keys)
+        problems += _key_problems(f"{place}.key", group.key, group_keys, index)
         problems += _at_least(1, f"{place}.max_parallel", group.max_parallel, optional=True)
         if not group.steps:
             problems.append((f"{place}.steps", "expected at least one step"))
-        before_group = frozenset(earlier)
+        last = index if group.parallel else index + 1
         for number, step in enumerate(group.steps):
             where = f"{place}.steps[{number}]"
-            visible = before_group if group.parallel else earlier
-            problems += _needs_problems(f"{where}.needs", step, visible)
-            problems += _key_problems(f"{where}.key", step.key, earlier)
+            missing = [
+                need for need in step.needs if need not in known and placed.get(need, last) >= last
+            ]
+            problems += _needs_problems(f"{where}.needs", step, missing)
+            problems += _key_problems(f"{where}.key", step.key, placed, index)
             problems += _step_problems(where, step)
     return problems
 
 
-def _key_problems(path: str, key: str, taken: set[str]) -> Iterator[Problem]:
-    """Check one key and remember it."""
+def _key_problems(path: str, key: object, taken: dict[str, int], index: int) -> Iterator[Problem]:
+    """Check one key and remember the group it stands in."""
     if not isinstance(key, str) or not KEY.fullmatch(key):
         yield path, f"{key!r} does not match {KEY.pattern}"
     elif key in taken:
         yield path, f"{key!r} is used twice"
     else:
-        taken.add(key)
+        taken[key] = index
 
 
-def _needs_problems(path: str, step: StepSpec, visible: frozenset[str] | set[str]) -> list[Problem]:
-    problems = [
-        (f"{path}[{index}]", f"{need!r} is no step that runs earlier")
-        for index, need in enumerate(step.needs)
-        if need not in visible
-    ]
+def _needs_problems(path: str, step: StepSpec, missing: list[str]) -> Iterator[Problem]:
+    for need in missing:
+        yield path, f"{need!r} is no step that runs earlier"
     if len(set(step.needs)) != len(step.needs):
-        problems.append((path, f"names a step twice: {list(step.needs)!r}"))
-    return problems
+        yield path, f"names a step twice: {list(step.needs)!r}"
+
+
+def _name_problems(path: str, name: object) -> Iterator[Problem]:
+    if not isinstance(name, str) or not name:
+        yield path, f"expected a name, got {name!r}"
 
 
 def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
-    if step.work == "":
-        yield f"{path}.work", "expected a name, got ''"
+    yield from _name_problems(f"{path}.work", step.handler)
     yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms, optional=True)
     yield from _choice(f"{path}.on_recovery", step.on_recovery, "redispatch", "fail")
     yield from _retry_problems(f"{path}.retry", step.retry)
@@ -211,7 +241,7 @@ def _approval_problems(path: str, approval: ApprovalSpec) -> Iterator[Problem]:
     distinct = len(set(approval.approvers))
     if distinct != len(approval.approvers):
         yield f"{path}.approvers", f"names a person twice: {list(approval.approvers)!r}"
-    if isinstance(approval.required, int) and approval.required > distinct:
+    if approval.required > distinct:
         yield f"{path}.required", f"{approval.required!r} is more than {distinct} approvers"
 
 
@@ -220,9 +250,7 @@ def _choice(path: str, value: str, *choices: str) -> Iterator[Problem]:
         yield path, f"expected one of {', '.join(choices)}, got {value!r}"
 
 
-def _at_least(
-    least: int, path: str, value: int | None, *, optional: bool = False
-) -> Iterator[Problem]:
+def _at_least(least: int, path: str, value: object, *, optional: bool = False) -> Iterator[Problem]:
     if value is None and optional:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
