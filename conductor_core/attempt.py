@@ -1,0 +1,298 @@
+"""One execution of a step: its statuses, what its work left behind, its approval.
+
+Rule: an attempt never changes; the methods that end in a participle (`queued`, `ended`, ...)
+give the attempt that follows. An open timer is a due time on the attempt that waits, and
+its kind follows from the status, so that there is no map of timers to keep in order (S14.1).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+from attrs import evolve, frozen
+
+from conductor_core.events import PolicyReport, StepError
+from conductor_core.payload import EMPTY, NULL, Payload, freeze
+
+DIRECTIVE_KEY: Final = "directive"
+DENY_VIOLATIONS_KEY: Final = "deny_violations"
+WARN_VIOLATIONS_KEY: Final = "warn_violations"
+PASSED_POLICY_IDS_KEY: Final = "passed_policy_ids"
+
+SWEPT: Final = "swept"
+"""The reason of an attempt that a stop put an end to (S7.2, S10.5)."""
+FAIL_FAST: Final = "fail-fast"
+"""The reason of an active attempt that a stop had cancelled (S7.2)."""
+SKIPPED_BY_USER: Final = "skipped-by-user"
+"""The reason of an attempt that a person skipped (S8.9, S10.4)."""
+
+
+class AttemptStatus(StrEnum):
+    """What is true of an attempt (section 3)."""
+
+    PENDING = "pending"
+    WAITING_TO_RETRY = "waiting-to-retry"
+    QUEUED = "queued"
+    IN_PROGRESS = "in-progress"
+    APPROVAL_AWAITING = "approval-awaiting"
+    SUCCESS = "success"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    APPROVAL_DENIED = "approval-denied"
+    APPROVAL_EXPIRED = "approval-expired"
+    AUTO_SKIPPED = "auto-skipped"
+    USER_SKIPPED = "user-skipped"
+    DISCARDED = "discarded"
+    NOT_ATTEMPTED = "not-attempted"
+
+
+@frozen(kw_only=True)
+class Result:
+    """What the work of an attempt left behind."""
+
+    output: Payload = NULL
+    error: StepError | None = None
+    noop: bool | Literal["unknown"] = "unknown"
+    policy: PolicyReport | None = None
+    subject: str | None = None
+    metadata: Payload = EMPTY
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What a person answered to an approval."""
+
+    by: str
+    response: str
+    note: str | None = None
+
+
+@frozen(kw_only=True)
+class Approval:
+    """An approval that was asked for at `requested_at_ms`, with the answers so far.
+
+    `automatic` says what decided it without a person: `policy` or `approve-all`.
+    """
+
+    requested_at_ms: int
+    answers: tuple[Answer, ...] = ()
+    automatic: str | None = None
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who approved so far."""
+        return tuple(answer.by for answer in self.answers if answer.response == "approve")
+
+
+@frozen
+class Attempt:
+    """One execution of a step (S1.2), or the place of one that is yet to come.
+
+    `dispatched`: its work was sent out. `due_at_ms`: its open timer.
+    """
+
+    step: str
+    n: int = 1
+    generation: int = 0
+    retry: int = 0
+    status: AttemptStatus = AttemptStatus.PENDING
+    directive: str | None = None
+    reason: str | None = None
+    dispatched: bool = False
+    cancel_requested: bool = False
+    due_at_ms: int | None = None
+    result: Result | None = None
+    approval: Approval | None = None
+
+    # --- questions ---
+
+    @property
+    def id(self) -> str:
+        """The fencing token: `<step key>#<n>`."""
+        return f"{self.step}#{self.n}"
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker has it: queued or in progress."""
+        status = self.status
+        return status is AttemptStatus.QUEUED or status is AttemptStatus.IN_PROGRESS
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether its approval is open."""
+        return self.status is AttemptStatus.APPROVAL_AWAITING
+
+    @property
+    def parked(self) -> bool:
+        """Whether it failed and waits for a person to retry or skip it."""
+        return self.status is AttemptStatus.ERROR and self.directive == "await-retry"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether its group still waits for it: not finished, or parked."""
+        return self.status in OPEN or self.parked
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is a failure that holds the flow up (S10.1)."""
+        match self.status:
+            case AttemptStatus.ERROR:
+                return self.directive in ("await-retry", "stop")
+            case AttemptStatus.APPROVAL_DENIED | AttemptStatus.APPROVAL_EXPIRED:
+                return True
+            case AttemptStatus.CANCELLED:
+                return self.reason == "cancelled-externally"
+            case _:
+                return False
+
+    @property
+    def swept(self) -> bool:
+        """Whether a stop put an end to it, so that a rerun takes it back (S10.5)."""
+        return self.reason in (SWEPT, FAIL_FAST)
+
+    @property
+    def decided_stop(self) -> bool:
+        """Whether it is one of those that stopped its group and was not skipped (S10.5)."""
+        skipped = self.status is AttemptStatus.USER_SKIPPED
+        return self.directive == "stop" and not skipped and not self.swept
+
+    @property
+    def held(self) -> bool:
+        """Whether no automatic approval may answer it: its policy was not evaluated (S8.1)."""
+        return (
+            self.result is not None
+            and self.result.policy is not None
+            and not self.result.policy.evaluated
+        )
+
+    @property
+    def plan_refused(self) -> bool:
+        """Whether people or a policy refused what it planned (S10.4)."""
+        match self.status:
+            case AttemptStatus.APPROVAL_DENIED | AttemptStatus.APPROVAL_EXPIRED:
+                return True
+            case AttemptStatus.ERROR:
+                report = self.result.policy if self.result is not None else None
+                denied = report is not None and bool(report.deny_violations)
+                return denied or self.reason == "stale-plan"
+            case _:
+                return False
+
+    @property
+    def error(self) -> StepError | None:
+        """Why its work failed, where it did and said so."""
+        return None if self.result is None else self.result.error
+
+    @property
+    def terminal(self) -> bool:
+        """Whether its error itself rules out every retry (S6.19a)."""
+        return self.error is not None and self.error.terminal
+
+    @property
+    def timer(self) -> str | None:
+        """The id of its open timer."""
+        if self.due_at_ms is None:
+            return None
+        if self.status is AttemptStatus.WAITING_TO_RETRY:
+            return f"backoff:{self.id}"
+        return f"approval:{self.id}" if self.awaiting else f"timeout:{self.id}"
+
+    @property
+    def metadata(self) -> Payload:
+        """What the work said of itself, with the policy's findings and the directive (S4)."""
+        result = self.result or Result()
+        entries = dict(result.metadata.value)
+        if result.policy is not None:
+            entries[DENY_VIOLATIONS_KEY] = list(result.policy.deny_violations)
+            entries[WARN_VIOLATIONS_KEY] = list(result.policy.warn_violations)
+            entries[PASSED_POLICY_IDS_KEY] = list(result.policy.passed_policy_ids)
+        if self.directive is not None:
+            entries[DIRECTIVE_KEY] = self.directive
+        return freeze(entries)
+
+    # --- what follows; built directly, since `evolve` costs more than all the rest ---
+
+    def queued(self, due_at_ms: int | None) -> Attempt:
+        """It is dispatched; its time-out is due at `due_at_ms` (S5.4)."""
+        return Attempt(
+            self.step,
+            self.n,
+            self.generation,
+            self.retry,
+            status=AttemptStatus.QUEUED,
+            dispatched=True,
+            due_at_ms=due_at_ms,
+        )
+
+    def started(self) -> Attempt:
+        """A worker took it up (S5.6)."""
+        return evolve(self, status=AttemptStatus.IN_PROGRESS)
+
+    def ended(
+        self,
+        status: AttemptStatus,
+        directive: str | None = None,
+        reason: str | None = None,
+        result: Result | None = None,
+        approval: Approval | None = None,
+    ) -> Attempt:
+        """Its work or its wait ended; what is not given stays as it was."""
+        return Attempt(
+            self.step,
+            self.n,
+            self.generation,
+            self.retry,
+            status,
+            self.directive if directive is None else directive,
+            self.reason if reason is None else reason,
+            self.dispatched,
+            self.cancel_requested,
+            None,
+            self.result if result is None else result,
+            self.approval if approval is None else approval,
+        )
+
+    def waiting_until(self, due_at_ms: int | None) -> Attempt:
+        """Its timer is due then; with None it fired or was cancelled."""
+        return evolve(self, due_at_ms=due_at_ms)
+
+    def answered(self, answer: Answer) -> Attempt:
+        """A person answered its approval."""
+        assert self.approval is not None, f"{self.id} has no approval to answer"
+        answers = (*self.approval.answers, answer)
+        return evolve(self, approval=evolve(self.approval, answers=answers))
+
+    def asked_to_cancel(self) -> Attempt:
+        """Its worker is told to give up."""
+        return evolve(self, cancel_requested=True)
+
+    def back_to_pending(self) -> Attempt:
+        """Its wait is over, or what swept it was undone: it is dispatched in its turn."""
+        return Attempt(self.step, self.n, self.generation, self.retry)
+
+    def renewed(
+        self, *, generation: int, retry: int, backoff_due_at_ms: int | None = None
+    ) -> Attempt:
+        """The attempt that supersedes it (S1.2), which may wait out a backoff (S7.1)."""
+        if backoff_due_at_ms is None:
+            return Attempt(self.step, self.n + 1, generation, retry)
+        return Attempt(
+            self.step,
+            self.n + 1,
+            generation,
+            retry,
+            status=AttemptStatus.WAITING_TO_RETRY,
+            due_at_ms=backoff_due_at_ms,
+        )
+
+
+OPEN: Final = frozenset(
+    {
+        AttemptStatus.PENDING,
+        AttemptStatus.WAITING_TO_RETRY,
+        AttemptStatus.QUEUED,
+        AttemptStatus.IN_PROGRESS,
+        AttemptStatus.APPROVAL_AWAITING,
+    }
+)

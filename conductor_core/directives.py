@@ -1,0 +1,169 @@
+"""From the end of an attempt's work to its directive: section 6, row by row.
+
+Rule: nothing here changes a state; `decide` reads the step, the attempt and what its work
+left behind, and answers with one Decision.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conductor_core.attempt import AttemptStatus, Result
+from conductor_core.events import StepError
+from conductor_core.spec import FlowOptions, StepSpec
+
+
+class Directive(StrEnum):
+    """What a worker may ask for, and what an attempt ends with (section 6)."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    AWAIT_APPROVAL = "await-approval"
+    SKIP_GROUP = "skip-group"
+    RETRY = "retry"
+    RETRY_GROUP = "retry-group"
+    AWAIT_RETRY = "await-retry"
+
+
+KNOWN: Final = frozenset(directive.value for directive in Directive)
+STEP_FAILED: Final = "Step failed"
+FIXED_MESSAGES: Final = {
+    "denied": "Approval denied",
+    "approval-expired": "Approval expired",
+    "stale-plan": "Plan is stale and its retries are exhausted",
+    "skipped-dependents": "Skipped with its dependents",
+    "policy-denied": "Denied by policy",
+    "cancelled-externally": "Cancelled outside the flow",
+    "unknown-directive": "Unknown directive",
+    "stopped-by-step": "Stopped by the step",
+    "generation-failed": "Step generation failed",
+    "no-steps": "No steps were generated",
+}
+
+
+@frozen
+class Decision:
+    """One row of section 6, chosen; `await-approval` sends the attempt on to section 8.
+
+    `failed`: the work did not succeed, or may not count as a success. `exhausted`: its
+    retries are used up. `denied`: its policy denied it.
+    """
+
+    directive: str
+    status: AttemptStatus
+    reason: str | None = None
+    exhausted: bool = False
+    failed: bool = False
+    denied: bool = False
+
+
+@frozen(kw_only=True)
+class Work:
+    """What `decide` looks at: the step, its budgets, and what its work left behind.
+
+    `generation` is the group's, `group_max_retries` the smallest of its steps.
+    """
+
+    step: StepSpec
+    options: FlowOptions
+    retry: int
+    generation: int
+    group_max_retries: int
+    outcome: str
+    directive: str | None
+    result: Result
+    timed_out: bool = False
+
+
+def decide(work: Work) -> Decision:
+    """Choose the first row of section 6 that matches."""
+    asked = work.directive
+    if work.outcome == "cancelled":  # S6.1; cancels that were asked for never come here
+        return Decision("stop", AttemptStatus.CANCELLED, "cancelled-externally", failed=True)
+    if asked is not None and asked not in KNOWN:  # S6.2
+        return Decision("stop", AttemptStatus.ERROR, "unknown-directive", failed=True)
+    if work.outcome != "succeeded":
+        return _failed(work, "timeout" if work.timed_out else "failed", asked)
+    if work.result.policy is not None and work.result.policy.deny_violations:  # S6.3
+        denied = evolve(work, result=policy_denial(work.result))
+        return evolve(_failed(denied, "policy-denied", asked), denied=True)
+    return _succeeded(work, asked)
+
+
+def _succeeded(work: Work, asked: str | None) -> Decision:
+    """S6.4 to S6.10."""
+    step = work.step
+    if asked in (None, "continue") and work.result.noop is True and step.skip_if_noop:
+        return Decision("skip-group", AttemptStatus.AUTO_SKIPPED, "noop")
+    if asked == "await-approval" or (step.approval is not None and asked in (None, "continue")):
+        return Decision("await-approval", AttemptStatus.APPROVAL_AWAITING)
+    if asked in (None, "continue"):
+        return Decision("continue", AttemptStatus.SUCCESS)
+    if asked == "skip-group":
+        kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.AUTO_SKIPPED
+        return Decision("skip-group", kept)
+    if asked == "stop":
+        kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.DISCARDED
+        return Decision("stop", kept, "stopped-by-step")
+    return _budgeted(work, "failed", asked)
+
+
+def _failed(work: Work, kind: str, asked: str | None) -> Decision:
+    """S6.11 to S6.13; a failure may not wave itself through (S6.12)."""
+    if asked == "stop":
+        return Decision("stop", AttemptStatus.ERROR, kind, failed=True)
+    if asked in ("continue", "skip-group", "await-approval"):
+        asked = None
+    if work.result.error is not None and work.result.error.terminal:
+        return _final(work, "terminal-error")
+    return _budgeted(work, kind, asked)
+
+
+def _final(work: Work, reason: str, *, exhausted: bool = False) -> Decision:
+    """No retry of any kind is left: forgiven or stopped."""
+    if work.step.skip_on_failure:
+        return Decision("continue", AttemptStatus.ERROR, reason, failed=True)
+    return Decision("stop", AttemptStatus.ERROR, reason, exhausted, failed=True)
+
+
+def _budgeted(work: Work, kind: str, asked: str | None) -> Decision:
+    """S6.14 to S6.19."""
+    step, retry = work.step, work.step.retry
+    of_group = asked == "retry-group" or (retry.scope == "group" and asked != "retry")
+    n = (work.generation if of_group else work.retry) + 1
+    if n > (work.group_max_retries if of_group else retry.max_retries):  # S6.14
+        return _final(work, "retries-exhausted", exhausted=True)
+    if asked in ("retry", "retry-group"):  # S6.15
+        return Decision(asked, AttemptStatus.ERROR, kind, failed=True)
+    error = work.result.error
+    pointless = error is not None and error.non_retryable
+    if asked != "await-retry" and not pointless and n <= retry.max_auto_retries:  # S6.16
+        wanted = "retry-group" if retry.scope == "group" else "retry"
+        return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
+    if step.skip_on_failure:  # S6.17
+        return Decision("continue", AttemptStatus.ERROR, kind, failed=True)
+    waits = work.options.on_failure == "await-retry" or asked == "await-retry"
+    wanted = "await-retry" if step.retryable and waits else "stop"  # S6.18, S6.19
+    return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
+
+
+def policy_denial(result: Result) -> Result:
+    """The result with the error that a policy's deny stands for (S6.3)."""
+    error = StepError(
+        message=FIXED_MESSAGES["policy-denied"], type="policy-denied", non_retryable=True
+    )
+    return evolve(result, error=error)
+
+
+def describe(reason: str | None, error: StepError | None) -> str:
+    """What people are told of a stop: S7.4's fixed text, or S6.21's description."""
+    if reason in FIXED_MESSAGES:
+        return FIXED_MESSAGES[reason]
+    while error is not None:
+        if error.non_retryable or error.terminal:
+            return error.message
+        error = error.cause
+    return STEP_FAILED

@@ -1,0 +1,252 @@
+"""Where a run is, and what can be asked about it.
+
+Rule: frozen all the way down, hashable and canonical. What a rule asks often is a counter or
+a cursor that `Draft` keeps; everything else is derived by the questions here. Only the
+current group can hold attempts that are active, waiting, awaiting approval or parked,
+so the counters speak of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.catalog import Catalog
+from conductor_core.commands import Outcome
+from conductor_core.errors import SpecError
+from conductor_core.positions import PositionSet
+from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems
+from conductor_core.vector import Vector
+
+Generation: TypeAlias = Literal["no", "running", "complete", "failing", "failed"]
+
+NONE: Final[Vector[Attempt]] = Vector()
+"""What a step that was never tried again has superseded."""
+
+
+@frozen(kw_only=True)
+class Cancellation:
+    """A cancel that was accepted (section 9).
+
+    `carried_out`: what does not run was swept and what runs was told. The grace timer
+    `cancel` is due at `due_at_ms`; `unacknowledged` are the attempts it gave up on.
+    """
+
+    by: str
+    reason: str | None = None
+    carried_out: bool = False
+    due_at_ms: int | None = None
+    unacknowledged: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class FlowState:
+    """The whole of a run.
+
+    `live` holds the live attempt of every step by position, `superseded` those before it,
+    oldest first. `current` is the index of the current group, `generation` how often it was
+    retried; `pending` are the positions of the flow whose live attempt is pending.
+    `wait_due_at_ms` is the group's backoff, `retrying` the position that first decided to
+    retry the group, `stop` the outcome of a stop that was decided.
+    """
+
+    flow_id: str
+    spec: FlowSpec
+    catalog: Catalog
+    live: Vector[Attempt]
+    superseded: Vector[Vector[Attempt]]
+
+    current: int = 0
+    generation: int = 0
+    pending: PositionSet
+    active: int = 0
+    waiting: int = 0
+    awaiting: int = 0
+    parked: int = 0
+    wait_due_at_ms: int | None = None
+    retrying: int | None = None
+    stop: Outcome | None = None
+
+    started: bool = False
+    generating: Generation = "no"
+    approval: str = "prompt"
+    paused: bool = False
+    cancellation: Cancellation | None = None
+    continuing: bool = False
+    suggested: bool = False
+    incarnation: int = 0
+    groups_since: int = 0
+    run: int = 1
+    outcome: Outcome | None = None
+    finished_at_ms: int | None = None
+    request_ids: tuple[str, ...] = ()
+
+    # --- the flow ---
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the flow has started and not ended."""
+        return self.started and self.outcome is None
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether a cancel is being carried out."""
+        return self.cancellation is not None and self.outcome is None
+
+    @property
+    def status(self) -> str:
+        """The flow's status (section 3): the first that matches."""
+        if self.outcome is not None:
+            return self.outcome.status
+        if not self.started:
+            return "pending"
+        if self.cancellation is not None:
+            return "cancelling"
+        if self._is_busy:
+            return "in-progress"
+        if self.paused:
+            return "paused"
+        if self.parked:
+            return "failed-pending-retry"
+        return "approval-awaiting" if self.awaiting else "in-progress"
+
+    @property
+    def _is_busy(self) -> bool:
+        generating = self.generating == "running" and self.current == len(self.catalog.groups)
+        waits = bool(self.waiting) or self.wait_due_at_ms is not None
+        return bool(self.active) or waits or generating or self.continuing
+
+    # --- groups ---
+
+    @property
+    def span(self) -> range:
+        """The positions of the current group; none when every group has finished."""
+        if self.current == len(self.catalog.groups):
+            return range(len(self.live), len(self.live))
+        return self.catalog.span(self.current)
+
+    @property
+    def wait_timer(self) -> str | None:
+        """The id of the current group's open backoff timer (section 7)."""
+        if self.wait_due_at_ms is None:
+            return None
+        return f"backoff:{self.catalog.groups[self.current].key}@{self.generation}"
+
+    def group(self, key: str) -> GroupSpec | None:
+        """A group, by its key."""
+        index = self.catalog.group_of(key)
+        return None if index is None else self.catalog.groups[index]
+
+    def live_of(self, group: int) -> Iterator[Attempt]:
+        """The live attempts of a group, in order."""
+        span = self.catalog.span(group)
+        return self.live.slice(span.start, span.stop)
+
+    def group_status(self, group: int) -> str:
+        """The status of a group (section 3): the first that matches."""
+        statuses = {attempt.status for attempt in self.live_of(group)}
+        ran = self._ever_ran(group)
+        current = group == self.current
+        if current and (self.active or self.waiting or self.wait_due_at_ms is not None):
+            return "in-progress"
+        if current and self.parked:
+            return "failed-pending-retry"
+        if current and self.awaiting:
+            return "approval-awaiting"
+        if AttemptStatus.PENDING in statuses:
+            return "in-progress" if ran or len(statuses) > 1 else "pending"
+        if group < self.current:
+            return "success"
+        if AttemptStatus.NOT_ATTEMPTED in statuses and not ran:
+            return "discarded"
+        return self._ended_group_status(group)
+
+    def _ended_group_status(self, group: int) -> str:
+        """The status of a group that ended before the flow went past it."""
+        if self.outcome is not None and self.outcome.status == "cancelled":
+            return "cancelled"
+        if any(attempt.decided_stop for attempt in self.live_of(group)):
+            return "error"
+        if group == self.current and self.stop is not None:
+            return "error"
+        swept = any(attempt.swept for attempt in self.live_of(group))
+        return "discarded" if swept else "success"
+
+    def _ever_ran(self, group: int) -> bool:
+        span = self.catalog.span(group)
+        earlier = self.superseded.slice(span.start, span.stop)
+        return any(attempt.dispatched for attempt in self.live_of(group)) or any(
+            attempt.dispatched for attempts in earlier for attempt in attempts
+        )
+
+    # --- attempts ---
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Every attempt, steps in flow order, oldest first."""
+        for earlier, attempt in zip(self.superseded, self.live, strict=True):
+            yield from earlier
+            yield attempt
+
+    def position_of(self, attempt_id: str) -> int | None:
+        """The position of the step that an attempt id names, whether or not it exists."""
+        key, _, _ = attempt_id.rpartition("#")
+        return self.catalog.position_of(key)
+
+    def attempt(self, attempt_id: str) -> Attempt | None:
+        """An attempt, live or superseded, by its id."""
+        position = self.position_of(attempt_id)
+        if position is None:
+            return None
+        live = self.live[position]
+        if live.id == attempt_id:
+            return live
+        earlier, n = self.superseded[position], attempt_id.rpartition("#")[2]
+        if not n.isdecimal() or len(n) > 9 or not 0 < int(n) <= len(earlier):
+            return None
+        found = earlier[int(n) - 1]
+        return found if found.id == attempt_id else None
+
+    def open_approvals(self) -> tuple[Attempt, ...]:
+        """The attempts whose approval is open, in flow order."""
+        return tuple(a for a in self.current_attempts() if a.awaiting) if self.awaiting else ()
+
+    def current_attempts(self) -> Iterator[Attempt]:
+        """The live attempts of the current group, in order."""
+        return self.live.slice(self.span.start, self.span.stop)
+
+    # --- timers ---
+
+    def timers(self) -> tuple[tuple[str, int], ...]:
+        """The open timers and when they are due, by id (S14.1)."""
+        timers: list[tuple[str, int]] = []
+        if self.cancellation is not None and self.cancellation.due_at_ms is not None:
+            timers.append(("cancel", self.cancellation.due_at_ms))
+        if self.wait_timer is not None and self.wait_due_at_ms is not None:
+            timers.append((self.wait_timer, self.wait_due_at_ms))
+        if self.active or self.waiting or self.awaiting:
+            timers += (
+                (attempt.timer, attempt.due_at_ms)
+                for attempt in self.current_attempts()
+                if attempt.timer is not None and attempt.due_at_ms is not None
+            )
+        return tuple(sorted(timers))
+
+
+def initial_state(spec: FlowSpec, flow_id: str) -> FlowState:
+    """The state of a flow that has not started; raises SpecError for a bad flow id (S2.1)."""
+    problems = flow_id_problems(flow_id)
+    if problems:
+        raise SpecError(tuple(problems))
+    catalog = Catalog().extend(spec.groups)
+    return FlowState(
+        flow_id=flow_id,
+        spec=spec,
+        catalog=catalog,
+        live=Vector(Attempt(step.key) for step in catalog.steps),
+        superseded=Vector([NONE] * len(catalog.steps)),
+        pending=PositionSet().extend(0, len(catalog.steps)),
+        approval=spec.options.approval,
+    )
