@@ -1,0 +1,164 @@
+"""Why a flow waits, who can unblock it, and which events are legal now.
+
+Rule: an explanation is read from the state and from the judge; it has no rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from conductor_core import events
+from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.events import Event
+from conductor_core.legality import ACCEPTED, judge
+from conductor_core.state import FlowState
+
+Who: TypeAlias = Literal["worker", "clock", "person", "host"]
+RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
+
+
+@frozen(kw_only=True)
+class Wait:
+    """One thing that a flow waits for: what it is, who can end it, and when at the latest.
+
+    `subject` is the attempt or the group that waits; None means the flow itself.
+    """
+
+    what: str
+    who: Who
+    subject: str | None = None
+    due_at_ms: int | None = None
+
+    def __str__(self) -> str:
+        subject = "" if self.subject is None else f"{self.subject}: "
+        due = "" if self.due_at_ms is None else f", at the latest at {self.due_at_ms} ms"
+        return f"{subject}{self.what} ({self.who}{due})"
+
+
+@frozen(kw_only=True)
+class Explanation:
+    """Why a flow is where it is.
+
+    `waits` is empty only when the flow has ended. `legal` are events that would be accepted
+    now, with `at_ms` 0 and, where a name is needed, one that is allowed. `next_timer` is
+    the open timer that is due first, with its time.
+    """
+
+    status: str
+    waits: tuple[Wait, ...]
+    legal: tuple[Event, ...]
+    next_timer: tuple[str, int] | None
+
+    def __str__(self) -> str:
+        return "\n".join([f"flow is {self.status}", *(f"  waits for {w}" for w in self.waits)])
+
+
+def explain(state: FlowState) -> Explanation:
+    """Say why a flow waits, who can unblock it, and which events are legal now."""
+    return Explanation(
+        status=state.status,
+        waits=tuple(_waits(state)),
+        legal=tuple(event for event in _candidates(state) if judge(state, event) is ACCEPTED),
+        next_timer=min(state.timers(), key=lambda timer: (timer[1], timer[0]), default=None),
+    )
+
+
+def _waits(state: FlowState) -> Iterator[Wait]:
+    if state.outcome is not None:
+        return
+    if not state.started:
+        yield Wait(what="its start", who="host")
+        return
+    for attempt in state.current_attempts():
+        yield from _waits_of(state, attempt)
+    if state.cancellation is not None:
+        due = state.cancellation.due_at_ms
+        yield Wait(what="the acknowledgement of its cancel", who="worker", due_at_ms=due)
+        return
+    if state.wait_timer is not None:
+        key = state.catalog.groups[state.current].key
+        yield Wait(what="the end of its backoff", who="clock", subject=key,
+                   due_at_ms=state.wait_due_at_ms)  # fmt: skip
+    if state.generating == "running":
+        yield Wait(what="the groups that are being generated", who="host")
+    if state.continuing:
+        yield Wait(what="its continuation as new", who="host")
+    if state.paused:
+        yield Wait(what="somebody to resume it", who="person")
+
+
+def _waits_of(state: FlowState, attempt: Attempt) -> Iterator[Wait]:
+    due = attempt.due_at_ms
+    if attempt.active:
+        yield Wait(what="the end of its work", who="worker", subject=attempt.id, due_at_ms=due)
+    elif attempt.status is AttemptStatus.WAITING_TO_RETRY:
+        yield Wait(what="the end of its backoff", who="clock", subject=attempt.id, due_at_ms=due)
+    elif attempt.parked:
+        yield Wait(what="a retry or a skip", who="person", subject=attempt.id)
+    elif attempt.awaiting:
+        yield Wait(what=_missing(state, attempt), who="person", subject=attempt.id, due_at_ms=due)
+
+
+def _missing(state: FlowState, attempt: Attempt) -> str:
+    """The approvals that are missing, and whose they may be."""
+    position = state.position_of(attempt.id)
+    assert position is not None, f"{attempt.id!r} has no position"
+    assert attempt.approval is not None, f"{attempt.id!r} was never asked about"
+    spec, given = state.catalog.steps[position].approval_spec, attempt.approval.approvers
+    count = f"{len(given)} of {spec.required} approvals"
+    if spec.approvers is None:
+        return count
+    return f"{count}, by {' or '.join(name for name in spec.approvers if name not in given)}"
+
+
+def _candidates(state: FlowState) -> Iterator[Event]:
+    """One event of every kind for everything in the flow that it could be about."""
+    yield events.FlowStarted(at_ms=0)
+    for attempt in state.current_attempts():
+        yield events.StepStarted(at_ms=0, attempt=attempt.id)
+        yield events.StepFinished(at_ms=0, attempt=attempt.id, outcome="succeeded")
+        yield from _requests_about(state, attempt)
+    for timer, due_at_ms in state.timers():
+        yield events.TimerFired(at_ms=due_at_ms, timer=timer)
+    yield events.GroupsGenerated(at_ms=0)
+    yield events.GenerationFailed(at_ms=0)
+    yield events.ContinueAsNewSuggested(at_ms=0, incarnation=state.incarnation)
+    yield events.ContinuedAsNew(at_ms=0, incarnation=state.incarnation)
+    if state.current < len(state.catalog.groups):
+        key = state.catalog.groups[state.current].key
+        yield events.GroupRetryRequested(at_ms=0, group=key, by=ANYBODY)
+    for option in ("approve-all", "prompt"):
+        yield events.ApprovalOptionChanged(at_ms=0, option=option, by=ANYBODY)
+    yield events.PauseRequested(at_ms=0, by=ANYBODY)
+    yield events.ResumeRequested(at_ms=0, by=ANYBODY)
+    yield events.CancelRequested(at_ms=0, by=ANYBODY)
+
+
+ANYBODY: Final = "anybody"
+
+
+def _requests_about(state: FlowState, attempt: Attempt) -> Iterator[Event]:
+    step = attempt.step
+    if attempt.awaiting:
+        for response in RESPONSES:
+            by = _approver(state, attempt)
+            yield events.ApprovalResponded(at_ms=0, step=step, response=response, by=by)
+    if attempt.failed:
+        for operation in ("retry-step", "skip-step"):
+            yield events.RerunRequested(
+                at_ms=0, by=ANYBODY, flow_id=state.flow_id, step_id=step, operation=operation
+            )
+    yield events.RetryNowRequested(at_ms=0, step=step, by=ANYBODY)
+
+
+def _approver(state: FlowState, attempt: Attempt) -> str:
+    """Somebody who may approve and has not."""
+    position = state.position_of(attempt.id)
+    assert position is not None, f"{attempt.id!r} has no position"
+    assert attempt.approval is not None, f"{attempt.id!r} was never asked about"
+    approvers = state.catalog.steps[position].approval_spec.approvers or (ANYBODY,)
+    given = attempt.approval.approvers
+    return next((name for name in approvers if name not in given), approvers[0])

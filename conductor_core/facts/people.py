@@ -1,0 +1,82 @@
+"""What people asked for, as it was accepted: section 8 to 11."""
+
+from __future__ import annotations
+
+from conductor_core.attempt import Answer
+from conductor_core.draft import Answered, Draft, Hurried, OptionChanged, Rerun
+from conductor_core.events import (
+    AppendRequested,
+    ApprovalOptionChanged,
+    ApprovalResponded,
+    CancelRequested,
+    GroupRetryRequested,
+    PauseRequested,
+    RerunRequested,
+    ResumeRequested,
+    RetryNowRequested,
+)
+from conductor_core.facts.incarnations import continue_in_new_incarnation
+from conductor_core.rerun import lay_out_rerun
+from conductor_core.state import Cancellation
+
+
+def on_approval_responded(draft: Draft, event: ApprovalResponded) -> None:
+    """A person answered an open approval."""
+    position = position_of_step(draft, event.step)
+    answer = Answer(by=event.by, response=event.response, note=event.note)
+    draft.put(position, draft.live[position].answered(answer))
+    draft.news = Answered(position, event.response)
+
+
+def on_approval_option_changed(draft: Draft, event: ApprovalOptionChanged) -> None:
+    """Another option holds from now on."""
+    draft.approval = event.option
+    draft.news = OptionChanged()
+
+
+def on_cancel_requested(draft: Draft, event: CancelRequested) -> None:
+    """The flow is to be cancelled, whatever part of it was named (S9.1)."""
+    draft.cancellation = Cancellation(by=event.by, reason=event.reason)
+
+
+def on_rerun_requested(draft: Draft, event: RerunRequested) -> None:
+    """A failed step is to be retried or skipped, or a continued run takes over (S10.6)."""
+    if event.continue_from_idx > 0:
+        continue_in_new_incarnation(draft)
+        return
+    layout = lay_out_rerun(draft.freeze(), event)
+    assert isinstance(layout, Rerun), f"{layout} passed the judge"
+    draft.news = layout
+
+
+def on_group_retry_requested(draft: Draft, event: GroupRetryRequested) -> None:
+    """The current group is to be retried as a whole (S10.8)."""
+    draft.news = Rerun(whole_group=True)
+
+
+def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> None:
+    """A wait is to be cut short (S11.3)."""
+    waits = draft.wait_due_at_ms is None
+    draft.news = Hurried(position_of_step(draft, event.step) if waits else None)
+
+
+def on_pause_requested(draft: Draft, event: PauseRequested) -> None:
+    """Nothing new starts until somebody resumes (S11.1)."""
+    draft.paused = True
+
+
+def on_resume_requested(draft: Draft, event: ResumeRequested) -> None:
+    """The flow goes on where it was (S11.2)."""
+    draft.paused = False
+
+
+def on_append_requested(draft: Draft, event: AppendRequested) -> None:
+    """Groups are added at the end of the flow (S11.4)."""
+    draft.extend(event.groups)
+
+
+def position_of_step(draft: Draft, key: str) -> int:
+    """The position of a step that the judge knows to exist."""
+    position = draft.catalog.position_of(key)
+    assert position is not None, f"{key!r} passed the judge"
+    return position

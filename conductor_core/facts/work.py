@@ -1,0 +1,94 @@
+"""What the host saw of the flow's work: its start, its groups, its attempts, its timers."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from conductor_core.attempt import Result
+from conductor_core.draft import Draft, Expired, GraceOver, Returned
+from conductor_core.events import (
+    FlowStarted,
+    GenerationFailed,
+    GroupsGenerated,
+    StepError,
+    StepFinished,
+    StepStarted,
+    TimerFired,
+)
+from conductor_core.generation import Delivery, delivery_of
+
+
+def on_flow_started(draft: Draft, event: FlowStarted) -> None:
+    """The flow runs from now on."""
+    draft.started = True
+
+
+def on_groups_generated(draft: Draft, event: GroupsGenerated) -> None:
+    """Its groups arrived, all or some of them, or what cannot be its groups (S12.2)."""
+    match delivery_of(draft.catalog, event.groups):
+        case Delivery.INVALID:
+            draft.generating = "failing"
+            return
+        case Delivery.NEW:
+            draft.extend(event.groups)
+        case Delivery.KNOWN:
+            pass
+    if event.complete:
+        draft.generating = "complete"
+
+
+def on_generation_failed(draft: Draft, event: GenerationFailed) -> None:
+    """No groups will arrive any more (S12.3)."""
+    draft.generating = "failing"
+
+
+def on_step_started(draft: Draft, event: StepStarted) -> None:
+    """A worker took the attempt up (S5.6)."""
+    position = position_of(draft, event.attempt)
+    draft.put(position, draft.live[position].started())
+
+
+def on_step_finished(draft: Draft, event: StepFinished) -> None:
+    """Its work ended; what that means is for the rules to say."""
+    result = Result(
+        output=event.output,
+        error=event.error,
+        noop=event.noop,
+        policy=event.policy,
+        subject=event.subject,
+        metadata=event.metadata,
+    )
+    position = position_of(draft, event.attempt)
+    draft.news = Returned(position, event.outcome, event.directive, result)
+
+
+def on_timer_fired(draft: Draft, event: TimerFired) -> None:
+    """An open timer is due and closes; what waited for it is told."""
+    kind, _, name = event.timer.partition(":")
+    if kind == "cancel":
+        assert draft.cancellation is not None, "only a cancel has a grace"
+        draft.cancellation = evolve(draft.cancellation, due_at_ms=None)
+        draft.news = GraceOver()
+    elif "@" in name:
+        draft.wait_due_at_ms = None
+    else:
+        _timer_of_attempt(draft, kind, position_of(draft, name))
+
+
+def _timer_of_attempt(draft: Draft, kind: str, position: int) -> None:
+    attempt = draft.live[position].waiting_until(None)
+    if kind == "backoff":
+        attempt = attempt.back_to_pending()
+    draft.put(position, attempt)
+    if kind == "timeout":
+        error = StepError(message="timeout", type="timeout")
+        draft.news = Returned(position, "failed", None, Result(error=error), timed_out=True)
+    elif kind == "approval":
+        draft.news = Expired(position)
+
+
+def position_of(draft: Draft, attempt_id: str) -> int:
+    """The position of an attempt that the judge knows to exist."""
+    position = draft.catalog.position_of(attempt_id.rpartition("#")[0])
+    assert position is not None, f"{attempt_id!r} passed the judge"
+    return position
