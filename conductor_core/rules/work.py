@@ -25,8 +25,7 @@ def end_work(draft: Draft, returned: Returned) -> None:
         _end_cancelled(draft, returned)
         return
     decision = _decide(draft, returned)
-    if decision.denied:
-        returned = evolve(returned, result=policy_denial(returned.result))
+    returned = _judged(returned, decision)
     if draft.stopping:
         _end_after_stop(draft, returned, decision)
     elif draft.retrying is not None:
@@ -50,6 +49,15 @@ def _decide(draft: Draft, returned: Returned) -> Decision:
             timed_out=returned.timed_out,
         )
     )
+
+
+def _judged(returned: Returned, decision: Decision) -> Returned:
+    """The work as section 6 sees it: a policy's denial is an error, a success has none."""
+    if decision.denied:
+        return evolve(returned, result=policy_denial(returned.result))
+    if decision.failed or returned.result.error is None:
+        return returned
+    return evolve(returned, result=evolve(returned.result, error=None))
 
 
 def _apply(draft: Draft, returned: Returned, decision: Decision) -> None:
