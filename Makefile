@@ -1,0 +1,68 @@
+# The one interface for developers; .ci/run calls the same targets.
+# Needs python3 (3.11 or later) and pip: everything else is installed into .venv.
+
+PYTHON ?= python3
+EVENTS ?= 1000000
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := dist-local/release.conductor.jsonl
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format typecheck check coverage bench differential build clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable ".[cli,test]" --group dev
+	@touch $@
+
+demo: $(READY) ## run a release of this project, wait for no one, and replay its log
+	mkdir -p $(dir $(DEMO)) && rm -f $(DEMO)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/conductor run examples/release/flow.yaml \
+		--log $(DEMO) --approve plan --by demo
+	$(BIN)/conductor replay $(DEMO)
+
+# No test is timed; the limit only keeps one that hangs from hanging for ever.
+test: $(READY) ## run all tests; every branch of the core must be covered
+	$(BIN)/coverage run -m pytest --timeout=540 $(ARGS)
+	$(BIN)/coverage report
+
+coverage: test ## as test, with a report to browse in htmlcov/
+	$(BIN)/coverage html
+
+lint: $(READY) ## check style, docstrings and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+format: $(READY) ## mend what can be mended by a tool
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+typecheck: $(READY) ## check types with mypy, and with pyright as second opinion
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: lint typecheck test ## all that must hold before a commit
+
+bench: $(READY) ## print what an event costs, from small flows to huge ones
+	$(BIN)/python -m benchmarks.flatness $(ARGS)
+
+differential: $(READY) ## compare the core with the independent model on EVENTS events
+	$(BIN)/python -m property_tests.differential --events $(EVENTS) $(ARGS)
+
+build: $(READY) ## build wheel and sdist into dist/ and look into the wheel
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/check-wheel-contents dist/*.whl
+
+clean: ## remove all that is made, but for .venv
+	rm -rf build dist dist-local htmlcov .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
