@@ -67,7 +67,6 @@ _WHILE_GENERATING: Final[Mapping[Phase, Verdict]] = {
 
 TABLE: Final[Mapping[type[Event], Mapping[Phase, Verdict]]] = {
     events.FlowStarted: {
-        Phase.PENDING: ACCEPTED,
         Phase.LIVE: ALREADY_STARTED,
         Phase.CANCELLING: ALREADY_STARTED,
         Phase.ENDED: ALREADY_STARTED,
@@ -118,7 +117,7 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
         case events.ApprovalResponded():
             return _judge_response(state, event)
         case events.FlowStarted():
-            raise AssertionError("the table speaks of every phase")
+            return ACCEPTED  # S4.4
         case events.GroupsGenerated():
             return _judge_delivery(state, event)
         case events.GenerationFailed():

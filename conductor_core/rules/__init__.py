@@ -70,15 +70,15 @@ def settle(draft: Draft) -> None:
     settle_news(draft)
     if not draft.started and draft.cancellation is None:
         return  # before it starts a flow can only grow or be cancelled (S4.4)
-    for _ in range(len(RULES) + 2 * len(draft.catalog.groups)):
-        if draft.outcome is not None:
-            return
+    bound = len(RULES) + 2 * len(draft.catalog.groups)
+    while draft.outcome is None:
         for rule in RULES:
             if rule(draft):
                 break
         else:
             return
-    raise AssertionError("the rules do not come to rest")
+        bound -= 1
+        assert bound >= 0, "the rules do not come to rest"
 
 
 def settle_news(draft: Draft) -> None:

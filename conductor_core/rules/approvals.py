@@ -50,11 +50,10 @@ def settle_answer(draft: Draft, answered: Answered) -> None:
             skip_by_user(draft, position, draft.catalog.steps[position].approval_spec.skip_scope)
         case "skip-current-and-dependents":
             _skip_with_dependents(draft, position)
-        case "retry":
+        case _:
+            assert answered.response == "retry", f"{answered.response!r} passed the judge"
             close(draft, position, AttemptStatus.DISCARDED, "retry")
             retry_step(draft, position)
-        case _:
-            raise AssertionError(f"{answered.response!r} passed the judge")
 
 
 def _settle_approve(draft: Draft, position: int) -> None:
