@@ -1,0 +1,291 @@
+"""Reading a log: every line decoded, or every entry played again and verified.
+
+Rule: the reducer is asked again what it says to each event, and the log must say the same,
+to the byte or at least in meaning. A last line that was cut off while it was written is
+reported and the lines before it stand; anything else that cannot be read is a LogError with
+its line. One line and one state are held at a time, however long the log is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from conductor_core.codec import decode_event, reader, writer
+from conductor_core.differences import differences
+from conductor_core.digest import chain
+from conductor_core.errors import (
+    FormatError,
+    LogError,
+    LogTruncated,
+    ReplayDivergence,
+    SpecError,
+    shown,
+)
+from conductor_core.json_text import loads
+from conductor_core.loglines import (
+    FORMAT,
+    LONGEST_LINE,
+    SEMANTICS,
+    Checkpoint,
+    Closed,
+    Entry,
+    Header,
+    Line,
+    Position,
+    after_checkpoint,
+    after_closing,
+    after_entry,
+    at_checkpoint,
+    pinned_text,
+    start,
+)
+from conductor_core.places import expected
+from conductor_core.reducer import reduce
+from conductor_core.state import FlowState, initial_state
+from conductor_core.verdicts import Accepted
+
+_Kind: TypeAlias = type[Entry] | type[Checkpoint] | type[Closed]
+
+TOLD: Final = 20
+"""So many differences of one entry are told."""
+
+
+@frozen(kw_only=True)
+class Replay:
+    """A log that was verified, and the state it leads to.
+
+    `truncated` tells of a last line that was cut off; `size` is the number of bytes before
+    it, to which a file must be cut before it is written on. `closed`: the host had said that
+    it was done.
+    """
+
+    state: FlowState
+    header: Header
+    position: Position
+    size: int
+    terminated: bool
+    truncated: LogError | None = None
+
+    @property
+    def entries(self) -> int:
+        """How many entries were verified."""
+        return self.position.entries
+
+    @property
+    def digest(self) -> str:
+        """The digest that pins the header and all lines."""
+        return self.position.digest
+
+    @property
+    def closed(self) -> bool:
+        """Whether the log ends with `closed`."""
+        return self.position.closed
+
+
+def replay(lines: Iterable[bytes | str], *, flow_id: str | None = None) -> Replay:
+    """Play a log again and verify every line of it, perhaps that it is the log of one flow."""
+    rows = _rows(lines)
+    run = _Run(_first(rows), flow_id)
+    truncated: LogError | None = None
+    try:
+        for row in rows:
+            run.follow(row)
+    except LogTruncated as error:
+        truncated = error
+    return run.result(truncated)
+
+
+def read_log(lines: Iterable[bytes | str]) -> Iterator[Line]:
+    """The header and the lines of a log as records, unverified; a cut-off end raises."""
+    rows = _rows(lines)
+    header, _ = _opened(_first(rows))
+    yield header
+    for row in rows:
+        kind = _kind_of(row)
+        try:
+            record = reader(kind)(row.data, kind)
+        except FormatError as error:
+            raise LogError(str(error), line=row.number) from None
+        yield record
+
+
+# --- lines as they are read ---
+
+
+@frozen
+class _Row:
+    """One line: as it was read, and as a JSON object."""
+
+    number: int
+    raw: bytes | str
+    data: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return len(self.raw if isinstance(self.raw, bytes) else self.raw.encode())
+
+    @property
+    def terminated(self) -> bool:
+        return _terminated(self.raw)
+
+
+def _rows(lines: Iterable[bytes | str]) -> Iterator[_Row]:
+    rest = iter(lines)
+    for number, raw in enumerate(rest, 1):
+        if len(raw) > LONGEST_LINE:
+            raise LogError(f"the line is longer than {LONGEST_LINE} bytes", line=number)
+        try:
+            data = loads(raw)
+        except FormatError as error:
+            if not _terminated(raw) and next(rest, None) is None:
+                raise LogTruncated(f"the last line is cut off: {error}", line=number) from None
+            reason = str(error) if raw.strip() else "the line is blank"
+            raise LogError(reason, line=number) from None
+        if not isinstance(data, dict):
+            raise LogError(str(expected("a mapping", data)), line=number)
+        yield _Row(number, raw, data)
+
+
+def _terminated(raw: bytes | str) -> bool:
+    return raw.endswith(b"\n") if isinstance(raw, bytes) else raw.endswith("\n")
+
+
+def _first(rows: Iterator[_Row]) -> _Row:
+    row = next(rows, None)
+    if row is None:
+        raise LogError("the log is empty")
+    return row
+
+
+def _opened(row: _Row) -> tuple[Header, FlowState]:
+    """The header that a line is, and the state in which its flow began."""
+    data = row.data
+    if data.get("log") != FORMAT:
+        found = f"unknown format {shown(data['log'])}" if "log" in data else "no header"
+        raise LogError(f"{found}, expected a log of format {FORMAT!r}", line=row.number)
+    if data.get("semantics") != SEMANTICS:
+        found = shown(data.get("semantics"))
+        raise LogError(f"unknown semantics {found}, expected {SEMANTICS}", line=row.number)
+    try:
+        header: Header = reader(Header)(data, Header)
+        return header, initial_state(header.spec, header.flow_id)
+    except (FormatError, SpecError) as error:
+        raise LogError(str(error), line=row.number) from None
+
+
+def _kind_of(row: _Row) -> _Kind:
+    for key, kind in _KINDS.items():
+        if key in row.data:
+            return kind
+    raise LogError(f"expected a line with one of {', '.join(_KINDS)}", line=row.number)
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "seq": Entry,
+    "checkpoint": Checkpoint,
+    "closed": Closed,
+}
+
+
+# --- a replay under way ---
+
+
+class _Run:
+    """A state that follows the lines of its log."""
+
+    def __init__(self, row: _Row, flow_id: str | None) -> None:
+        self.header, self.state = _opened(row)
+        if flow_id is not None and self.header.flow_id != flow_id:
+            found = self.header.flow_id
+            raise LogError(f"the log of flow {found!r}, expected {flow_id!r}", line=row.number)
+        self.position = start(self.header, self.state)
+        self.row = row
+        self.size = row.size
+
+    def follow(self, row: _Row) -> None:
+        """Verify one more line and go on to what it leads to."""
+        kind = _kind_of(row)
+        try:
+            if kind is Entry:
+                self._follow_entry(row)
+            else:
+                self._follow_checkpoint(row, kind)
+        except FormatError as error:
+            raise LogError(str(error), line=row.number) from None
+        self.row = row
+        self.size += row.size
+
+    def result(self, truncated: LogError | None) -> Replay:
+        """What the lines so far have led to."""
+        return Replay(
+            state=self.state,
+            header=self.header,
+            position=self.position,
+            size=self.size,
+            terminated=self.row.terminated,
+            truncated=truncated,
+        )
+
+    def _follow_entry(self, row: _Row) -> None:
+        if "event" not in row.data:
+            raise FormatError("", "missing key 'event'")
+        event = decode_event(row.data["event"], "event")
+        transition = reduce(self.state, event)
+        line, position = after_entry(self.position, event, transition.verdict, transition.commands)
+        self._verify(row, Entry, line)
+        if not isinstance(transition.verdict, Accepted):
+            if self.position.closed:
+                raise LogError("only a rerun may follow the end of the log", line=row.number)
+            if self.header.accepted_only:
+                raise LogError(
+                    "the header says that only accepted events are in it", line=row.number
+                )
+        _, self.position = at_checkpoint(position, transition.state)
+        self.state = transition.state
+
+    def _follow_checkpoint(self, row: _Row, kind: _Kind) -> None:
+        if self.position.closed:
+            raise LogError("only a rerun may follow the end of the log", line=row.number)
+        if kind is Closed and self.state.outcome is None:
+            raise LogError("the log is closed, but its flow has not finished", line=row.number)
+        after = after_checkpoint if kind is Checkpoint else after_closing
+        line, position = after(self.position, self.state)
+        self._verify(row, kind, line)
+        self.position = position
+
+    def _verify(self, row: _Row, kind: _Kind, line: str) -> None:
+        """Compare a line with the one that is due: by its text, or else by its meaning."""
+        if row.raw == (line.encode() if isinstance(row.raw, bytes) else line):
+            return
+        logged = writer(kind)(reader(kind)(row.data, kind))
+        due = loads(line)
+        counter = next(iter(due))
+        if logged[counter] != due[counter]:
+            problem = f"{counter} is {logged[counter]}, expected {due[counter]}"
+            raise LogError(problem, line=row.number)
+        if logged["digest"] != chain(self.position.digest, pinned_text(logged)):
+            raise LogError("broken digest chain: the line was changed", line=row.number)
+        self._diverges(row, logged, due)
+
+    def _diverges(self, row: _Row, logged: dict[str, Any], due: dict[str, Any]) -> None:
+        """Raise ReplayDivergence if a line says anything else than the one that is due."""
+        del logged["digest"], due["digest"]
+        found = list(islice(differences(logged, due), TOLD + 1))
+        if not found:
+            return
+        told = [f"  {difference}" for difference in found[:TOLD]]
+        if len(found) > TOLD:
+            told.append("  and more")
+        if "event" in logged:
+            told.insert(0, f"  on {logged['event']['type']} at {logged['event']['at_ms']} ms")
+        raise ReplayDivergence(
+            "\n".join(told),
+            entry=logged.get("seq", self.position.entries),
+            expected=logged,
+            actual=due,
+            line=row.number,
+        )

@@ -1,0 +1,155 @@
+"""The wire form of a state: what cannot be derived, and nothing else.
+
+Rule: counters, the index of groups and the sets of positions are left out and rebuilt from
+the attempts, so that no document can hold a state that contradicts itself in them, and
+equal states have equal bytes.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final, cast
+
+from attrs import fields_dict, frozen
+from cattrs import Converter
+
+from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.catalog import Catalog
+from conductor_core.commands import Outcome
+from conductor_core.errors import FormatError
+from conductor_core.generation import clash
+from conductor_core.places import expected, located
+from conductor_core.positions import PositionSet
+from conductor_core.records import decoded, encoded, new_converter, register_enum
+from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems, group_problems
+from conductor_core.state import Cancellation, FlowState, Generation
+from conductor_core.vector import Vector
+
+
+@frozen(kw_only=True)
+class Stored:
+    """A state as it is written down.
+
+    `groups` are those that were appended or generated; `attempts` are all there ever were,
+    steps in flow order, oldest first, so that the last of each step is its live one.
+    """
+
+    flow_id: str
+    spec: FlowSpec
+    groups: tuple[GroupSpec, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+    current: int = 0
+    generation: int = 0
+    wait_due_at_ms: int | None = None
+    retrying: int | None = None
+    stop: Outcome | None = None
+
+    started: bool = False
+    generating: Generation = "no"
+    approval: str = "prompt"
+    paused: bool = False
+    cancellation: Cancellation | None = None
+    continuing: bool = False
+    suggested: bool = False
+    incarnation: int = 0
+    groups_since: int = 0
+    run: int = 1
+    outcome: Outcome | None = None
+    finished_at_ms: int | None = None
+    request_ids: tuple[str, ...] = ()
+
+
+_SHARED: Final = tuple(name for name in fields_dict(Stored) if name not in ("groups", "attempts"))
+"""The fields that a state and its wire form have in common."""
+
+
+def encode_state(state: FlowState) -> dict[str, Any]:
+    """The wire form of a state."""
+    groups = state.catalog.groups
+    stored = Stored(
+        groups=tuple(groups.slice(len(state.spec.groups), len(groups))),
+        attempts=tuple(state.attempts()),
+        **{name: getattr(state, name) for name in _SHARED},
+    )
+    return cast(dict[str, Any], encoded(_converter().get_unstructure_hook(Stored), stored))
+
+
+def decode_state(data: Any, path: str = "") -> FlowState:
+    """The state of a wire form: what hangs together is checked, what can be is derived."""
+    return decoded(_read_state, data, path)
+
+
+@cache
+def _converter() -> Converter:
+    converter = new_converter()
+    register_enum(converter, AttemptStatus)
+    return converter
+
+
+def _read_state(data: Any) -> FlowState:
+    stored: Stored = _converter().get_structure_hook(Stored)(data, Stored)
+    catalog = _catalog_of(stored)
+    histories = _histories(catalog, stored.attempts)
+    live = [history[-1] for history in histories]
+    _check_references(stored, catalog)
+    return FlowState(
+        catalog=catalog,
+        live=Vector(live),
+        superseded=Vector(Vector(history[:-1]) for history in histories),
+        pending=_pending(live),
+        active=sum(attempt.active for attempt in live),
+        waiting=sum(attempt.status is AttemptStatus.WAITING_TO_RETRY for attempt in live),
+        awaiting=sum(attempt.awaiting for attempt in live),
+        parked=sum(attempt.parked for attempt in live),
+        **{name: getattr(stored, name) for name in _SHARED},
+    )
+
+
+def _catalog_of(stored: Stored) -> Catalog:
+    """The groups of the spec and those that came later, which may not clash with them."""
+    catalog = Catalog().extend(stored.spec.groups)
+    problems = group_problems(stored.groups, catalog)
+    twice = clash(catalog, stored.groups)
+    if twice is not None:
+        problems.append(("groups", f"{twice!r} is used twice"))
+    if problems:
+        raise FormatError.of(problems)
+    return catalog.extend(stored.groups)
+
+
+def _histories(catalog: Catalog, attempts: tuple[Attempt, ...]) -> list[list[Attempt]]:
+    """The attempts of each step, numbered from 1 without a gap; each step has one at least."""
+    histories: list[list[Attempt]] = [[] for _ in catalog.steps]
+    for index, attempt in enumerate(attempts):
+        position = catalog.position_of(attempt.step)
+        if position is None:
+            raise FormatError(f"attempts[{index}].step", f"{attempt.step!r} is no step")
+        history = histories[position]
+        if attempt.n != len(history) + 1:
+            raise located(f"attempts[{index}].n", expected(str(len(history) + 1), attempt.n))
+        history.append(attempt)
+    for step, history in zip(catalog.steps, histories, strict=True):
+        if not history:
+            raise FormatError("attempts", f"step {step.key!r} has none")
+    return histories
+
+
+def _pending(live: list[Attempt]) -> PositionSet:
+    """The positions whose live attempt is pending."""
+    positions = PositionSet().extend(0, len(live))
+    for position, attempt in enumerate(live):
+        if attempt.status is not AttemptStatus.PENDING:
+            positions = positions.remove(position)
+    return positions
+
+
+def _check_references(stored: Stored, catalog: Catalog) -> None:
+    """Refuse a flow id that is none, and numbers of groups and steps that do not exist."""
+    problems = flow_id_problems(stored.flow_id)
+    if not 0 <= stored.current <= len(catalog.groups):
+        problems.append(("current", f"there is no group {stored.current}"))
+    if stored.retrying is not None and not 0 <= stored.retrying < len(catalog.steps):
+        problems.append(("retrying", f"there is no step {stored.retrying}"))
+    if problems:
+        raise FormatError.of(problems)
