@@ -1,0 +1,1 @@
+"""The `conductor` command: files in, text and exit codes out."""

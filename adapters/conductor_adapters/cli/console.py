@@ -1,0 +1,34 @@
+"""What the commands write, and how.
+
+Rule: whatever was recorded or written by others reaches a terminal escaped; results go to
+the standard output, what is wrong with the input to the standard error.
+"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+def escaped(text: str) -> str:
+    """Escape control characters, and whatever else no terminal shows as it is."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def say(line: str) -> None:
+    """Write a line of a result."""
+    click.echo(escaped(line))
+
+
+def warn(line: str) -> None:
+    """Write a line about something that is wrong."""
+    click.echo(escaped(line), err=True)
+
+
+def say_json(value: object) -> None:
+    """Write a result as JSON; ASCII alone, so that nothing is left to escape."""
+    click.echo(json.dumps(value, indent=2))

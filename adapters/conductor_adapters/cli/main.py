@@ -1,0 +1,78 @@
+"""The `conductor` command and the list of its sub-commands.
+
+Rule: a sub-command is one line of COMMANDS and is imported only when it is asked for, so
+that none pays for another. What is wrong with the input is one line on the standard error
+and exit code 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+from typing import Any, Final
+
+from conductor_core.errors import ConductorError
+from conductor_core.version import VERSION
+
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit("conductor: the command line needs its extra: pip install 'conductor-core[cli]'")
+
+from conductor_adapters.cli.console import warn
+
+COMMANDS: Final = {
+    "replay": "conductor_adapters.cli.replay",
+    "run": "conductor_adapters.cli.run",
+    "scenario": "conductor_adapters.cli.scenario",
+}
+"""Sub-command and module; the module holds the command under the same name."""
+
+
+class BadInput(click.ClickException):
+    """Something that was given and cannot be used."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Write what is wrong, line by line."""
+        for line in self.message.splitlines():
+            warn(line)
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of the alphabet."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that was raised on purpose is about the input."""
+        try:
+            return super().invoke(ctx)
+        except ConductorError as error:
+            raise BadInput(str(error)) from None
+
+
+@click.command(cls=Commands)
+@click.version_option(VERSION, prog_name="conductor")
+def conductor() -> None:
+    """Run flows, look into their logs, and test them."""
+
+
+def main() -> None:
+    """Run the `conductor` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its escape, not an exception.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    conductor()

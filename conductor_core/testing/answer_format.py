@@ -1,0 +1,85 @@
+"""Answers as they are written: what work returns, what generation delivers.
+
+Rule: every answer is read into the event that it is, as a template without time; the
+attempt of a work entry is filled in when its turn comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from conductor_core import codec
+from conductor_core.events import GenerationFailed, GroupsGenerated, StepError, StepFinished
+from conductor_core.testing import closed
+
+RESULT: Final = (
+    *("outcome", "directive", "output", "error"),
+    *("noop", "policy", "subject", "metadata"),
+)
+OK: Final = StepFinished(at_ms=0, attempt="", outcome="succeeded")
+CANCELLED: Final = StepFinished(at_ms=0, attempt="", outcome="cancelled")
+
+_outcome: Final = closed.choice("succeeded", "failed", "cancelled")
+
+
+def decode_entry(data: object, path: str, step: str) -> StepFinished | None:
+    """Read what one attempt of a step returns; None holds it."""
+    match data:
+        case "ok":
+            return OK
+        case "fail":
+            error = StepError(message=f"{step} failed", type="Error")
+            return StepFinished(at_ms=0, attempt="", outcome="failed", error=error)
+        case "cancelled":
+            return CANCELLED
+        case "hold":
+            return None
+        case dict():
+            return _result(closed.record(data, path, RESULT).given, path)
+        case _:
+            raise closed.wrong(path, "ok, fail, cancelled, hold or a mapping", data)
+
+
+def decode_finish(data: object, path: str) -> StepFinished:
+    """Read the result that a `finish` action sends for an attempt."""
+    given = closed.record(data, path, ("attempt", *RESULT), required=("attempt",)).given
+    return _result(given, path)
+
+
+def _result(given: dict[str, object], path: str) -> StepFinished:
+    """Read the fields of step-finished; the outcome is succeeded unless it is given."""
+    wire = {"type": "step-finished", "at_ms": 0, "attempt": "", "outcome": "succeeded", **given}
+    _outcome(wire["outcome"], closed.child(path, "outcome"))
+    event = codec.decode_event(wire, path)
+    assert isinstance(event, StepFinished), "the type was given"
+    return event
+
+
+def decode_generate(data: object, path: str) -> GroupsGenerated | GenerationFailed:
+    """Read the answer to generate-steps: groups, or a mapping of `partial` or `fail`."""
+    if isinstance(data, list):
+        return decode_generated(data, path)
+    answer = closed.record(data, path, ("partial", "fail"))
+    if len(answer.given) != 1:
+        raise closed.wrong(path, "partial or fail", data)
+    if "fail" in answer:
+        return answer.read("fail", decode_failed_generation)
+    groups = answer.read("partial", codec.decode_flow_groups)
+    return GroupsGenerated(at_ms=0, groups=groups, complete=False)
+
+
+def decode_generated(data: object, path: str) -> GroupsGenerated:
+    """Read a delivery: groups, or a mapping of `groups` and whether they are `complete`."""
+    if isinstance(data, list):
+        return GroupsGenerated(at_ms=0, groups=codec.decode_flow_groups(data, path))
+    delivery = closed.record(data, path, ("groups", "complete"), required=("groups",))
+    return GroupsGenerated(
+        at_ms=0,
+        groups=delivery.read("groups", codec.decode_flow_groups),
+        complete=delivery.read("complete", closed.flag, default=True),
+    )
+
+
+def decode_failed_generation(data: object, path: str) -> GenerationFailed:
+    """Read the message of a generation that failed."""
+    return GenerationFailed(at_ms=0, error=StepError(message=closed.text(data, path)))

@@ -1,0 +1,95 @@
+"""The `conductor` command: its list of commands, and how it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from conductor_adapters.cli import main
+from conductor_core.errors import ConductorError
+from conductor_core.version import VERSION
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a Python of its own."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`--version` tells it."""
+    result = CliRunner().invoke(main.conductor, ["--version"])
+    assert result.output == f"conductor, version {VERSION}\n"
+
+
+def test_help_lists_every_command() -> None:
+    """Each command of the list can be imported and says what it does."""
+    result = CliRunner().invoke(main.conductor, ["--help"])
+    assert result.exit_code == 0
+    for name in main.COMMANDS:
+        assert f"\n  {name} " in result.output
+
+
+def test_an_unknown_command_is_a_mistake() -> None:
+    """What is not in the list is refused."""
+    assert CliRunner().invoke(main.conductor, ["replicate"]).exit_code == 2
+
+
+def test_an_error_about_the_input_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a command raises on purpose is told line by line, escaped, with exit code 2."""
+    module = ModuleType("broken")
+
+    @click.command()
+    def broken() -> None:
+        """Raise an error."""
+        raise ConductorError("no such flow: \x1b[2J\nand more")
+
+    monkeypatch.setattr(module, "broken", broken, raising=False)
+    monkeypatch.setitem(sys.modules, "broken", module)
+    monkeypatch.setitem(main.COMMANDS, "broken", "broken")
+    result = CliRunner().invoke(main.conductor, ["broken"])
+    assert result.exit_code == 2
+    assert (result.stdout, result.stderr) == ("", "no such flow: \\x1b[2J\nand more\n")
+
+
+def test_commands_do_not_pay_for_each_other() -> None:
+    """A command is imported only when it is asked for."""
+    code = f"import {main.__name__}, sys; print(*sys.modules)"
+    imported = set(python("-c", code).stdout.decode().split())
+    assert imported.isdisjoint(main.COMMANDS.values())
+    assert imported.isdisjoint({"yaml", "rich", "asyncio", "cattrs"})
+
+
+def test_without_the_cli_extra_the_command_says_what_it_needs() -> None:
+    """A missing click is no traceback either."""
+    code = f"import sys; sys.modules['click'] = None; import {main.__name__}"
+    done = python("-c", code)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"conductor: the command line needs its extra: pip install")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    """A terminal without Unicode gets the escape of a character, not an exception."""
+    file = tmp_path / "flow.yaml"
+    file.write_text(
+        "format: conductor-scenario/1\n"
+        "scenarios: [{name: →, flow: {groups: [{key: g, steps: [{key: a}]}]},"
+        " expect: {flow: error}}]\n",
+        encoding="utf-8",
+    )
+    code = f"from {main.__name__} import main; main()"
+    done = python("-c", code, "scenario", "run", str(file), PYTHONIOENCODING="latin-1")
+    assert done.returncode == 1
+    assert b"\\u2192\n" in done.stdout
