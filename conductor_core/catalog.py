@@ -75,8 +75,9 @@ class Catalog:
         return any(key in index for index in self._step_index)
 
     def span(self, group: int) -> range:
-        """The positions of a group's steps."""
-        return range(self.starts[group], self.starts[group + 1])
+        """The positions of a group's steps; none past the last group."""
+        end = min(group + 1, len(self.groups))
+        return range(self.starts[group], self.starts[end])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Catalog) and self.groups == other.groups

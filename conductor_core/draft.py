@@ -6,7 +6,7 @@ put, collects the commands that rules emit, and holds the news that a fact left 
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias, Union
+from typing import TypeAlias, Union
 
 from attrs import frozen
 
@@ -83,23 +83,18 @@ News: TypeAlias = Union[
 ]
 
 
-AFTER_THE_LAST: Final = GroupSpec(key="")
-"""What stands for the current group when every group has finished: it has no steps."""
-
-
 class Draft:
     """The fields of a FlowState, open to change during one transition.
 
-    `group` is the current group and `span` its positions. `news` is what the event left to
-    be settled, `commands` what the rules emitted.
+    `news` is what the event left to be settled, `commands` what the rules emitted.
     """
 
     __slots__ = (
         "active", "approval", "awaiting", "cancellation", "catalog", "commands",
         "continuing", "current", "finished_at_ms", "flow_id", "generating", "generation",
-        "group", "groups_since", "incarnation", "live", "news", "now_ms", "outcome",
-        "parked", "paused", "pending", "request_ids", "retrying", "run", "span", "spec",
-        "started", "stop", "suggested", "superseded", "wait_due_at_ms", "waiting",
+        "groups_since", "incarnation", "live", "news", "now_ms", "outcome", "parked",
+        "paused", "pending", "request_ids", "retrying", "run", "span", "spec", "started",
+        "stop", "suggested", "superseded", "wait_due_at_ms", "waiting",
     )  # fmt: skip
 
     def __init__(self, state: FlowState, now_ms: int) -> None:
@@ -111,7 +106,8 @@ class Draft:
         self.catalog = state.catalog
         self.live = state.live
         self.superseded = state.superseded
-        self.enter(state.current)
+        self.current = state.current
+        self.span = state.span
         self.generation = state.generation
         self.pending = state.pending
         self.active = state.active
@@ -144,6 +140,7 @@ class Draft:
             live=self.live,
             superseded=self.superseded,
             current=self.current,
+            span=self.span,
             generation=self.generation,
             pending=self.pending,
             active=self.active,
@@ -171,9 +168,9 @@ class Draft:
     # --- questions ---
 
     @property
-    def has_group(self) -> bool:
-        """Whether a group is left that has not finished."""
-        return self.group is not AFTER_THE_LAST
+    def group(self) -> GroupSpec:
+        """The current group, of a flow that has one left."""
+        return self.catalog.groups[self.current]
 
     @property
     def stopping(self) -> bool:
@@ -213,11 +210,7 @@ class Draft:
     def enter(self, group: int) -> None:
         """Let a group be the current one; past the last group there is none."""
         self.current = group
-        if group < len(self.catalog.groups):
-            self.group = self.catalog.groups[group]
-            self.span = self.catalog.span(group)
-        else:
-            self.group, self.span = AFTER_THE_LAST, range(len(self.live), len(self.live))
+        self.span = self.catalog.span(group)
 
     def put(self, position: int, attempt: Attempt) -> None:
         """Let a live attempt go on as another value of itself."""

@@ -215,7 +215,8 @@ def _name_problems(path: str, name: object) -> Iterator[Problem]:
 
 
 def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
-    yield from _name_problems(f"{path}.work", step.handler)
+    if step.work is not None:
+        yield from _name_problems(f"{path}.work", step.work)
     yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms, optional=True)
     yield from _choice(f"{path}.on_recovery", step.on_recovery, "redispatch", "fail")
     yield from _retry_problems(f"{path}.retry", step.retry)
@@ -232,16 +233,17 @@ def _retry_problems(path: str, retry: RetryPolicy) -> Iterator[Problem]:
 
 
 def _approval_problems(path: str, approval: ApprovalSpec) -> Iterator[Problem]:
-    yield from _at_least(1, f"{path}.required", approval.required)
     yield from _at_least(0, f"{path}.timeout_ms", approval.timeout_ms, optional=True)
     yield from _at_least(0, f"{path}.stale_after_ms", approval.stale_after_ms, optional=True)
     yield from _choice(f"{path}.skip_scope", approval.skip_scope, "group", "step")
+    required = list(_at_least(1, f"{path}.required", approval.required))
+    yield from required
     if approval.approvers is None:
         return
     distinct = len(set(approval.approvers))
     if distinct != len(approval.approvers):
         yield f"{path}.approvers", f"names a person twice: {list(approval.approvers)!r}"
-    if approval.required > distinct:
+    if not required and approval.required > distinct:
         yield f"{path}.required", f"{approval.required!r} is more than {distinct} approvers"
 
 

@@ -47,8 +47,8 @@ class FlowState:
     """The whole of a run.
 
     `live` holds the live attempt of every step by position, `superseded` those before it,
-    oldest first. `current` is the index of the current group, `generation` how often it was
-    retried; `pending` are the positions of the flow whose live attempt is pending.
+    oldest first. `current` is the index of the current group, `span` its positions (none
+    when every group has finished), `generation` how often it was retried; `pending` are the positions of the flow whose live attempt is pending.
     `wait_due_at_ms` is the group's backoff, `retrying` the position that first decided to
     retry the group, `stop` the outcome of a stop that was decided.
     """
@@ -60,6 +60,7 @@ class FlowState:
     superseded: Vector[Vector[Attempt]]
 
     current: int = 0
+    span: range
     generation: int = 0
     pending: PositionSet
     active: int = 0
@@ -120,13 +121,6 @@ class FlowState:
         return bool(self.active) or waits or generating or self.continuing
 
     # --- groups ---
-
-    @property
-    def span(self) -> range:
-        """The positions of the current group; none when every group has finished."""
-        if self.current == len(self.catalog.groups):
-            return range(len(self.live), len(self.live))
-        return self.catalog.span(self.current)
 
     @property
     def wait_timer(self) -> str | None:
@@ -247,6 +241,7 @@ def initial_state(spec: FlowSpec, flow_id: str) -> FlowState:
         catalog=catalog,
         live=Vector(Attempt(step.key) for step in catalog.steps),
         superseded=Vector([NONE] * len(catalog.steps)),
+        span=catalog.span(0),
         pending=PositionSet().extend(0, len(catalog.steps)),
         approval=spec.options.approval,
     )

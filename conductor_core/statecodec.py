@@ -97,6 +97,7 @@ def _read_state(data: Any) -> FlowState:
         catalog=catalog,
         live=Vector(live),
         superseded=Vector(Vector(history[:-1]) for history in histories),
+        span=catalog.span(stored.current),
         pending=_pending(live),
         active=sum(attempt.active for attempt in live),
         waiting=sum(attempt.status is AttemptStatus.WAITING_TO_RETRY for attempt in live),

@@ -90,7 +90,7 @@ def sweep_for_failed_generation(draft: Draft) -> bool:
     if draft.generating != "failing":
         return False
     draft.generating = "failed"
-    if draft.has_group:
+    if draft.span:
         end_group_backoff(draft)
         override_group_retry(draft)
         for position, attempt in draft.current_attempts():

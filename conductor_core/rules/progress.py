@@ -9,7 +9,7 @@ from conductor_core.draft import Draft
 from conductor_core.orders import continuation_of, dispatch_of, generation_of
 from conductor_core.rules.endings import failure, finish
 from conductor_core.rules.group import close, retry_group
-from conductor_core.spec import StepSpec
+from conductor_core.spec import GroupSpec, StepSpec
 
 
 def begin(draft: Draft) -> bool:
@@ -42,7 +42,7 @@ def begin_group_retry(draft: Draft) -> bool:
 
 def pass_group(draft: Draft) -> bool:
     """When no step of the group is unfinished: the next one is current (S7.3, S5.1)."""
-    if not draft.has_group or not draft.nothing_unfinished:
+    if not draft.span or not draft.nothing_unfinished:
         return False
     draft.enter(draft.current + 1)
     draft.generation = 0
@@ -52,7 +52,7 @@ def pass_group(draft: Draft) -> bool:
 
 def finish_last(draft: Draft) -> bool:
     """When no group is left and none will come: end the flow (S7.5, S12.2)."""
-    if draft.has_group or draft.generating != "complete":
+    if draft.span or draft.generating != "complete":
         return False
     if len(draft.catalog.groups):
         finish(draft, Outcome(status="success"))
@@ -67,7 +67,7 @@ def continue_as_new(draft: Draft) -> bool:
     It waits until nothing is active and comes before any dispatch (S13.1, S13.2).
     """
     every = draft.spec.options.continue_as_new_every
-    due = every is not None and draft.groups_since >= every and draft.has_group
+    due = every is not None and draft.groups_since >= every and bool(draft.span)
     if not (due or draft.suggested) or draft.continuing or draft.active:
         return False
     draft.continuing, draft.suggested, draft.groups_since = True, False, 0
@@ -82,14 +82,16 @@ def dispatch_pending_steps(draft: Draft) -> bool:
     """
     if draft.paused or draft.continuing or draft.stopping or draft.cancellation is not None:
         return False
-    if draft.retrying is not None or draft.wait_due_at_ms is not None or not draft.has_group:
+    if draft.retrying is not None or draft.wait_due_at_ms is not None or not draft.span:
         return False
-    stop, fired = draft.span.stop, False
-    while draft.pending and (position := draft.pending.first()) < stop and _is_turn(draft):
+    group, stop, fired = draft.group, draft.span.stop, False
+    while draft.pending and (position := draft.pending.first()) < stop:
         step = draft.catalog.steps[position]
+        if not _is_turn(draft, group):
+            break
         if step.skipped:
             close(draft, position, AttemptStatus.AUTO_SKIPPED, "continue", "skipped")
-        elif _has_room(draft):
+        elif _has_room(draft, group):
             _dispatch(draft, position, step)
         else:
             break
@@ -97,16 +99,17 @@ def dispatch_pending_steps(draft: Draft) -> bool:
     return fired
 
 
-def _is_turn(draft: Draft) -> bool:
+def _is_turn(draft: Draft, group: GroupSpec) -> bool:
     """Whether the first pending step may run beside what does not pend (S5.2)."""
-    if draft.group.parallel:
+    if group.parallel:
         return True
     return not (draft.active or draft.waiting or draft.awaiting or draft.parked)
 
 
-def _has_room(draft: Draft) -> bool:
-    limit = draft.group.max_parallel or draft.spec.options.max_parallel
-    return not draft.group.parallel or limit is None or draft.active < limit
+def _has_room(draft: Draft, group: GroupSpec) -> bool:
+    """Whether one more attempt may be active (S5.3)."""
+    limit = group.max_parallel or draft.spec.options.max_parallel
+    return not group.parallel or limit is None or draft.active < limit
 
 
 def _dispatch(draft: Draft, position: int, step: StepSpec) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from conductor_core.attempt import FAIL_FAST, SWEPT, AttemptStatus
+from conductor_core.attempt import FAIL_FAST, SWEPT, Attempt, AttemptStatus
 from conductor_core.commands import CancelFutures
 from conductor_core.directives import Decision, Work, decide, policy_denial
 from conductor_core.draft import Draft, Returned
@@ -24,7 +24,7 @@ def end_work(draft: Draft, returned: Returned) -> None:
     if draft.cancellation is not None:
         _end_cancelled(draft, returned)
         return
-    decision = _decide(draft, returned)
+    decision = _decide(draft, returned, attempt)
     returned = _judged(returned, decision)
     if draft.stopping:
         _end_after_stop(draft, returned, decision)
@@ -34,13 +34,13 @@ def end_work(draft: Draft, returned: Returned) -> None:
         _apply(draft, returned, decision)
 
 
-def _decide(draft: Draft, returned: Returned) -> Decision:
+def _decide(draft: Draft, returned: Returned, attempt: Attempt) -> Decision:
     step = draft.catalog.steps[returned.position]
     return decide(
         Work(
             step=step,
             options=draft.spec.options,
-            retry=draft.live[returned.position].retry,
+            retry=attempt.retry,
             generation=draft.generation,
             group_max_retries=draft.catalog.budgets[draft.current],
             outcome=returned.outcome,
