@@ -20,8 +20,16 @@ from time import process_time_ns
 
 from attrs import frozen
 
-from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, commands, events
-from conductor_core import initial_state, reduce
+from conductor_core import (
+    FlowSpec,
+    FlowState,
+    GroupSpec,
+    StepSpec,
+    commands,
+    events,
+    initial_state,
+    reduce,
+)
 
 SMALL = 10
 LARGE = 100_000

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 from conductor_core import events
 from conductor_core.attempt import AttemptStatus
+from conductor_core.errors import shown
 from conductor_core.events import Event, request_id_of
 from conductor_core.generation import Delivery, clash, delivery_of
 from conductor_core.rerun import lay_out_group_retry, lay_out_rerun
@@ -212,12 +213,12 @@ def _judge_continued(state: FlowState, event: events.ContinuedAsNew) -> Verdict:
 
 def unknown_step(key: str) -> Rejected:
     """Nothing in the flow has that key."""
-    return Rejected("unknown-step", f"no step is named {key!r}")
+    return Rejected("unknown-step", f"no step is named {shown(key)}")
 
 
 def unknown_group(key: str) -> Rejected:
     """Nothing in the flow has that key."""
-    return Rejected("unknown-group", f"no group is named {key!r}")
+    return Rejected("unknown-group", f"no group is named {shown(key)}")
 
 
 def _judge_response(state: FlowState, event: events.ApprovalResponded) -> Verdict:
@@ -230,12 +231,16 @@ def _judge_response(state: FlowState, event: events.ApprovalResponded) -> Verdic
         return Rejected("not-awaiting-approval", f"{attempt.id!r} is {attempt.status}")
     approvers, subject = step.approval_spec.approvers, attempt.result.subject
     if approvers is not None and event.by not in approvers:
-        names = ", ".join(approvers)
-        return Rejected("not-an-approver", f"{event.by!r} is not among {names}")
+        names = shown(list(approvers))
+        return Rejected("not-an-approver", f"{shown(event.by)} is not among {names}")
     if event.subject is not None and event.subject != subject:
-        return Rejected("subject-mismatch", f"{event.subject!r} was answered, not {subject!r}")
+        return Rejected(
+            "subject-mismatch", f"{shown(event.subject)} was answered, not {shown(subject)}"
+        )
     if event.response == "approve" and event.by in attempt.approval.approvers:
-        return Rejected("already-responded", f"{event.by!r} has approved {attempt.id!r} before")
+        return Rejected(
+            "already-responded", f"{shown(event.by)} has approved {attempt.id!r} before"
+        )
     return _judge_response_row(state, event.response, position)
 
 
@@ -255,12 +260,14 @@ def _judge_response_row(state: FlowState, response: str, position: int) -> Verdi
             budget = step.retry.max_retries
             return Rejected("retries-exhausted", f"{attempt.id!r} used up its {budget} retries")
         case _:
-            return Rejected("unknown-response", f"{response!r} is no answer to an approval")
+            return Rejected("unknown-response", f"{shown(response)} is no answer to an approval")
 
 
 def _judge_option(state: FlowState, event: events.ApprovalOptionChanged) -> Verdict:
     if event.option not in ("prompt", "approve-all"):
-        return Rejected("unknown-option", f"{event.option!r} is neither prompt nor approve-all")
+        return Rejected(
+            "unknown-option", f"{shown(event.option)} is neither prompt nor approve-all"
+        )
     return NO_CHANGE if event.option == state.approval else ACCEPTED
 
 
@@ -275,15 +282,17 @@ def _judge_cancel(state: FlowState, event: events.CancelRequested) -> Verdict:
     if state.cancellation is not None:
         return NO_CHANGE
     if position is not None and not state.live[position].unfinished:
-        return Rejected("already-finished", f"step {event.step!r} has finished")
+        return Rejected("already-finished", f"step {shown(event.step)} has finished")
     if group is not None and not any(attempt.unfinished for attempt in state.live_of(group)):
-        return Rejected("already-finished", f"group {event.group!r} has finished")
+        return Rejected("already-finished", f"group {shown(event.group)} has finished")
     return ACCEPTED
 
 
 def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict:
     if event.flow_id != state.flow_id:
-        return Rejected("flow-mismatch", f"{event.flow_id!r} was named, this is {state.flow_id!r}")
+        return Rejected(
+            "flow-mismatch", f"{shown(event.flow_id)} was named, this is {state.flow_id!r}"
+        )
     if event.continue_from_idx > 0:
         return _judge_second_leg(state, event.continue_from_idx)
     layout = lay_out_rerun(state, event)
@@ -295,7 +304,7 @@ def _judge_second_leg(state: FlowState, index: int) -> Verdict:
     if state.is_cancelling:
         return FLOW_CANCELLED
     if not state.is_live or index != state.current:
-        problem = f"{index!r} is not the index of the current group of a live flow"
+        problem = f"{shown(index)} is not the index of the current group of a live flow"
         return Rejected("invalid-continue-index", problem)
     return ACCEPTED if state.continuing else NO_CHANGE
 
@@ -325,7 +334,7 @@ def _judge_append(state: FlowState, event: events.AppendRequested) -> Verdict:
         return NO_CHANGE
     key = clash(state.catalog, event.groups)
     if key is not None:
-        return Rejected("duplicate-key", f"{key!r} is a key of the flow already")
+        return Rejected("duplicate-key", f"{shown(key)} is a key of the flow already")
     problems = group_problems(event.groups, state.catalog)
     if problems:
         return Rejected("invalid-groups", "; ".join(f"{path}: {text}" for path, text in problems))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from conductor_core.errors import PayloadError
+from conductor_core.errors import PayloadError, shown
 
 _encoder = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -27,7 +27,7 @@ def canonical_text(value: object) -> str:
         text = _encoder.encode(value)
         text.encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
-        raise PayloadError(f"not a JSON value: {_shown(value)} ({error})") from None
+        raise PayloadError(f"not a JSON value: {shown(value)} ({error})") from None
     return text
 
 
@@ -36,20 +36,11 @@ def _check_keys(value: object) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"key {key!r} is no string")
+                raise TypeError(f"key {shown(key)} is no string")
             _check_keys(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
             _check_keys(item)
-
-
-def _shown(value: object) -> str:
-    """Show a value in a message, cut when it is long."""
-    try:
-        text = repr(value)
-    except RecursionError:
-        return f"a {type(value).__name__} nested too deeply"
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 @frozen

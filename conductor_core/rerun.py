@@ -11,6 +11,7 @@ from typing import Final
 
 from conductor_core.attempt import Attempt
 from conductor_core.draft import Rerun
+from conductor_core.errors import shown
 from conductor_core.events import RerunRequested
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Rejected
@@ -22,7 +23,7 @@ def lay_out_rerun(state: FlowState, event: RerunRequested) -> Rerun | Rejected:
     """Check a rerun in the order of S10.1 and lay it out."""
     if event.operation not in OPERATIONS:
         expected = " or ".join(OPERATIONS)
-        return Rejected("invalid-operation", f"{event.operation!r} is not {expected}")
+        return Rejected("invalid-operation", f"{shown(event.operation)} is not {expected}")
     target = position_named(state, event.step_id)
     if isinstance(target, Rejected):
         return target
@@ -55,10 +56,10 @@ def position_named(state: FlowState, name: str) -> int | Rejected:
     attempt = state.attempt(name)
     position = state.position_of(name)
     if attempt is None or position is None:
-        return Rejected("unknown-step", f"no step or attempt is named {name!r}")
+        return Rejected("unknown-step", f"no step or attempt is named {shown(name)}")
     live = state.live[position]
     if live.id != name:
-        return Rejected("stale-attempt", f"{name!r} was superseded by {live.id!r}")
+        return Rejected("stale-attempt", f"{shown(name)} was superseded by {live.id!r}")
     return position
 
 
@@ -107,7 +108,9 @@ def _lay_out_replan(state: FlowState, event: RerunRequested, target: int) -> Rer
     if event.replan_step_id is not None:
         plan = state.catalog.position_of(event.replan_step_id)
     if plan is None or not state.span.start <= plan <= target:
-        problem = f"{event.replan_step_id!r} is no step of the group that comes before the target"
+        problem = (
+            f"{shown(event.replan_step_id)} is no step of the group that comes before the target"
+        )
         return Rejected("invalid-replan-step", problem)
     span = tuple(range(plan, target + 1))
     active = [state.live[position] for position in span if state.live[position].active]

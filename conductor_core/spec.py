@@ -13,10 +13,12 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from conductor_core.errors import SpecError
+from conductor_core.errors import SpecError, shown
 from conductor_core.payload import EMPTY, Payload, freeze
 
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MOST: Final = (1 << 63) - 1
+"""The largest integer that every reader of a log can hold."""
 FLOW_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 
 Problem: TypeAlias = tuple[str, str]
@@ -152,7 +154,7 @@ def flow_id_problems(flow_id: object) -> list[Problem]:
     """Say what is wrong with a flow id (S2.1)."""
     if isinstance(flow_id, str) and FLOW_ID.fullmatch(flow_id):
         return []
-    return [("flow_id", f"{flow_id!r} does not match {FLOW_ID.pattern}")]
+    return [("flow_id", f"{shown(flow_id)} does not match {FLOW_ID.pattern}")]
 
 
 def _option_problems(options: FlowOptions) -> Iterator[Problem]:
@@ -195,23 +197,23 @@ def group_problems(
 def _key_problems(path: str, key: object, taken: dict[str, int], index: int) -> Iterator[Problem]:
     """Check one key and remember the group it stands in."""
     if not isinstance(key, str) or not KEY.fullmatch(key):
-        yield path, f"{key!r} does not match {KEY.pattern}"
+        yield path, f"{shown(key)} does not match {KEY.pattern}"
     elif key in taken:
-        yield path, f"{key!r} is used twice"
+        yield path, f"{shown(key)} is used twice"
     else:
         taken[key] = index
 
 
 def _needs_problems(path: str, step: StepSpec, missing: list[str]) -> Iterator[Problem]:
     for need in missing:
-        yield path, f"{need!r} is no step that runs earlier"
+        yield path, f"{shown(need)} is no step that runs earlier"
     if len(set(step.needs)) != len(step.needs):
-        yield path, f"names a step twice: {list(step.needs)!r}"
+        yield path, f"names a step twice: {shown(list(step.needs))}"
 
 
 def _name_problems(path: str, name: object) -> Iterator[Problem]:
     if not isinstance(name, str) or not name:
-        yield path, f"expected a name, got {name!r}"
+        yield path, f"expected a name, got {shown(name)}"
 
 
 def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
@@ -242,18 +244,20 @@ def _approval_problems(path: str, approval: ApprovalSpec) -> Iterator[Problem]:
         return
     distinct = len(set(approval.approvers))
     if distinct != len(approval.approvers):
-        yield f"{path}.approvers", f"names a person twice: {list(approval.approvers)!r}"
+        yield f"{path}.approvers", f"names a person twice: {shown(list(approval.approvers))}"
     if not required and approval.required > distinct:
-        yield f"{path}.required", f"{approval.required!r} is more than {distinct} approvers"
+        yield f"{path}.required", f"{shown(approval.required)} is more than {distinct} approvers"
 
 
 def _choice(path: str, value: str, *choices: str) -> Iterator[Problem]:
     if value not in choices:
-        yield path, f"expected one of {', '.join(choices)}, got {value!r}"
+        yield path, f"expected one of {', '.join(choices)}, got {shown(value)}"
 
 
 def _at_least(least: int, path: str, value: object, *, optional: bool = False) -> Iterator[Problem]:
     if value is None and optional:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        yield path, f"expected an integer of at least {least}, got {value!r}"
+        yield path, f"expected an integer of at least {least}, got {shown(value)}"
+    elif value > MOST:
+        yield path, f"expected an integer of at most 64 bits, got {shown(value)}"

@@ -48,9 +48,10 @@ class FlowState:
 
     `live` holds the live attempt of every step by position, `superseded` those before it,
     oldest first. `current` is the index of the current group, `span` its positions (none
-    when every group has finished), `generation` how often it was retried; `pending` are the positions of the flow whose live attempt is pending.
-    `wait_due_at_ms` is the group's backoff, `retrying` the position that first decided to
-    retry the group, `stop` the outcome of a stop that was decided.
+    when every group has finished), `generation` how often it was retried. `pending` are the
+    positions of the flow whose live attempt is pending. `wait_due_at_ms` is the group's
+    backoff, `retrying` the position that first decided to retry the group, `stop` the
+    outcome of a stop that was decided.
     """
 
     flow_id: str
