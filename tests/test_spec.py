@@ -15,7 +15,7 @@ from conductor_core import (
     StepSpec,
     initial_state,
 )
-from conductor_core.errors import PayloadError, SpecError
+from conductor_core.errors import PayloadError, SpecError, shown
 from conductor_core.spec import group_problems
 from conductor_core.testing.brief import flow, group
 

@@ -1,0 +1,80 @@
+"""Calls functions of every kind from the loop: coroutine functions, and others in threads.
+
+Rule: a function in a thread holds up nothing but its own answer. Its thread is a daemon, so
+that one that never returns keeps no process alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+A = TypeVar("A")
+Outcome: TypeAlias = tuple[object, BaseException | None]
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Whether a call only makes a coroutine, which may be done on the loop's thread."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        type(function).__call__
+    )
+
+
+class Calls:
+    """Runs at most so many threads at a time."""
+
+    def __init__(self, threads: int) -> None:
+        self._room = asyncio.Semaphore(threads)
+
+    async def call(
+        self, function: Callable[[A], object], argument: A, began: Callable[[], object]
+    ) -> object:
+        """Call a function, once its turn has come, which `began` is told.
+
+        Returns what the function returns: of a coroutine function, the coroutine.
+        """
+        if is_coroutine_function(function):
+            began()
+            return function(argument)
+        async with self._room:
+            began()
+            return await _in_thread(partial(function, argument))
+
+
+async def _in_thread(function: Callable[[], object]) -> object:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Outcome] = loop.create_future()
+    run = partial(_run, function, loop, answer)
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    value, error = await answer
+    if error is not None:
+        raise error
+    return value
+
+
+def _run(
+    function: Callable[[], object],
+    loop: asyncio.AbstractEventLoop,
+    answer: asyncio.Future[Outcome],
+) -> None:
+    """Call a function in this thread and hand what comes of it to the loop's."""
+    value: object = None
+    problem: BaseException | None = None
+    try:
+        value = function()
+    except BaseException as error:  # noqa: BLE001 - raised again where the answer is awaited
+        problem = error
+    # A loop that has closed waits for nothing.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, answer, (value, problem))
+
+
+def _settle(answer: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not answer.done():
+        answer.set_result(outcome)

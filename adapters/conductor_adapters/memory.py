@@ -1,0 +1,222 @@
+"""Runs flows in this process, on asyncio.
+
+Rule: everything that concerns a flow happens on the loop's thread, one event at a time; what
+runs elsewhere (threads, processes, sleeps) comes back to it as a fact. A flow outlives its
+host only through its journal, and work that ended because the host closed is no fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from conductor_adapters.calls import Calls
+from conductor_adapters.clock import Clock, WallClock
+from conductor_adapters.handle import FlowHandle
+from conductor_adapters.host import FlowLoop, Journal, Unstamped
+from conductor_adapters.journal import NoJournal
+from conductor_adapters.local import LocalPerformer
+from conductor_adapters.workers import GroupsOf, Handler, Workers
+from conductor_core import events, initial_state
+from conductor_core.commands import Outcome
+from conductor_core.errors import ConductorError, FormatError, SpecError
+from conductor_core.reducer import Transition
+from conductor_core.spec import FlowSpec
+from conductor_core.state import FlowState
+from conductor_core.verdicts import Verdict
+
+Observer: TypeAlias = Callable[[events.Event, Transition], None]
+
+CLOSE_GRACE_S: Final = 10.0
+
+
+class MemoryHost:
+    """Runs flows in this process; use it as `async with MemoryHost({...}) as host`.
+
+    `handlers` are found by the name of the work, `generators` by the type of the flow.
+    Coroutine functions run on the loop, other functions in at most `threads` threads.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        *,
+        generators: Mapping[str, GroupsOf] | None = None,
+        clock: Clock | None = None,
+        threads: int = 32,
+    ) -> None:
+        self.workers = Workers(handlers=handlers, generators=generators or {})
+        self.clock: Clock = WallClock() if clock is None else clock
+        self.calls = Calls(threads)
+        self._flows: dict[str, MemoryFlow] = {}
+
+    async def start(
+        self,
+        spec: FlowSpec,
+        *,
+        flow_id: str,
+        journal: Journal | None = None,
+        observe: Observer | None = None,
+    ) -> MemoryFlow:
+        """Start a flow; raises SpecError where a handler or a generator is missing."""
+        problems = tuple(self.workers.missing(spec))
+        if problems:
+            raise SpecError(problems)
+        flow = self._take(initial_state(spec, flow_id), journal, observe)
+        flow.tell(events.FlowStarted)
+        return flow
+
+    async def recover(
+        self,
+        state: FlowState,
+        *,
+        journal: Journal | None = None,
+        observe: Observer | None = None,
+    ) -> MemoryFlow:
+        """Take up a flow whose last host is gone, from the last state of its journal."""
+        flow = self._take(state, journal, observe)
+        flow.recover()
+        return flow
+
+    def _take(
+        self, state: FlowState, journal: Journal | None, observe: Observer | None
+    ) -> MemoryFlow:
+        if state.flow_id in self._flows:
+            raise ConductorError(f"flow {state.flow_id!r} runs here already")
+        return MemoryFlow(self, state, journal or NoJournal(), observe)
+
+    def keep(self, flow: MemoryFlow) -> None:
+        """Remember a flow for as long as it is live."""
+        if flow.state.is_live:
+            self._flows[flow.flow_id] = flow
+        else:
+            self._flows.pop(flow.flow_id, None)
+
+    async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
+        """Let go of every flow: their work is ended, their journals can be recovered."""
+        tasks = [task for flow in self._flows.values() for task in flow.close()]
+        self._flows.clear()
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class MemoryFlow(FlowHandle):
+    """A flow that runs in this process; use it on the loop's thread only."""
+
+    def __init__(
+        self,
+        host: MemoryHost,
+        state: FlowState,
+        journal: Journal,
+        observe: Observer | None,
+    ) -> None:
+        self.flow_id = state.flow_id
+        self._host = host
+        self._watcher = observe
+        self._broken: Exception | None = None
+        self._change = asyncio.Event()
+        self._performer = LocalPerformer(
+            state, workers=host.workers, calls=host.calls, clock=host.clock, report=self.report
+        )
+        self._loop = FlowLoop(
+            state,
+            journal=journal,
+            performer=self._performer,
+            now_ms=host.clock.now_ms,
+            observe=self._observe,
+        )
+
+    @property
+    def state(self) -> FlowState:
+        """Where the flow is."""
+        return self._loop.state
+
+    async def until(self, holds: Callable[[FlowState], bool]) -> FlowState:
+        """Wait for a state of which something holds; raises if the flow cannot go on here."""
+        while not holds(self.state):
+            if self._broken is not None:
+                raise self._broken
+            await self._change.wait()
+        return self.state
+
+    async def wait(self) -> Outcome:
+        """Wait for the end of the flow."""
+        state = await self.until(lambda state: state.outcome is not None)
+        assert state.outcome is not None, "a flow that ended has an outcome"
+        return state.outcome
+
+    async def send(self, request: Unstamped[events.Request]) -> Verdict:
+        """Deliver a request and return its verdict."""
+        return self.tell(request)
+
+    def tell(self, what: Unstamped[events.Event]) -> Verdict:
+        """Feed an event that happens now; raises if it is none, or if the flow is broken."""
+        if self._broken is not None:
+            raise self._broken
+        event = what(at_ms=self._loop.now_ms())
+        with self._breakable():
+            return self._loop.feed(event)
+
+    def report(self, what: Unstamped[events.Event]) -> None:
+        """Feed a fact that happens now, also when the flow was let go of; raises FormatError."""
+        try:
+            self._loop.report(what)
+        except FormatError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever waits for the flow gets to know it
+            self._break(error)
+
+    def recover(self) -> None:
+        """Carry out what the last host left pending."""
+        self._host.keep(self)
+        with self._breakable():
+            self._loop.recover()
+
+    def close(self) -> tuple[asyncio.Task[object], ...]:
+        """Let go of the flow; returns the work that is being ended."""
+        self._break(ConductorError(f"the host of flow {self.flow_id!r} closed"))
+        return self._performer.under_way()
+
+    def _observe(self, event: events.Event, transition: Transition) -> None:
+        self._host.keep(self)
+        self._wake()
+        if self._watcher is not None:
+            self._watcher(event, transition)
+
+    def _wake(self) -> None:
+        """Let those look again who wait for a change."""
+        self._change.set()
+        self._change = asyncio.Event()
+
+    @contextmanager
+    def _breakable(self) -> Generator[None]:
+        """Break the flow on every error but that of an event which no journal can express."""
+        try:
+            yield
+        except FormatError:
+            raise
+        except Exception as error:
+            self._break(error)
+            raise
+
+    def _break(self, error: Exception) -> None:
+        """Stop where the journal stands: what it could not take did not happen."""
+        if self._broken is None:
+            self._broken = error
+            self._loop.stop()
+            self._performer.stop()
+            self._wake()

@@ -1,0 +1,600 @@
+"""`conductor run`, as a process of its own: what it writes, asks, logs and exits with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor_adapters.memory import MemoryHost
+from conductor_adapters.shell import Shell
+from conductor_core import FlowState
+from conductor_core.events import ApprovalResponded, Event
+from conductor_core.log import Entry, Replay, read_log, replay
+
+CONDUCTOR = [sys.executable, "-c", "from conductor_adapters.cli.main import main; main()"]
+PATIENCE_S = 30.0
+
+PLAN_AND_APPLY = """
+flow: deploy
+groups:
+  - key: g
+    steps:
+      - {key: plan, run: "echo 3 to add", approval: true}
+      - {key: apply, run: "echo applied", needs: [plan]}
+"""
+
+PARKED = """
+options: {on_failure: await-retry}
+groups: [{key: g, steps: [{key: a, run: 'exit 1'}]}]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name: str, text: str) -> None:
+    """Write a file into the current folder."""
+    Path(name).write_text(text, encoding="utf-8")
+
+
+def conductor(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `conductor` to its end, with nobody at the keyboard."""
+    return subprocess.run(
+        [*CONDUCTOR, *arguments],
+        check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=PATIENCE_S, **options,
+    )  # fmt: skip
+
+
+def run(flow: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a flow under the log `log.jsonl`."""
+    write("flow.yaml", flow)
+    return conductor("run", "flow.yaml", "--log", "log.jsonl", *arguments, **options)
+
+
+def replayed() -> Replay:
+    """Verify the log."""
+    with Path("log.jsonl").open("rb") as file:
+        return replay(file)
+
+
+def state() -> FlowState:
+    """The state that the log leads to."""
+    return replayed().state
+
+
+def statuses() -> dict[str, str]:
+    """The status of each attempt in the log."""
+    return {attempt.id: attempt.status.value for attempt in state().attempts()}
+
+
+def logged(kind: type[Event]) -> list[Any]:
+    """The events of a kind in the log."""
+    with Path("log.jsonl").open("rb") as file:
+        entries = [line for line in read_log(file) if isinstance(line, Entry)]
+    return [entry.event for entry in entries if isinstance(entry.event, kind)]
+
+
+# --- to its end ---
+
+
+def test_a_flow_runs_to_its_end(folder: Path) -> None:
+    """A line tells of every event and of what a step prints; exit code 0; the log verifies."""
+    done = run(PLAN_AND_APPLY, "--approve", "plan", "--by", "ana", "--flow-id", "deploy-42")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [line.split("s  ", 1)[-1].strip() for line in done.stdout.splitlines()]
+    assert told == [
+        "flow started -> dispatch plan#1",
+        "plan#1 runs",
+        "plan#1 | 3 to add",
+        "plan#1 succeeded -> ask for approval of plan#1",
+        "ana approves plan -> dispatch apply#1",
+        "apply#1 runs",
+        "apply#1 | applied",
+        "apply#1 succeeded -> flow success",
+        "flow deploy-42: success",
+    ]
+    assert replayed().closed
+    assert [event.by for event in logged(ApprovalResponded)] == ["ana"]
+
+
+def test_a_log_is_no_duty(folder: Path) -> None:
+    """Without --log nothing is written, and the flow runs all the same."""
+    write("flow.yaml", "groups: [{key: g, steps: [{key: a, run: 'true'}]}]")
+    done = conductor("run", "flow.yaml")
+    assert (done.returncode, [path.name for path in Path().iterdir()]) == (0, ["flow.yaml"])
+    assert "flow flow-" in done.stdout
+
+
+def test_a_log_may_be_in_a_new_folder(folder: Path) -> None:
+    """The folder of the log is made when it is not there yet."""
+    write("flow.yaml", "groups: [{key: g, steps: [{key: a, run: 'true'}]}]")
+    assert conductor("run", "flow.yaml", "--log", "logs/new/log.jsonl").returncode == 0
+    assert Path("logs/new/log.jsonl").exists()
+
+
+def test_a_failed_flow_says_why(folder: Path) -> None:
+    """Exit code 1, the reason for people, and for operators the error of the attempt."""
+    done = run("groups: [{key: g, steps: [{key: a, run: 'echo oh no >&2; exit 3'}]}]")
+    assert (done.returncode, done.stderr) == (1, "failed at a#1: Step failed\n")
+    assert "a#1 failed: exit-status: exit status 3 -> flow error" in done.stdout
+
+
+def test_everything_can_be_approved(folder: Path) -> None:
+    """`--approve all` sets the flow's option, so that also two approvals are not asked for."""
+    flow = PLAN_AND_APPLY.replace("approval: true", "approval: {required: 2}")
+    done = run(flow, "--approve", "all", "--by", "ana")
+    assert done.returncode == 0
+    assert "ana sets the approval option to approve-all" in done.stdout
+    assert logged(ApprovalResponded) == []
+
+
+def test_handlers_are_python_functions(folder: Path) -> None:
+    """A module beside the flow names handlers for its work and generators for its groups."""
+    write(
+        "work.py",
+        "from conductor_core import GroupSpec, StepSpec\n"
+        "async def greet(context): return f\"hello {context.input['name']}\"\n"
+        "def groups(command):\n"
+        "    return [GroupSpec(key='g', steps=[StepSpec(key='greet', input={'name': 'ana'})])]\n"
+        "handlers = {'greet': greet}\n"
+        "generators = {'made': groups}\n",
+    )
+    assert run("{flow: made, groups: []}", "--handlers", "work").returncode == 0
+    attempt = state().attempt("greet#1")
+    assert attempt is not None
+    assert attempt.result is not None
+    assert attempt.result.output.value == "hello ana"
+
+
+def test_what_a_step_prints_reaches_the_screen_escaped_and_in_part(folder: Path) -> None:
+    """Control characters are escaped, long lines cut, and of many lines the first shown."""
+    command = r"printf 'a\\033[31mred\\r\\n'; head -c 2000 /dev/zero | tr '\\0' x; echo; seq 1 500"
+    done = run(f"""groups: [{{key: g, steps: [{{key: a, run: "{command}"}}]}}]""")
+    assert done.returncode == 0
+    shown = [line for line in done.stdout.splitlines() if "a#1 | " in line]
+    assert shown[0].endswith(r"| a\x1b[31mred")
+    assert max(map(len, shown)) < 450
+    assert len(shown) == 101
+    assert shown[-1].endswith("| (prints on, not shown)")
+
+
+def test_a_step_that_prints_without_end_holds_nothing_up(folder: Path) -> None:
+    """A hundred megabytes on one line are neither shown nor kept, and the flow goes on."""
+    done = run("groups: [{key: g, steps: [{key: a, run: 'head -c 100000000 /dev/zero'}]}]")
+    assert done.returncode == 0
+    assert len(done.stdout) < 200_000
+    assert Path("log.jsonl").stat().st_size < 1_000_000
+
+
+def test_a_flow_runs_on_when_nobody_reads(folder: Path) -> None:
+    """`conductor run ... | head -1` loses lines, not the flow."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    command = " ".join(f"'{part}'" for part in CONDUCTOR)
+    script = f"{command} run flow.yaml --log log.jsonl --approve plan | head -1"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], check=False, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert state().status == "success"
+
+
+# --- nobody to ask ---
+
+
+def test_an_approval_that_nobody_can_give_ends_the_run(folder: Path) -> None:
+    """Exit code 3 and a line that says how to go on; what happened so far is in the log."""
+    done = run(PLAN_AND_APPLY)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "waits for plan#1: 0 of 1 approvals (person)",
+        "nobody is here to ask: run it again with --approve plan --by NAME, or on a terminal",
+    ]
+    assert state().status == "approval-awaiting"
+
+
+def test_an_approver_who_is_not_on_the_list_is_told_so(folder: Path) -> None:
+    """The verdict is written, and the flow waits for those who may."""
+    flow = PLAN_AND_APPLY.replace("approval: true", "approval: {approvers: [bo, cy]}")
+    done = run(flow, "--approve", "plan", "--by", "ana")
+    assert done.returncode == 3
+    assert "ana approves plan [rejected(not-an-approver)" in done.stdout
+    assert "0 of 1 approvals, by bo or cy" in done.stderr
+
+
+def test_a_failure_that_waits_for_people_ends_the_run(folder: Path) -> None:
+    """A parked step is no reason to hang either."""
+    done = run(PARKED)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "waits for a#1: a retry or a skip (person)",
+        "nobody is here to ask: run it again on a terminal",
+    ]
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("flow", "problems"),
+    [
+        (
+            "groups:\n  - key: g\n    steps:\n      - key: a\n      - {key: b, work: c}\n",
+            [
+                "flow.yaml:4: groups[0].steps[0].key: no handler is named 'a' (known: shell)",
+                "flow.yaml:5: groups[0].steps[1].work: no handler is named 'c' (known: shell)",
+            ],
+        ),
+        (
+            "groups:\n- key: g\n  steps:\n  - {key: a, work: shell, input: {run: ls, cwd: /}}\n",
+            ["flow.yaml:4: groups[0].steps[0].input.cwd: unknown key, expected run"],
+        ),
+        (
+            "groups:\n  - key: g\n    steps:\n      - {key: a, run: ls, needs: [b]}\n",
+            ["flow.yaml:4: groups[0].steps[0].needs: 'b' is no step that runs earlier"],
+        ),
+        (
+            "flow: deploy\ngroups: []\n",
+            ["flow.yaml:2: groups: there are none, and no generator makes those of 'deploy'"],
+        ),
+        ("flow: [\n", None),
+        ("groups: 5\n", None),
+        ("steps: []\n", None),
+        ('{"log":"conductor-log/1","flow_id":"f"}\n', None),
+    ],
+)
+def test_a_flow_that_cannot_run_does_not_begin(
+    folder: Path, flow: str, problems: list[str] | None
+) -> None:
+    """Every problem is told with file, line and path; exit code 2; no log is made."""
+    done = run(flow)
+    assert (done.returncode, done.stdout) == (2, "")
+    if problems is not None:
+        assert done.stderr.splitlines() == problems
+    assert done.stderr.startswith("flow.yaml")
+    assert not Path("log.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--approve", "plan-b"], "--approve: the flow has no step 'plan-b'"),
+        (["--flow-id", "a b"], "invalid flow spec: flow_id: 'a b' does not match"),
+        (["--by", "\udcff"], "--by: "),
+        (["--handlers", "nowhere"], "--handlers nowhere: ModuleNotFoundError"),
+        (["--handlers", "broken"], "--handlers broken: ZeroDivisionError: division by zero"),
+        (["--handlers", "empty"], "--handlers empty: 'handlers' is no mapping of names"),
+        (["--log", "there.jsonl"], "there.jsonl: exists; every run has a log of its own"),
+        (["--log", "flow.yaml/log.jsonl"], "flow.yaml/log.jsonl: "),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_starts(
+    folder: Path, arguments: list[str], problem: str
+) -> None:
+    """Bad options are one line each, exit code 2, and nothing runs."""
+    write("broken.py", "1 / 0\n")
+    write("empty.py", "handlers = [1]\n")
+    write("there.jsonl", "precious")
+    write("flow.yaml", "groups: [{key: g, steps: [{key: a, run: 'touch ran'}]}]")
+    done = conductor("run", "flow.yaml", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(problem)
+    assert done.stderr.count("\n") == 1
+    assert not Path("ran").exists()
+    assert Path("there.jsonl").read_text() == "precious"
+
+
+def test_a_file_that_is_not_there_is_told(folder: Path) -> None:
+    """A missing flow file is exit code 2 too."""
+    done = conductor("run", "nowhere.yaml")
+    assert (done.returncode, done.stderr) == (2, "nowhere.yaml: No such file or directory\n")
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path) -> None:
+    """When the log takes no more, the flow stops; what it took before still verifies."""
+    steps = ", ".join(f"{{key: s{n}, run: 'head -c 900 /dev/zero | tr -c x y'}}" for n in range(20))
+    write("flow.yaml", f"groups: [{{key: g, steps: [{steps}]}}]")
+    command = " ".join(f"'{part}'" for part in CONDUCTOR)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -f 16; exec {command} run flow.yaml --log log.jsonl"],
+        check=False, capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot go on: [Errno 27] File too large" in done.stderr
+    again = replayed()
+    assert again.truncated is not None
+    assert again.entries > 3
+
+
+# --- signals ---
+
+
+class Process:
+    """A `conductor run` that is talked to while it runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [*CONDUCTOR, "run", "flow.yaml", "--log", "log.jsonl", *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self.process.stdout is not None
+        self.output = self.process.stdout.fileno()
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        """Read on until a text appears."""
+        end = time.monotonic() + PATIENCE_S
+        while text not in self.seen:
+            ready, _, _ = select.select([self.output], [], [], max(0, end - time.monotonic()))
+            assert ready, f"{text!r} did not come: {self.seen}"
+            self._read()
+
+    def _read(self) -> bytes:
+        try:
+            chunk = os.read(self.output, 65_536)
+        except OSError:
+            chunk = b""  # the other side of a terminal is gone
+        self.seen += chunk.decode()
+        return chunk
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def process(folder: Path) -> Iterator[type[Process]]:
+    """Processes that do not outlive the test."""
+    started: list[Process] = []
+
+    class Started(Process):
+        def __init__(self, *arguments: str) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    yield Started
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+        if one.process.stdout is not None:
+            one.process.stdout.close()
+
+
+SLEEP = (
+    "groups: [{key: g, steps: [{key: a, run: 'echo asleep; exec sleep 60'}, {key: b, run: ls}]}]"
+)
+DEAF = """
+groups:
+  - key: g
+    steps:
+      - key: a
+        run: |
+          trap 'echo deaf' TERM
+          echo asleep
+          while :; do sleep 0.01; done
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_the_flow(process: type[Process], number: int) -> None:
+    """The first signal is a cancel request: work is ended, the flow ends, the log is closed."""
+    write("flow.yaml", SLEEP)
+    running = process("--by", "ana")
+    running.wait_for("| asleep")
+    running.process.send_signal(number)
+    assert running.end() == 1
+    assert "ana cancels the flow: interrupted -> cancel a#1" in running.seen
+    assert statuses() == {"a#1": "cancelled", "b#1": "cancelled"}
+    assert replayed().closed
+
+
+def test_a_second_interrupt_stops_at_once(process: type[Process]) -> None:
+    """Work that will not end is killed; the log holds what happened and can be recovered."""
+    write("flow.yaml", DEAF)
+    running = process()
+    running.wait_for("| asleep")
+    running.process.send_signal(signal.SIGINT)
+    running.wait_for("| deaf")
+    running.process.send_signal(signal.SIGINT)
+    assert running.end() == 1
+    assert "stopped at once" in running.seen
+    assert (state().status, replayed().truncated) == ("cancelling", None)
+
+
+def test_an_interrupt_while_people_are_asked_cancels_the_flow(terminal: type[Terminal]) -> None:
+    """At the prompt too."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    session = terminal()
+    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.process.send_signal(signal.SIGINT)
+    assert session.end() == 1
+    assert state().status == "cancelled"
+
+
+@pytest.mark.parametrize("moment", ["a#1 runs", "a#1 succeeded", "b#1 | two", "ask for approval"])
+def test_a_killed_run_leaves_a_log_that_can_be_gone_on_with(
+    process: type[Process], moment: str
+) -> None:
+    """After kill -9 the log verifies, and a host finishes the flow from where it ends."""
+    write(
+        "flow.yaml",
+        "{groups: [{key: g, steps: [{key: a, run: 'sleep 0.05; echo one'}, "
+        "{key: b, run: 'echo two; sleep 0.1'}, {key: c, run: 'true', approval: true}]}]}",
+    )
+    running = process("--by", "ana")
+    running.wait_for(moment)
+    running.process.kill()
+    running.end()
+    left = state()
+
+    async def go_on() -> FlowState:
+        async with MemoryHost({"shell": Shell()}) as host:
+            flow = await host.recover(left)
+            await flow.until(lambda state: bool(state.open_approvals()))
+            await flow.approve("c", by="ana")
+            await flow.wait()
+            return flow.state
+
+    finished = asyncio.run(asyncio.wait_for(go_on(), PATIENCE_S))
+    assert finished.status == "success"
+    assert [attempt.id for attempt in finished.attempts()] == ["a#1", "b#1", "c#1"]
+
+
+# --- on a terminal ---
+
+
+class Terminal(Process):
+    """A `conductor run` on a terminal, and the person at it."""
+
+    def __init__(self, *arguments: str) -> None:
+        ours, theirs = pty.openpty()
+        command = [*CONDUCTOR, "run", "flow.yaml", "--log", "log.jsonl", *arguments]
+        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        self.output = ours
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self.output, text.encode())
+
+
+@pytest.fixture
+def terminal(folder: Path) -> Iterator[type[Terminal]]:
+    """Terminals that do not outlive the test."""
+    started: list[Terminal] = []
+
+    class Started(Terminal):
+        def __init__(self, *arguments: str) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    yield Started
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+        os.close(one.output)
+
+
+def test_people_are_asked_and_see_what_it_is_about(terminal: type[Terminal]) -> None:
+    """The prompt shows subject and output; what is no answer is asked again; a note is kept."""
+    result = '{"subject": "sha256:1", "output": {"add": 3, "text": "one\\ntwo", "list": ["x"]}}'
+    write("result.json", result)
+    write(
+        "flow.yaml",
+        PLAN_AND_APPLY.replace("echo 3 to add", "cp result.json $CONDUCTOR_RESULT"),
+    )
+    session = terminal("--by", "ana")
+    question = "plan#1: approve/deny/skip/retry? "
+    session.wait_for(question)
+    told = session.seen.replace("\r", "")
+    assert "  subject: sha256:1\n  add: 3\n" in told
+    assert '  list: ["x"]\n  text:\n    one\n    two\n' in told
+    session.type("maybe\n")
+    session.wait_for(f"maybe\r\n{question}")
+    session.type("approve as agreed\n")
+    assert session.end() == 0
+    (answer,) = logged(ApprovalResponded)
+    assert (answer.by, answer.note, answer.subject) == ("ana", "as agreed", "sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "expected"),
+    [
+        ("a\n", 0, {"plan#1": "success", "apply#1": "success"}),
+        ("deny\n", 1, {"plan#1": "approval-denied", "apply#1": "discarded"}),
+        ("s\n", 0, {"plan#1": "user-skipped", "apply#1": "user-skipped"}),
+        ("\x04", 3, {"plan#1": "approval-awaiting", "apply#1": "pending"}),
+    ],
+)
+def test_every_answer_at_the_prompt_counts(
+    terminal: type[Terminal], answer: str, code: int, expected: dict[str, str]
+) -> None:
+    """Approve, deny, skip, or leave: the first letter is enough."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    session = terminal()
+    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.type(answer)
+    assert session.end() == code
+    assert statuses() == expected
+
+
+def test_a_plan_is_sent_back_and_asked_about_again(terminal: type[Terminal]) -> None:
+    """Who answers retry is asked about the new attempt."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    session = terminal()
+    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.type("retry\n")
+    session.wait_for("plan#2: approve/deny/skip/retry? ")
+    session.type("approve\n")
+    assert session.end() == 0
+
+
+def test_what_was_typed_before_the_question_is_no_answer(terminal: type[Terminal]) -> None:
+    """Keys that were hit while nothing was asked approve nothing."""
+    wait = "echo now; while [ ! -e go ]; do sleep 0.01; done"
+    write("flow.yaml", PLAN_AND_APPLY.replace("echo 3 to add", wait))
+    session = terminal()
+    session.wait_for("| now")
+    session.type("approve\n")
+    write("go", "")
+    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    time.sleep(0.2)
+    assert state().status == "approval-awaiting"
+    session.type("deny\n")
+    assert session.end() == 1
+
+
+def test_a_question_goes_when_it_is_moot(terminal: type[Terminal]) -> None:
+    """An approval that expires while somebody thinks is asked no longer."""
+    write("flow.yaml", PLAN_AND_APPLY.replace("approval: true", "approval: {timeout_ms: 300}"))
+    session = terminal()
+    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    assert session.end() == 1
+    assert statuses()["plan#1"] == "approval-expired"
+
+
+def test_a_parked_failure_is_asked_about(terminal: type[Terminal]) -> None:
+    """A step that failed and waits can be retried, skipped, or the flow cancelled."""
+    write("flow.yaml", PARKED)
+    session = terminal()
+    session.wait_for("a#1: retry/skip/cancel? ")
+    assert "failed: exit status 1" in session.seen
+    session.type("retry\n")
+    session.wait_for("a#2: retry/skip/cancel? ")
+    session.type("skip\n")
+    assert session.end() == 0
+    assert statuses() == {"a#1": "discarded", "a#2": "user-skipped"}
+
+
+def test_a_flow_can_be_cancelled_at_the_prompt(terminal: type[Terminal]) -> None:
+    """Cancel, with its reason."""
+    write("flow.yaml", PARKED)
+    session = terminal()
+    session.wait_for("a#1: retry/skip/cancel? ")
+    session.type("cancel not today\n")
+    assert session.end() == 1
+    assert "cancelled: not today" in session.seen
+
+
+def test_nobody_is_asked_who_does_not_want_to_be(terminal: type[Terminal]) -> None:
+    """`--no-input` asks nothing, also on a terminal."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    assert terminal("--no-input").end() == 3
