@@ -25,14 +25,12 @@ def on_flow_started(draft: Draft, event: FlowStarted) -> None:
 
 def on_groups_generated(draft: Draft, event: GroupsGenerated) -> None:
     """Its groups arrived, all or some of them, or what cannot be its groups (S12.2)."""
-    match delivery_of(draft.catalog, event.groups):
-        case Delivery.INVALID:
-            draft.generating = "failing"
-            return
-        case Delivery.NEW:
-            draft.extend(event.groups)
-        case Delivery.KNOWN:
-            pass
+    delivery = delivery_of(draft.catalog, event.groups)
+    if delivery is Delivery.INVALID:
+        draft.generating = "failing"
+        return
+    if delivery is Delivery.NEW:
+        draft.extend(event.groups)
     if event.complete:
         draft.generating = "complete"
 

@@ -130,16 +130,19 @@ def stop_group(
     exhausted: bool = False,
     result: Result | None = None,
 ) -> None:
-    """Let an attempt stop its group: the first to do so names the outcome (S7.2, S7.4)."""
+    """Let an attempt stop its group: the first to do so names the outcome (S7.2, S7.4).
+
+    Those that fail after it are not heard here any more (`rules.work`).
+    """
+    assert draft.stop is None, "a group is stopped once"
     attempt = close(draft, position, status, "stop", reason, result)
-    if draft.stop is None:
-        draft.stop = Outcome(
-            status="error",
-            reason=reason,
-            step=attempt.id,
-            message=describe(reason, attempt.error),
-            retries_exhausted=exhausted,
-        )
+    draft.stop = Outcome(
+        status="error",
+        reason=reason,
+        step=attempt.id,
+        message=describe(reason, attempt.error),
+        retries_exhausted=exhausted,
+    )
     override_group_retry(draft)
     discard_unfinished(draft, draft.span, SWEPT)
     if draft.group.fail_fast:
