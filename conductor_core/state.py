@@ -18,7 +18,7 @@ from conductor_core.catalog import Catalog
 from conductor_core.commands import Outcome
 from conductor_core.errors import SpecError
 from conductor_core.positions import PositionSet
-from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems
+from conductor_core.spec import FlowSpec, flow_id_problems
 from conductor_core.vector import Vector
 
 Generation: TypeAlias = Literal["no", "running", "complete", "failing", "failed"]
@@ -129,11 +129,6 @@ class FlowState:
         if self.wait_due_at_ms is None:
             return None
         return f"backoff:{self.catalog.groups[self.current].key}@{self.generation}"
-
-    def group(self, key: str) -> GroupSpec | None:
-        """A group, by its key."""
-        index = self.catalog.group_of(key)
-        return None if index is None else self.catalog.groups[index]
 
     def live_of(self, group: int) -> Iterator[Attempt]:
         """The live attempts of a group, in order."""

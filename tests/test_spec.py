@@ -330,3 +330,15 @@ def test_any_other_flow_id_is_refused(flow_id: str) -> None:
         initial_state(FlowSpec(), flow_id)
     pattern = "[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}"
     assert refused.value.problems == (("flow_id", f"{shown(flow_id)} does not match {pattern}"),)
+
+
+def test_an_integer_that_no_log_could_hold_is_refused() -> None:
+    """Integers have at most 64 bits, however they are to be shown (S2.1)."""
+    steps = [StepSpec(key="a", timeout_ms=1 << 63), StepSpec(key="b", timeout_ms=10**5000)]
+    with pytest.raises(SpecError) as refused:
+        FlowSpec(groups=[GroupSpec(key="g", steps=steps)])
+    texts = [text for _, text in refused.value.problems]
+    assert texts == [
+        f"expected an integer of at most 64 bits, got {1 << 63}",
+        "expected an integer of at most 64 bits, got an enormous int",
+    ]

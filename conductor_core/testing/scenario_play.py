@@ -143,10 +143,8 @@ def observe(world: World, claim: Claim) -> object:
 
 
 def _group_status(state: FlowState, key: str) -> str:
-    for index, group in enumerate(state.catalog.groups):
-        if group.key == key:
-            return state.group_status(index)
-    return "no such group"
+    index = state.catalog.group_of(key)
+    return "no such group" if index is None else state.group_status(index)
 
 
 def _dispatches(world: World) -> Iterator[DispatchStep]:

@@ -1,0 +1,48 @@
+"""Hypothesis strategies: any flow, any event that a state may meet, any play of a flow.
+
+Rule: a state is only ever built by playing events, so that every one that is drawn can be
+reached. What is drawn shrinks towards the plainest flow and the plainest events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+from conductor_core.events import Event
+from conductor_core.spec import FlowSpec
+from conductor_core.state import FlowState
+from conductor_core.testing.arbitrary.choices import Choose
+from conductor_core.testing.arbitrary.flows import any_flow
+from conductor_core.testing.arbitrary.plays import Play, any_event, any_play
+
+T = TypeVar("T")
+
+
+@st.composite
+def chosen(draw: st.DrawFn, make: Callable[[Choose], T]) -> T:
+    """What `make` makes of choices that Hypothesis draws."""
+    return make(lambda count: draw(_below(count)))
+
+
+def flows() -> st.SearchStrategy[FlowSpec]:
+    """Any flow."""
+    return chosen(any_flow)
+
+
+def events_for(state: FlowState, *, at_ms: int = 0) -> st.SearchStrategy[Event]:
+    """Any event at that time, mostly one that the state waits for."""
+    return chosen(lambda choose: any_event(choose, state, at_ms))
+
+
+def plays(*, most: int = 40) -> st.SearchStrategy[Play]:
+    """Any flow with up to so many events that happen to it, in the order of their arrival."""
+    return chosen(lambda choose: any_play(choose, 1 + choose(most)))
+
+
+@lru_cache(maxsize=256)
+def _below(count: int) -> st.SearchStrategy[int]:
+    return st.integers(0, count - 1)
