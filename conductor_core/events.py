@@ -1,18 +1,19 @@
 """What can happen to a flow: facts from its host, requests from people.
 
 Rule: an event only says what was seen or asked; whether it counts is the verdict of
-the reducer (semantics, section 4). Choices such as `outcome` or `response` are plain
+the reducer (semantics, section 4). Choices such as `option` or `response` are plain
 strings, so that an event with an unknown one exists and gets its verdict.
 Every event carries `at_ms`, the host's clock in milliseconds.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, Union
+from typing import Final, Literal, TypeAlias, Union, get_args
 
 from attrs import field, frozen
 from typing_extensions import TypeIs
 
+from conductor_core.errors import FormatError, shown
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 from conductor_core.spec import GroupSpec, groups_of, texts
 
@@ -79,16 +80,27 @@ class StepStarted:
     attempt: str
 
 
+WorkOutcome: TypeAlias = Literal["succeeded", "failed", "cancelled"]
+OUTCOMES: Final[tuple[str, ...]] = get_args(WorkOutcome)
+
+
+def _check_outcome(_: object, __: object, outcome: str) -> None:
+    if outcome not in OUTCOMES:
+        problem = f"expected one of {', '.join(OUTCOMES)}, got {shown(outcome)}"
+        raise FormatError("outcome", problem)
+
+
 @frozen(kw_only=True)
 class StepFinished:
     """The work of an attempt ended; answers `dispatch-step`.
 
-    `outcome` is `succeeded`, `failed` or `cancelled`; any other is read as failed.
+    Raises FormatError for an `outcome` that is none: a fact cannot be rejected (S4.3), and
+    a misspelt success must not pass for a failure.
     """
 
     at_ms: int
     attempt: str
-    outcome: str
+    outcome: WorkOutcome = field(validator=_check_outcome)
     directive: str | None = None
     output: Payload = field(default=NULL, converter=freeze)
     error: StepError | None = None

@@ -6,6 +6,7 @@ the answer is either the first code that applies or the layout that the rules ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,6 +18,7 @@ from conductor_core.state import FlowState
 from conductor_core.verdicts import Rejected
 
 OPERATIONS: Final = ("retry-step", "skip-step")
+ATTEMPT_ID: Final = re.compile(r".+#[1-9][0-9]*")
 
 
 def lay_out_rerun(state: FlowState, event: RerunRequested) -> Rerun | Rejected:
@@ -53,13 +55,12 @@ def position_named(state: FlowState, name: str) -> int | Rejected:
     position = state.catalog.position_of(name)
     if position is not None:
         return position
-    attempt = state.attempt(name)
     position = state.position_of(name)
-    if attempt is None or position is None:
+    if position is None or ATTEMPT_ID.fullmatch(name) is None:
         return Rejected("unknown-step", f"no step or attempt is named {shown(name)}")
     live = state.live[position]
     if live.id != name:
-        return Rejected("stale-attempt", f"{shown(name)} was superseded by {live.id!r}")
+        return Rejected("stale-attempt", f"{shown(name)} is not live, {live.id!r} is")
     return position
 
 

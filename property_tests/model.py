@@ -511,13 +511,13 @@ class Model:
         by_key = self._of_step(name)
         if by_key is not None:
             return by_key
-        for group in self.groups:
-            for of_step in group.steps.values():
-                if any(attempt.id == name for attempt in of_step):
-                    if of_step[-1].id != name:
-                        raise rejected("stale-attempt")
-                    return of_step[-1]
-        raise rejected("unknown-step")
+        key, _, number = str(name).rpartition("#")
+        of_step = self._of_step(key)
+        if of_step is None or re.fullmatch("[1-9][0-9]*", number) is None:
+            raise rejected("unknown-step")
+        if of_step.id != name:
+            raise rejected("stale-attempt")
+        return of_step
 
     def _group(self, key: Any) -> Group | None:
         """The group of that key."""

@@ -38,7 +38,7 @@ def _answers(state: FlowState, command: Command, failures: int) -> Iterator[Even
     match command:
         case commands.DispatchStep():
             fails = command.retry + command.generation < failures
-            outcome = "failed" if fails else "succeeded"
+            outcome: events.WorkOutcome = "failed" if fails else "succeeded"
             yield events.StepFinished(at_ms=0, attempt=command.attempt, outcome=outcome)
         case commands.RequestApproval():
             step = command.attempt.partition("#")[0]

@@ -249,9 +249,6 @@ ROWS: Final[list[Row]] = [
     ("S6.19", "failed", None, {"timed_out": True}, "stop error timeout"),
     ("S6.19", "failed", None, {"step": UNRETRYABLE, "options": PARKING}, "stop error failed"),
     ("S6.19", "failed", "await-retry", {"step": UNRETRYABLE}, "stop error failed"),
-    # Any other outcome is a failure.
-    ("S4", "exploded", None, {}, "stop error failed"),
-    ("S4", "Succeeded", "skip-group", {}, "stop error failed"),
 ]
 
 

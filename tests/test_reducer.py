@@ -254,7 +254,7 @@ def odd_events(name: str, at_ms: int) -> list[Event]:
         events.GenerationFailed(at_ms=at_ms, error=error),
         events.StepStarted(at_ms=at_ms, attempt=name),
         events.StepFinished(
-            at_ms=at_ms, attempt=name, outcome=name, directive=name, error=error, policy=denied
+            at_ms=at_ms, attempt=name, outcome="failed", directive=name, error=error, policy=denied
         ),
         events.TimerFired(at_ms=at_ms, timer=f"timeout:{name}"),
         events.ContinueAsNewSuggested(at_ms=at_ms, incarnation=at_ms),

@@ -86,7 +86,9 @@ NOWHERE: Final[dict[str, Any]] = {"additional_skip_step_ids": ["nowhere"]}
         (OVER, rerun("nowhere", "dance"), "invalid-operation"),
         (OVER, rerun("fine", "Retry-Step"), "invalid-operation"),
         (OVER, rerun("nowhere"), "unknown-step"),
-        (OVER, rerun("fine#2"), "unknown-step"),
+        (OVER, rerun("nowhere#1"), "unknown-step"),
+        (OVER, rerun("fine#0"), "unknown-step"),
+        (OVER, rerun("fine#2", **NOWHERE), "stale-attempt"),
         (OVER, rerun("g"), "unknown-step"),
         (OVER, rerun(""), "unknown-step"),
         (AGAIN, rerun("a#1"), "stale-attempt"),
@@ -120,9 +122,7 @@ def test_a_rerun_is_refused_with_the_first_code_that_applies(
 def test_a_step_is_named_by_its_key_or_by_its_live_attempt() -> None:
     """Both mean the step; an attempt that was superseded does not (S10.1)."""
     assert position_named(AGAIN, "a") == position_named(AGAIN, "a#2") == 0
-    assert position_named(AGAIN, "a#1") == Rejected(
-        "stale-attempt", "'a#1' was superseded by 'a#2'"
-    )
+    assert position_named(AGAIN, "a#1") == Rejected("stale-attempt", "'a#1' is not live, 'a#2' is")
     assert position_named(AGAIN, "c") == Rejected("unknown-step", "no step or attempt is named 'c'")
 
 

@@ -306,6 +306,15 @@ def test_approve_all_answers_what_is_open() -> None:
     ).then_status("success")
 
 
+def test_approve_all_answers_nothing_twice() -> None:
+    """What people approved or denied before stays their decision (S3.1)."""
+    spec = flow(group("g", plan("p"), plan("q"), parallel=True))
+    story = given(spec, START, succeeded("p#1"), answered("p"), succeeded("q#1"))
+    before = story.state.live[0]
+    changed = story.when(option("approve-all")).then_status("success")
+    assert changed.state.live[0] == before
+
+
 def test_prompt_answers_nothing() -> None:
     """From then on people are asked again."""
     story = given(flow(group("g", plan()), options=ALL), START, option("prompt"))

@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 from conductor_core.codec import encode_event
 from conductor_core.commands import DispatchStep
 from conductor_core.errors import ConductorError, FormatError, PayloadError
-from conductor_core.events import PolicyReport, StepError, StepFinished
+from conductor_core.events import PolicyReport, StepError, StepFinished, WorkOutcome
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
 CAUSES_KEPT: Final = 8
@@ -186,7 +186,7 @@ class Finished:
     """How the work of an attempt ended: a step-finished that still lacks its time."""
 
     attempt: str
-    outcome: str
+    outcome: WorkOutcome
     result: StepResult = StepResult()
     error: StepError | None = None
 

@@ -18,7 +18,11 @@ from conductor_core.testing.arbitrary.names import any_incarnation, any_timer, a
 
 Noop: TypeAlias = bool | Literal["unknown"]
 
-OUTCOMES: Final = ((60, "succeeded"), (32, "failed"), (5, "cancelled"), (1, "vanished"))
+OUTCOMES: Final[tuple[tuple[int, events.WorkOutcome], ...]] = (
+    (60, "succeeded"),
+    (33, "failed"),
+    (5, "cancelled"),
+)
 DIRECTIVES: Final[tuple[tuple[int, str | None], ...]] = (
     (60, None),
     (4, "continue"),
