@@ -104,7 +104,6 @@ def settle_news(draft: Draft) -> None:
             carry_out_rerun(draft, draft.news)
         case _:
             assert_never(draft.news)
-    draft.news = None
 
 
 def cut_wait_short(draft: Draft, hurried: Hurried) -> None:

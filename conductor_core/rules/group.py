@@ -92,7 +92,7 @@ def leave_behind(draft: Draft, position: int, directive: str | None) -> None:
     """
     attempt = draft.live[position]
     parked = attempt.parked or attempt.awaiting
-    chosen = directive if parked or attempt.decided_stop or attempt.failed else None
+    chosen = directive if parked or attempt.decided_stop else None
     if attempt.unfinished or (directive is not None and attempt.failed):
         close(draft, position, AttemptStatus.DISCARDED, chosen)
     elif chosen is not None:
