@@ -764,8 +764,6 @@ class Model:
         attempt.held = policy is not None and not policy.get("evaluated", True)
         attempt.policy_denied = policy is not None and bool(policy.get("deny_violations"))
         outcome = event["outcome"]
-        if outcome not in ("succeeded", "cancelled"):
-            outcome = "failed"  # events.py: any other is read as failed
         if outcome != "succeeded":
             attempt.error = event.get("error") or {}
         self._cancel_timers_of(attempt)
