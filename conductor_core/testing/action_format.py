@@ -168,15 +168,12 @@ def _continue_as_new(data: object, path: str) -> Deed:
     """Read a fact about continue-as-new, alone or with the incarnation that it is for."""
     if not isinstance(data, dict):
         return TellContinueAsNew(fact=_fact(data, path))
-    told = closed.record(data, path, ("fact", "incarnation"), required=("fact",))
-    return TellContinueAsNew(
-        fact=told.read("fact", _fact),
-        incarnation=told.read("incarnation", closed.optional(closed.count)),
-    )
+    readers = {"fact": _fact, "incarnation": closed.optional(closed.count)}
+    return TellContinueAsNew(**closed.fields(data, path, readers, required=("fact",)))
 
 
 def _snapshot(data: object, path: str) -> Deed:
-    closed.record(data, path, ())
+    closed.fields(data, path, {})
     return Snapshot()
 
 
@@ -194,28 +191,34 @@ READERS: Final[Mapping[str, closed.Reader[Deed]]] = {
 NAMES: Final = (*FORMS, *READERS)
 
 
-def decode_action(data: object, path: str, flow_id: str) -> Action:
-    """Read one action; a rerun is for the flow itself unless it names another."""
-    action = closed.record(data, path, (*NAMES, "expect", "check"))
-    named = [name for name in NAMES if name in action]
-    if len(named) != 1:
-        raise FormatError(path, f"expected one action, got {' and '.join(named) or 'none'}")
-    name = named[0]
-    deed = _deed(name, action.given[name], closed.child(path, name), flow_id)
-    return Action(
-        deed=deed,
-        expect=_verdict(action, deed),
-        check=action.read("check", decode_expectation, default={}),
-    )
+def action_of(flow_id: str) -> closed.Reader[Action]:
+    """A reader of an action on a flow; a rerun is for this flow unless it names another."""
+    deeds = {**{name: _form_reader(form, flow_id) for name, form in FORMS.items()}, **READERS}
+    readers = {**deeds, "expect": _verdict_text, "check": decode_expectation}
+
+    def read(data: object, path: str) -> Action:
+        values, problems = closed.sift(data, path, readers)
+        given = closed.mapping(data, path)
+        named = [name for name in NAMES if name in given]
+        # A misspelt action is told as an unknown key, and not as a missing one too.
+        if len(named) > 1 or not (named or given.keys() - readers.keys()):
+            told = f"expected one action, got {' and '.join(named) or 'none'}"
+            problems.append((path, told))
+        deed = values.get(named[0]) if named else None
+        if "expect" in given and isinstance(deed, Advance | Snapshot | StayPending):
+            problems.append((closed.child(path, "expect"), "there is no verdict to expect"))
+        closed.tell(problems)
+        assert deed is not None, "an action without problems does something"
+        return _action(deed, values)
+
+    return read
 
 
-def _verdict(action: closed.Record, deed: Deed) -> str | None:
-    """Read the verdict that an action expects, which is accepted unless it says otherwise."""
-    if isinstance(deed, Send | TellContinueAsNew):
-        return action.read("expect", _verdict_text, default="accepted")
-    if "expect" in action:
-        raise FormatError(closed.child(action.path, "expect"), "there is no verdict to expect")
-    return None
+def _action(deed: Deed, values: Mapping[str, Any]) -> Action:
+    """The action that does this; where there is a verdict, it is accepted unless it says not."""
+    heard = isinstance(deed, Send | TellContinueAsNew)
+    verdict = values.get("expect", "accepted") if heard else None
+    return Action(deed=deed, expect=verdict, check=values.get("check", ()))
 
 
 def _verdict_text(data: object, path: str) -> str:
@@ -224,19 +227,16 @@ def _verdict_text(data: object, path: str) -> str:
         return "accepted"
     if not isinstance(data, dict) or len(data) != 1:
         raise closed.wrong(path, "accepted, {rejected: code} or {ignored: reason}", data)
-    verdict = closed.record(data, path, ("rejected", "ignored"))
-    (kind,) = verdict.given
-    return f"{kind}({verdict.read(kind, closed.name)})"
+    verdict = closed.fields(data, path, {"rejected": closed.name, "ignored": closed.name})
+    ((kind, word),) = verdict.items()
+    return f"{kind}({word})"
 
 
-def _deed(name: str, data: object, path: str, flow_id: str) -> Deed:
-    """Read what an action does."""
-    if name in READERS:
-        return READERS[name](data, path)
-    form = FORMS[name]
+def _form_reader(form: Form, flow_id: str) -> closed.Reader[Deed]:
+    """A reader of what an action that sends one event does."""
     # A rerun names its flow, so that one for another flow can be refused (S10.1).
     given = {"flow_id": flow_id} if form.event is events.RerunRequested else {}
-    return Send(event=_event(form, data, path, **given))
+    return lambda data, path: Send(event=_event(form, data, path, **given))
 
 
 def _event(form: Form, data: object, path: str, **given: object) -> events.Event:
@@ -245,8 +245,7 @@ def _event(form: Form, data: object, path: str, **given: object) -> events.Event
     if form.bare is not None and not (form.named and isinstance(data, dict)):
         values[form.bare] = closed.text(data, path)
     else:
-        fields = closed.record(data, path, form.named, required=form.required)
-        for key in fields.given:
-            field = form.named[key]
-            values[field.of] = fields.read(key, field.reader)
+        readers = {key: field.reader for key, field in form.named.items()}
+        told = closed.fields(data, path, readers, required=form.required)
+        values |= {form.named[key].of: value for key, value in told.items()}
     return form.event(**values)

@@ -22,28 +22,31 @@ CANCELLED: Final = StepFinished(at_ms=0, attempt="", outcome="cancelled")
 _outcome: Final = closed.choice("succeeded", "failed", "cancelled")
 
 
-def decode_entry(data: object, path: str, step: str) -> StepFinished | None:
-    """Read what one attempt of a step returns; None holds it."""
-    match data:
-        case "ok":
-            return OK
-        case "fail":
-            error = StepError(message=f"{step} failed", type="Error")
-            return StepFinished(at_ms=0, attempt="", outcome="failed", error=error)
-        case "cancelled":
-            return CANCELLED
-        case "hold":
-            return None
-        case dict():
-            return _result(closed.record(data, path, RESULT).given, path)
-        case _:
-            raise closed.wrong(path, "ok, fail, cancelled, hold or a mapping", data)
+def entry_of(step: str) -> closed.Reader[StepFinished | None]:
+    """A reader of what one attempt of a step returns; None holds it."""
+
+    def read(data: object, path: str) -> StepFinished | None:
+        match data:
+            case "ok":
+                return OK
+            case "fail":
+                error = StepError(message=f"{step} failed", type="Error")
+                return StepFinished(at_ms=0, attempt="", outcome="failed", error=error)
+            case "cancelled":
+                return CANCELLED
+            case "hold":
+                return None
+            case dict():
+                return _result(closed.keyed(data, path, RESULT), path)
+            case _:
+                raise closed.wrong(path, "ok, fail, cancelled, hold or a mapping", data)
+
+    return read
 
 
 def decode_finish(data: object, path: str) -> StepFinished:
     """Read the result that a `finish` action sends for an attempt."""
-    given = closed.record(data, path, ("attempt", *RESULT), required=("attempt",)).given
-    return _result(given, path)
+    return _result(closed.keyed(data, path, ("attempt", *RESULT), required=("attempt",)), path)
 
 
 def _result(given: dict[str, object], path: str) -> StepFinished:
@@ -59,12 +62,16 @@ def decode_generate(data: object, path: str) -> GroupsGenerated | GenerationFail
     """Read the answer to generate-steps: groups, or a mapping of `partial` or `fail`."""
     if isinstance(data, list):
         return decode_generated(data, path)
-    answer = closed.record(data, path, ("partial", "fail"))
-    if len(answer.given) != 1:
+    readers = {"partial": _decode_partial, "fail": decode_failed_generation}
+    answers = list(closed.fields(data, path, readers).values())
+    if len(answers) != 1:
         raise closed.wrong(path, "partial or fail", data)
-    if "fail" in answer:
-        return answer.read("fail", decode_failed_generation)
-    groups = answer.read("partial", codec.decode_flow_groups)
+    answer: GroupsGenerated | GenerationFailed = answers[0]
+    return answer
+
+
+def _decode_partial(data: object, path: str) -> GroupsGenerated:
+    groups = codec.decode_flow_groups(data, path)
     return GroupsGenerated(at_ms=0, groups=groups, complete=False)
 
 
@@ -72,12 +79,12 @@ def decode_generated(data: object, path: str) -> GroupsGenerated:
     """Read a delivery: groups, or a mapping of `groups` and whether they are `complete`."""
     if isinstance(data, list):
         return GroupsGenerated(at_ms=0, groups=codec.decode_flow_groups(data, path))
-    delivery = closed.record(data, path, ("groups", "complete"), required=("groups",))
-    return GroupsGenerated(
-        at_ms=0,
-        groups=delivery.read("groups", codec.decode_flow_groups),
-        complete=delivery.read("complete", closed.flag, default=True),
-    )
+    readers: dict[str, closed.Reader[object]] = {
+        "groups": codec.decode_flow_groups,
+        "complete": closed.flag,
+    }
+    delivery = closed.fields(data, path, readers, required=("groups",))
+    return GroupsGenerated(at_ms=0, **delivery)
 
 
 def decode_failed_generation(data: object, path: str) -> GenerationFailed:

@@ -1,20 +1,21 @@
 """Readers of plain data that accept one shape and nothing else.
 
 Rule: a reader takes data and its path and returns what it read, or raises FormatError
-with the path and what it found. Nothing is converted: `"1"` is no number, `true` neither.
+with the path and what it found; a reader of several parts tells what is wrong with each of
+them. Nothing is converted: `"1"` is no number, `true` neither.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final, TypeAlias, TypeVar
 
-from attrs import frozen
-
-from conductor_core.errors import FormatError, PayloadError, shown
+from conductor_core.errors import FormatError, PayloadError, Problem, shown
 from conductor_core.payload import Payload, freeze
 from conductor_core.places import join, key_place, unknown
+from conductor_core.records import PROBLEMS
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[object, str], T]
@@ -41,33 +42,56 @@ def mapping(data: object, path: str) -> dict[str, object]:
     return data
 
 
-@frozen
-class Record:
-    """A mapping whose keys are known, and its path."""
-
-    given: dict[str, object]
-    path: str
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.given
-
-    def read(self, key: str, reader: Reader[T], default: object = None) -> T:
-        """Read one value, or the default as if it had been given."""
-        return reader(self.given.get(key, default), child(self.path, key))
-
-
-def record(
+def keyed(
     data: object, path: str, allowed: Collection[str], required: Collection[str] = ()
-) -> Record:
+) -> dict[str, object]:
     """Read a mapping with no key but the allowed ones, and with all the required ones."""
     given = mapping(data, path)
-    for key in given:
-        if key not in allowed:
-            raise FormatError(child(path, key), unknown("key", key, tuple(allowed)))
+    tell(list(_key_problems(given, path, allowed, required)))
+    return given
+
+
+def fields(
+    data: object, path: str, readers: Mapping[str, Reader[Any]], required: Collection[str] = ()
+) -> dict[str, Any]:
+    """Read a mapping with no key but those that have a reader, in the order of the readers."""
+    values, problems = sift(data, path, readers, required)
+    tell(problems)
+    return values
+
+
+def sift(
+    data: object, path: str, readers: Mapping[str, Reader[Any]], required: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Read what can be read of such a mapping; the values, and what is wrong with the others."""
+    given = mapping(data, path)
+    values: dict[str, Any] = {}
+    problems = list(_key_problems(given, path, readers, required))
+    for key, reader in readers.items():
+        if key in given:
+            try:
+                values[key] = reader(given[key], child(path, key))
+            except FormatError as error:
+                problems += error.problems
+    return values, problems
+
+
+def tell(problems: list[Problem]) -> None:
+    """Raise one error for all the problems, if there are any."""
+    if problems:
+        raise FormatError.of(problems)
+
+
+def _key_problems(
+    given: dict[str, object], path: str, allowed: Collection[str], required: Collection[str]
+) -> Iterator[Problem]:
+    """Say which keys are unknown and which are missing."""
+    extra = (key for key in given if key not in allowed)
+    for key in islice(extra, PROBLEMS):
+        yield child(path, key), unknown("key", key, tuple(allowed))
     for key in required:
         if key not in given:
-            raise FormatError(path, f"missing key {key!r}")
-    return Record(given, path)
+            yield path, f"missing key {key!r}"
 
 
 def items(data: object, path: str) -> Iterator[tuple[str, object]]:
@@ -138,11 +162,29 @@ def matching(pattern: re.Pattern[str], what: str) -> Reader[str]:
 
 def list_of(reader: Reader[T]) -> Reader[list[T]]:
     """A reader of a list."""
+    return lambda data, path: _each((reader, item, place) for place, item in items(data, path))
 
-    def read(data: object, path: str) -> list[T]:
-        return [reader(item, place) for place, item in items(data, path)]
 
-    return read
+def values_of(reader_of: Callable[[str], Reader[T]]) -> Reader[list[T]]:
+    """A reader of a mapping with any keys: its values, each by the reader for its key."""
+    return lambda data, path: _each(
+        (reader_of(key), value, child(path, key)) for key, value in mapping(data, path).items()
+    )
+
+
+def _each(parts: Iterable[tuple[Reader[T], object, str]]) -> list[T]:
+    """Read every part, or tell which of them cannot be read."""
+    values: list[T] = []
+    problems: list[Problem] = []
+    for reader, data, path in parts:
+        try:
+            values.append(reader(data, path))
+        except FormatError as error:
+            problems += error.problems
+            if len(problems) >= PROBLEMS:
+                break
+    tell(problems)
+    return values
 
 
 def optional(reader: Reader[T]) -> Reader[T | None]:

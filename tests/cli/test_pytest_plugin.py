@@ -99,6 +99,15 @@ def test_a_bad_file_is_a_collection_error_with_its_place(pytester: pytest.Pytest
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_a_file_without_scenarios_is_a_collection_error(pytester: pytest.Pytester) -> None:
+    """A file that tests nothing does not pass."""
+    file = pytester.path / "flow.scenario.yaml"
+    file.write_text("format: conductor-scenario/1\nscenarios: []\n")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*flow.scenario.yaml:2: scenarios: expected at least one scen*"])
+
+
 def test_scenarios_are_selected_like_any_test(pytester: pytest.Pytester) -> None:
     """`-k` and node ids work as everywhere."""
     (pytester.path / "flow.scenario.yaml").write_text(GOOD + FALSE)

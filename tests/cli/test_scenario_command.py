@@ -96,9 +96,13 @@ def test_everything_that_is_wrong_with_a_file_is_told(folder: Path) -> None:
     (folder / "bad.yaml").write_text(wrong)
     result = run("bad.yaml")
     assert result.exit_code == 2
-    first, second = result.stderr.splitlines()
-    assert first.startswith("bad.yaml:4: scenarios[0].flwo: unknown key 'flwo' (perhaps 'flow'?)")
-    assert second == "bad.yaml:6: scenarios[1]: missing key 'flow'"
+    unknown, *others = result.stderr.splitlines()
+    assert unknown.startswith("bad.yaml:4: scenarios[0].flwo: unknown key 'flwo' (perhaps 'flow'?)")
+    assert others == [
+        "bad.yaml:3: scenarios[0]: missing key 'flow'",
+        "bad.yaml:6: scenarios[1]: missing key 'flow'",
+        "bad.yaml:6: scenarios[1].name: expected a text, got 7",
+    ]
     assert result.stdout == "0 passed, 0 failed, 1 bad file\n"
 
 
@@ -139,12 +143,40 @@ def test_a_selection_of_nothing_is_a_mistake() -> None:
     assert result.stderr == "no scenario has 'sucs' in its name\n"
 
 
-def test_a_file_without_scenarios_passes(folder: Path) -> None:
-    """Nothing is claimed, so nothing is untrue."""
+def test_a_selection_looks_at_no_case() -> None:
+    """`-k` takes capital and small letters alike, as pytest does."""
+    assert run("-k", "SucCEEDS", "good.yaml").stdout.endswith("1 passed, 0 failed\n")
+
+
+def test_a_file_without_scenarios_is_a_mistake(folder: Path) -> None:
+    """Nothing is played, which must not look like success."""
     (folder / "empty.yaml").write_text("format: conductor-scenario/1\nscenarios: []\n")
-    result = run("empty.yaml")
-    assert result.exit_code == 0
-    assert result.stdout == "0 passed, 0 failed\n"
+    result = run("empty.yaml", "good.yaml")
+    assert result.exit_code == 2
+    assert result.stderr == "empty.yaml:2: scenarios: expected at least one scenario\n"
+    assert result.stdout.endswith("1 passed, 0 failed, 1 bad file\n")
+
+
+def test_a_name_that_stands_twice_is_told_with_both_places(folder: Path) -> None:
+    """Two scenarios of one name could not be told apart by `-k`."""
+    twice = GOOD + GOOD.partition("scenarios:\n")[2]
+    (folder / "twice.yaml").write_text(twice)
+    result = run("twice.yaml")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "twice.yaml:6: scenarios[1].name: "
+        "'a step succeeds' is used twice, first at scenarios[0].name\n"
+    )
+
+
+def test_a_misspelt_step_in_a_claim_is_told_with_its_place(folder: Path) -> None:
+    """A claim that nothing can make untrue is refused, with the name that was meant."""
+    flow = GOOD.replace("key: a", "key: apply").replace("flow: success", "absent: [aplpy#1]")
+    (folder / "typo.yaml").write_text(flow)
+    result = run("typo.yaml")
+    assert result.exit_code == 2
+    place = "typo.yaml:5: scenarios[0].expect.absent[0]: "
+    assert result.stderr == f"{place}unknown step 'aplpy' (perhaps 'apply'?)\n"
 
 
 def test_json_tells_everything(folder: Path) -> None:

@@ -52,6 +52,11 @@ def refusal(data: object) -> tuple[str, str]:
         ({"format": 1}, "format", "expected the format 'conductor-scenario/1', got 1"),
         ({**scenarios(), "scenario": []}, "scenario", "unknown key 'scenario'"),
         ({"format": "conductor-scenario/1", "scenarios": {}}, "scenarios", "expected a list"),
+        (
+            {"format": "conductor-scenario/1", "scenarios": []},
+            "scenarios",
+            "expected at least one scenario",
+        ),
         ({"format": "conductor-scenario/1", "scenarios": [1]}, "", "expected a mapping, got 1"),
         ({"format": "conductor-scenario/1", "scenarios": [{}]}, "", "missing key 'name'"),
         ({"format": "conductor-scenario/1", "scenarios": [{"name": "s"}]}, "", "key 'flow'"),
@@ -90,7 +95,7 @@ def test_a_file_of_another_shape_is_refused(data: object, path: str, problem: st
         ({"work": {"b": ["ok"]}}, "work.b", "unknown step"),
         ({"ignores_cancel": "a"}, "ignores_cancel", "expected a list"),
         ({"ignores_cancel": [1]}, "ignores_cancel[0]", "expected a text, got 1"),
-        ({"ignores_cancel": ["a", "b"]}, "ignores_cancel", "unknown step 'b'"),
+        ({"ignores_cancel": ["a", "b"]}, "ignores_cancel[1]", "unknown step 'b'"),
         ({"hold_continue_as_new": "yes"}, "hold_continue_as_new", "expected true or false"),
         ({"generate": "groups"}, "generate", "expected a mapping"),
         ({"generate": {}}, "generate", "expected partial or fail"),
@@ -237,6 +242,136 @@ def test_everything_that_is_wrong_with_a_flow_is_told_at_once() -> None:
     ]
 
 
+def problems(**parts: Any) -> list[tuple[str, str]]:
+    """Everything for which a file with one scenario is refused, seen from the scenario."""
+    with pytest.raises(FormatError) as refused:
+        decode_scenarios(scenarios(**parts))
+    told = refused.value.problems
+    return [
+        (path.removeprefix("scenarios[0].").removeprefix("scenarios[0]"), why) for path, why in told
+    ]
+
+
+def test_everything_that_is_wrong_with_a_scenario_is_told_at_once() -> None:
+    """One bad part does not hide what is wrong with the next, nor a bad name a bad value."""
+    told = problems(
+        flwo={},
+        spec=1,
+        work={"a": ["okay", "ok", "no"], "b": ["ok"]},
+        ignores_cancel=["c", "a"],
+        do=[
+            {"aprove": "a", "expect": "no"},
+            {"deny": {"by": 1, "nte": "x"}, "check": {"flow": "done", "steps": {"a": "x"}}},
+        ],
+        expect={"steps": {"a#1": "sucess", "b": "error"}, "dispatched": ["a", "b"], "timer": []},
+    )
+    assert [path for path, _ in told] == [
+        "flwo",
+        "spec",
+        "work.a[0]",
+        "work.a[2]",
+        "expect.timer",
+        "expect.steps['a#1']",
+        "expect.steps.b",
+        "expect.dispatched[0]",
+        "expect.dispatched[1]",
+        "do[0].aprove",
+        "do[0].expect",
+        "do[1].deny.nte",
+        "do[1].deny",
+        "do[1].deny.by",
+        "do[1].check.flow",
+        "do[1].check.steps.a",
+    ]
+
+
+def test_an_unknown_name_does_not_hide_what_else_is_wrong() -> None:
+    """Names are looked up as soon as it is known which groups there are."""
+    told = problems(
+        work={"b": ["ok"]}, ignores_cancel=["c", "a"], expect={"flow": "done"}, spec=["S1"]
+    )
+    assert [path for path, _ in told] == ["spec", "expect.flow", "work.b", "ignores_cancel[0]"]
+
+
+def test_names_are_not_looked_up_where_groups_may_be_missing() -> None:
+    """What follows from a group that cannot be read is not told."""
+    assert problems(flow={"groups": [{"key": "g"}]}, work={"a": ["ok"]}) == [
+        ("flow.groups[0].steps", "expected at least one step")
+    ]
+    append = {"append": [{"key": "h", "steps": [{"kye": "b"}]}]}
+    told = problems(do=[append], work={"b": ["ok"]})
+    assert {path for path, _ in told} == {
+        "do[0].append[0].steps[0]",
+        "do[0].append[0].steps[0].kye",
+    }
+
+
+@pytest.mark.parametrize(
+    ("expect", "path", "problem"),
+    [
+        ({"absent": ["aplpy#1"]}, "absent[0]", "unknown step 'aplpy' (perhaps 'apply'?)"),
+        ({"attempts": {"zz": 0}}, "attempts.zz", "unknown step 'zz'"),
+        ({"attempts": {"apply#1": 0}}, "attempts['apply#1']", "unknown step 'apply#1'"),
+        ({"step": "zz#1"}, "step", "unknown step 'zz'"),
+        ({"steps": {"zz#1": "error"}}, "steps['zz#1']", "unknown step 'zz'"),
+        ({"directives": {"zz#1": None}}, "directives['zz#1']", "unknown step 'zz'"),
+        ({"groups": {"nett": "error"}}, "groups.nett", "unknown group 'nett' (perhaps 'net'?)"),
+        ({"groups": {"apply": "error"}}, "groups.apply", "unknown group 'apply'"),
+        ({"dispatched": ["apply#1", "zz#1"]}, "dispatched[1]", "unknown step 'zz'"),
+        ({"approvals": ["zz#1"]}, "approvals[0]", "unknown step 'zz'"),
+        ({"inputs": {"zz#1": {}}}, "inputs['zz#1']", "unknown step 'zz'"),
+        ({"inputs": {"apply#1": {"zz": 1}}}, "inputs['apply#1'].zz", "unknown step 'zz'"),
+    ],
+)
+def test_a_claim_about_nothing_is_refused(expect: object, path: str, problem: str) -> None:
+    """A step or group that no part of the scenario has is a misspelling, not something absent."""
+    flow = {"groups": [{"key": "net", "steps": [{"key": "apply"}]}]}
+    (told,) = problems(flow=flow, expect=expect)
+    assert told == (f"expect.{path}", told[1])
+    assert told[1].startswith(problem)
+    (told,) = problems(flow=flow, do=[{"pause": {}}, {"advance": 1, "check": expect}])
+    assert told[0] == f"do[1].check.{path}"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"approve": "zz", "expect": {"rejected": "unknown-step"}},
+        {"retry": "zz#1", "expect": {"rejected": "unknown-step"}},
+        {"finish": {"attempt": "zz#1"}, "expect": {"ignored": "unknown-attempt"}},
+        {"cancel": {"step": "zz"}, "expect": {"rejected": "unknown-step"}},
+        {"rerun": {"step": "a", "additional_skip": ["a", "zz"]}, "expect": {"rejected": "x"}},
+        {"rerun": {"step": "a", "replan_step": "zz"}, "expect": {"rejected": "x"}},
+        {"retry-group": "zz", "expect": {"rejected": "unknown-group"}},
+    ],
+)
+def test_what_an_action_names_may_be_claimed_absent(action: object) -> None:
+    """People name steps that do not exist, and a scenario says that nothing comes of it."""
+    decoded(do=[action], expect={"absent": ["zz#1"], "attempts": {"zz": 0}, "flow": "success"})
+
+
+@pytest.mark.parametrize("parts", [{}, {"generate": []}, {"generate": {"fail": "no template"}}])
+def test_without_any_group_anything_is_absent(parts: dict[str, Any]) -> None:
+    """Where no group is known, none of its steps can be misspelt."""
+    decoded(flow={}, expect={"absent": ["a#1"]}, **parts)
+
+
+def test_two_scenarios_of_one_name_are_refused() -> None:
+    """A name says which scenario is meant, so it stands once in a file."""
+    file = scenarios()
+    file["scenarios"] = [{"name": name, "flow": A_FLOW} for name in ("s", "t", "s", "S")]
+    assert refusal(file) == (
+        "scenarios[2].name",
+        "'s' is used twice, first at scenarios[0].name",
+    )
+
+
+def test_as_many_unknown_names_are_told_as_help() -> None:
+    """Thousands of misspellings are not told one by one."""
+    assert len(problems(expect={"attempts": {f"z{n}": 0 for n in range(1000)}})) == 20
+    assert len(problems(**{f"z{n}": 0 for n in range(1000)})) == 20
+
+
 def test_what_is_wrong_with_several_scenarios_is_told_at_once() -> None:
     """One bad scenario does not hide what is wrong with the next."""
     file = scenarios()
@@ -257,6 +392,7 @@ def test_a_file_of_garbage_is_told_in_a_few_lines() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
+        {"flow": {"groups": [{"key": "h", "steps": [{"key": "b"}]}]}},
         {"generate": [{"key": "h", "steps": [{"key": "b"}]}]},
         {"generate": {"partial": [{"key": "h", "steps": [{"key": "b"}]}]}},
         {"do": [{"append": [{"key": "h", "steps": [{"key": "b"}]}]}]},
@@ -265,7 +401,8 @@ def test_a_file_of_garbage_is_told_in_a_few_lines() -> None:
 )
 def test_steps_that_come_later_have_work_too(parts: dict[str, Any]) -> None:
     """A step is known when any group of the scenario holds it, whoever brings the group."""
-    scenario = decoded(work={"b": ["hold"]}, ignores_cancel=["b"], **parts)
+    claims = {"absent": ["b#2"], "attempts": {"b": 0}, "groups": {"h": "pending"}}
+    scenario = decoded(work={"b": ["hold"]}, ignores_cancel=["b"], expect=claims, **parts)
     assert scenario.work[0].step == "b"
 
 

@@ -12,6 +12,7 @@ from conductor_core.testing import scenario_play, scenario_world
 from conductor_core.testing.scenario_format import decode_scenarios
 from conductor_core.testing.scenario_play import play_scenario
 
+LATE = {"append": [{"key": "h", "steps": [{"key": "c"}]}], "expect": {"rejected": "flow-finished"}}
 AUTO = {"retry": {"max_auto_retries": 3, "backoff_ms": []}}
 WAITING = {"retry": {"max_auto_retries": 3, "backoff_ms": [1000], "jitter": False}}
 
@@ -395,8 +396,8 @@ def test_a_claim_that_is_not_true_is_a_difference(
     flow = group("g", "a", {"key": "b", "needs": ["a"]})
     work = {"a": [{"output": 1}]}
     told = f"{where}: expected {expected}, got {got}"
-    assert differences(flow, work=work, expect=claim) == [f"expect.{told}"]
-    do = [{"advance": 1, "check": claim}]
+    assert differences(flow, work=work, do=[LATE], expect=claim) == [f"expect.{told}"]
+    do = [{**LATE, "check": claim}]
     assert differences(flow, work=work, do=do) == [f"do[0].check.{told}"]
 
 
@@ -405,6 +406,7 @@ def test_claims_that_are_true_make_no_difference() -> None:
     assert not differences(
         group("g", "a", {"key": "b", "needs": ["a"]}),
         work={"a": [{"output": 1}], "b": ["hold"]},
+        do=[{"retry": "c", "expect": {"rejected": "unknown-step"}}],
         expect={
             "reason": None,
             "step": None,

@@ -54,7 +54,13 @@ def scenario() -> None:
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-@click.option("-k", "part", default="", metavar="TEXT", help="Only those with TEXT in their name.")
+@click.option(
+    "-k",
+    "part",
+    default="",
+    metavar="TEXT",
+    help="Only those with TEXT in their name, in any case.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON.")
 @click.pass_context
 def run(ctx: click.Context, files: tuple[Path, ...], part: str, as_json: bool) -> None:
@@ -80,7 +86,7 @@ def _report(file: Path, part: str) -> Report:
         entries = read_scenarios(file).entries()
     except BadScenarioFile as bad:
         return Report(str(file), errors=bad.errors)
-    asked = (entry for entry in entries if part in entry.scenario.name)
+    asked = (entry for entry in entries if part.casefold() in entry.scenario.name.casefold())
     return Report(str(file), tuple(Played(entry, entry.play()) for entry in asked))
 
 
