@@ -337,6 +337,8 @@ def test_a_continue_as_new_is_suggested_and_answered_once() -> None:
     story.when(continued).then_ignored("no-change")
     asked = story.when(succeeded("a#1")).then_dispatched()
     asked.when(suggested).then_ignored("no-change")
+    later = events.ContinueAsNewSuggested(at_ms=0, incarnation=1)
+    asked.when(later).then_ignored("stale-incarnation")
     asked.when(continued).then_dispatched("b#1").when(continued).then_ignored("stale-incarnation")
 
 

@@ -305,6 +305,16 @@ def test_what_happens_meanwhile_is_applied_and_starts_nothing() -> None:
     story.when(CONTINUED).then_dispatched("slow#2")
 
 
+def test_a_group_that_finishes_meanwhile_counts_afterwards() -> None:
+    """One continue-as-new is under way at a time; the next may follow at once (S13.1)."""
+    plan = StepSpec(key="plan", approval=ApprovalSpec())
+    spec = flow(group("g", plan), group("h", "b"), options=FlowOptions(continue_as_new_every=1))
+    story = given(spec, START, succeeded("plan#1"), SUGGESTED).when(answered("plan")).then()
+    story.when(continued(0)).then(ContinueAsNew(start_from_group_idx=1, incarnation=1)).when(
+        continued(1)
+    ).then_dispatched("b#1")
+
+
 @pytest.mark.parametrize(
     "end",
     [[cancelled()], [answered("plan", "deny")], [answered("plan", "skip-current")]],

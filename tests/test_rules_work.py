@@ -197,6 +197,32 @@ def test_skip_group_spares_what_waits_for_another_try() -> None:
     ).then_dispatched("b#2")
 
 
+def test_skip_group_looks_at_this_generation_only() -> None:
+    """What ran before its group was retried has not run in this generation."""
+    plain = RetryPolicy(backoff_ms=[])
+    steps = [StepSpec(key="a", retry=plain), StepSpec(key="b", retry=plain)]
+    spec = flow(group("g", *steps, parallel=True, max_parallel=1), group("h", "later"))
+    facts = [succeeded("a#1"), failed("b#1", directive="retry-group")]
+    story = given(spec, START, *facts).when(succeeded("a#2", directive="skip-group"))
+    story.then_dispatched("later#1").then_status("in-progress", b="discarded")
+
+
+def test_skip_group_discards_earlier_siblings_too() -> None:
+    """Also those that a person has planned again and that have not run since."""
+    spec = flow(
+        group("g", "plan", "apply", "busy", parallel=True),
+        options=FlowOptions(on_failure="await-retry"),
+    )
+    replan = events.RerunRequested(
+        at_ms=0, by="ann", flow_id="flow", step_id="apply", stale_plan=True, replan_step_id="plan"
+    )
+    pause = events.PauseRequested(at_ms=0, by="ann")
+    story = given(spec, START, pause, succeeded("plan#1"), failed("apply#1"), replan)
+    story.when(succeeded("busy#1", directive="skip-group")).then_status(
+        "success", **{"plan#2": "discarded", "apply#2": "discarded"}
+    )
+
+
 def test_a_group_that_is_retried_skips_nothing() -> None:
     """Skip-group is outranked by a group retry, whichever was decided first."""
     spec = flow(group("g", "a", "b", "c", parallel=True, max_parallel=2))

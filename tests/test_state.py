@@ -26,6 +26,7 @@ from conductor_core.testing.brief import (
     flow,
     group,
     retried,
+    skipped,
     succeeded,
 )
 
@@ -46,6 +47,11 @@ FLOW_STATUSES: Final[dict[str, tuple[str, list[StepSpec | str], list[Event]]]] =
         "in-progress",
         [SLOW],
         [START, failed("slow#1", directive="retry-group")],
+    ),
+    "while its group waits to be retried, though paused": (
+        "in-progress",
+        [SLOW],
+        [START, PAUSE, failed("slow#1", directive="retry-group")],
     ),
     "when paused with nothing under way": ("paused", ["a", "b"], [START, PAUSE, succeeded("a#1")]),
     "when paused with an approval open": ("paused", [PLAN], [START, PAUSE, succeeded("plan#1")]),
@@ -190,9 +196,16 @@ def test_a_group_that_was_skipped_whole_is_a_success() -> None:
     assert state.group_status(0) == "success"
 
 
-def generating(*steps: StepSpec | str) -> list[Event]:
+def test_a_later_group_that_was_skipped_along_is_a_success() -> None:
+    """Nothing is left to do in it, and nothing went wrong, before the flow gets there."""
+    state = given(PARKED, START, failed("a#1"), skipped("a", "c")).state
+    assert [state.group_status(0), state.group_status(1)] == ["in-progress", "success"]
+
+
+def generating(*steps: StepSpec | str, parallel: bool = True) -> list[Event]:
     """A flow has begun with one generated group, and its generation fails."""
-    part = GroupsGenerated(at_ms=0, groups=[group("g", *steps, parallel=True)], complete=False)
+    groups = [group("g", *steps, parallel=parallel)]
+    part = GroupsGenerated(at_ms=0, groups=groups, complete=False)
     return [START, part, GenerationFailed(at_ms=0)]
 
 
@@ -202,6 +215,8 @@ def generating(*steps: StepSpec | str) -> list[Event]:
         ([*generating("a", PLAN), succeeded("a#1"), succeeded("plan#1")], "discarded"),
         ([*generating("a"), succeeded("a#1")], "success"),
         ([*generating("a"), failed("a#1")], "error"),
+        ([*generating("a", "b", parallel=False), succeeded("a#1")], "discarded"),
+        ([*generating("a", "b", parallel=False), failed("a#1")], "error"),
         ([*generating("a"), succeeded("a#1", directive="stop")], "error"),
     ],
 )

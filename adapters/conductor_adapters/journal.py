@@ -39,7 +39,13 @@ class LogFile:
         """Begin the log of a flow that has not started; FileExistsError if there is one."""
         writer = LogWriter(state, at_ms=at_ms)
         log = cls(FileIO(path, "x"), writer, state)
-        log._write(writer.header())
+        try:
+            log._write(writer.header())
+        except OSError:
+            # A log without its header would only stand in the way of the next run.
+            log.close()
+            path.unlink()
+            raise
         return log
 
     def append(self, event: Event, transition: Transition) -> None:
@@ -74,6 +80,9 @@ class LogFile:
             raise LogError(f"{self._file.name}: an earlier entry could not be written")
         self._torn = True
         rest = memoryview(text.encode("utf-8"))
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._file.name)) from None
         self._torn = False

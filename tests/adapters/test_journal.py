@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from io import FileIO
 from pathlib import Path
 
@@ -51,10 +52,23 @@ def test_a_log_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_log_file_that_failed_takes_nothing_more() -> None:
     """After an entry that was perhaps written in part, every other is refused."""
     with LogFile(FileIO(FULL, "w"), LogWriter(STATE, at_ms=0), STATE) as log:
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
             log.append(CANCELLED, reduce(STATE, CANCELLED))
         with pytest.raises(LogError, match="/dev/full: an earlier entry could not be written"):
             log.append(CANCELLED, reduce(STATE, CANCELLED))
+
+
+def test_a_log_that_cannot_be_begun_is_not_left_behind(tmp_path: Path) -> None:
+    """A file without a header would only stand in the way of the next run."""
+    path = tmp_path / "log.jsonl"
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, most[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*log\.jsonl'"):
+            LogFile.create(path, STATE, at_ms=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert not path.exists()
 
 
 def test_no_journal_keeps_nothing() -> None:

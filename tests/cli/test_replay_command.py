@@ -18,7 +18,7 @@ from conductor_core.log import LogWriter
 SPEC: Final = FlowSpec(groups=[GroupSpec(key="g", steps=[StepSpec(key="a"), StepSpec(key="b")])])
 
 
-def log_of(*sent: events.Event, silent: bool = False) -> str:
+def log_of(*sent: events.Event, silent: bool = False, closed: bool = False) -> str:
     """The log of a flow to which these events happened, or of a reducer that commands nothing."""
     state = initial_state(SPEC, flow_id="deploy-42")
     writer = LogWriter(state, at_ms=0)
@@ -28,7 +28,7 @@ def log_of(*sent: events.Event, silent: bool = False) -> str:
         recorded = evolve(transition, commands=()) if silent else transition
         text += writer.entry(event, recorded)
         state = transition.state
-    return text
+    return text + (writer.close(state) if closed else "")
 
 
 HISTORY: Final = (
@@ -37,6 +37,7 @@ HISTORY: Final = (
     events.StepFinished(at_ms=9, attempt="b#1", outcome="failed"),
 )
 GOOD: Final = log_of(*HISTORY)
+VERIFIED: Final = "replay: 3 entries verified; not closed, the flow is error\n"
 OTHER: Final = log_of(*HISTORY, silent=True)
 
 
@@ -59,15 +60,24 @@ def test_a_log_that_verifies_is_counted() -> None:
     """The number of entries, and exit code 0."""
     result = run("good.jsonl")
     assert result.exit_code == 0
-    assert result.stdout == "replay: 3 entries verified\n"
+    assert result.stdout == VERIFIED
     assert result.stderr == ""
+
+
+def test_a_finished_log_is_told_from_an_unfinished_one(folder: Path) -> None:
+    """The line says where the entries leave the flow, and whether its host closed the log."""
+    (folder / "closed.jsonl").write_text(log_of(*HISTORY, closed=True))
+    assert run("closed.jsonl").stdout == "replay: 3 entries verified; the flow is error\n"
+    (folder / "begun.jsonl").write_text(log_of(*HISTORY[:1]))
+    told = "replay: 1 entries verified; not closed, the flow is in-progress\n"
+    assert run("begun.jsonl").stdout == told
 
 
 def test_several_logs_are_named() -> None:
     """With more than one log each line says whose it is."""
     result = run("good.jsonl", "good.jsonl")
     assert result.exit_code == 0
-    assert result.stdout == "good.jsonl: replay: 3 entries verified\n" * 2
+    assert result.stdout == f"good.jsonl: {VERIFIED}" * 2
 
 
 def test_a_truncated_last_line_is_a_warning(folder: Path) -> None:
@@ -75,7 +85,7 @@ def test_a_truncated_last_line_is_a_warning(folder: Path) -> None:
     (folder / "cut.jsonl").write_text(GOOD[:-20])
     result = run("cut.jsonl")
     assert result.exit_code == 0
-    assert result.stdout == "replay: 2 entries verified\n"
+    assert result.stdout == "replay: 2 entries verified; not closed, the flow is in-progress\n"
     assert result.stderr.startswith("cut.jsonl: warning: line 4: ")
 
 
@@ -85,7 +95,7 @@ def test_an_entry_that_diverges_is_shown(folder: Path) -> None:
     result = run("other.jsonl", "good.jsonl")
     assert result.exit_code == 1
     assert result.stderr.startswith("other.jsonl: line 2: entry 1 diverges:\n")
-    assert result.stdout == "good.jsonl: replay: 3 entries verified\n"
+    assert result.stdout == f"good.jsonl: {VERIFIED}"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +118,7 @@ def test_what_is_no_log_cannot_be_read(folder: Path, content: bytes) -> None:
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("bad.jsonl: ")
-    assert result.stdout == "good.jsonl: replay: 3 entries verified\n"
+    assert result.stdout == f"good.jsonl: {VERIFIED}"
 
 
 def test_a_missing_log_cannot_be_read() -> None:
@@ -116,7 +126,7 @@ def test_a_missing_log_cannot_be_read() -> None:
     result = run("missing.jsonl", "good.jsonl")
     assert result.exit_code == 2
     assert result.stderr == "missing.jsonl: No such file or directory\n"
-    assert result.stdout == "good.jsonl: replay: 3 entries verified\n"
+    assert result.stdout == f"good.jsonl: {VERIFIED}"
 
 
 def test_a_file_without_line_ends_does_not_fill_the_memory(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -197,13 +199,21 @@ def test_a_flow_runs_on_when_nobody_reads(folder: Path) -> None:
 # --- nobody to ask ---
 
 
+def way_on(options: str = "") -> str:
+    """The last line of a run that waits."""
+    given = f"give it {options}, or " if options else ""
+    prompt = "answer at its prompt (on a terminal, without --no-input)"
+    return f"a new run starts from the first step: {given}{prompt}"
+
+
 def test_an_approval_that_nobody_can_give_ends_the_run(folder: Path) -> None:
     """Exit code 3 and a line that says how to go on; what happened so far is in the log."""
     done = run(PLAN_AND_APPLY)
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         "waits for plan#1: 0 of 1 approvals (person)",
-        "nobody is here to ask: run it again with --approve plan --by NAME, or on a terminal",
+        "plan#1 may be approved by anybody",
+        way_on("--approve plan --by NAME"),
     ]
     assert state().status == "approval-awaiting"
 
@@ -214,7 +224,101 @@ def test_an_approver_who_is_not_on_the_list_is_told_so(folder: Path) -> None:
     done = run(flow, "--approve", "plan", "--by", "ana")
     assert done.returncode == 3
     assert "ana approves plan [rejected(not-an-approver)" in done.stdout
-    assert "0 of 1 approvals, by bo or cy" in done.stderr
+    assert done.stderr.splitlines()[1:] == [
+        "plan#1 may be approved by bo or cy",
+        way_on("--approve plan --by bo"),
+    ]
+    assert run_again(done) == 0
+
+
+def run_again(done: subprocess.CompletedProcess[str], **names: str) -> int:
+    """Do what the last line of a run that waits says, and return the exit code."""
+    last = done.stderr.splitlines()[-1]
+    options = last.partition("give it ")[2].partition(", or ")[0]
+    for placeholder, name in names.items():
+        options = options.replace(placeholder, name)
+    return conductor("run", "flow.yaml", *shlex.split(options)).returncode
+
+
+TWO_APPROVALS = """
+groups:
+  - key: g
+    steps:
+      - {key: plan, run: "true", approval: {approvers: [bo, cy]}}
+      - {key: check, run: "true", approval: {required: 2, timeout_ms: 86400000}}
+"""
+
+
+def test_each_name_approves_for_itself(folder: Path) -> None:
+    """`--by` takes names, in one list or in several; who is not needed any more is not heard."""
+    flow = PLAN_AND_APPLY.replace("approval: true", "approval: {required: 2}")
+    assert run(flow, "--approve", "plan", "--by", "ana, bo", "--by", "cy").returncode == 0
+    assert [event.by for event in logged(ApprovalResponded)] == ["ana", "bo"]
+
+
+def test_what_a_run_that_waits_says_works(folder: Path) -> None:
+    """The hint names every step that asked and enough people, also for the steps before."""
+    done = run(TWO_APPROVALS, "--approve", "plan,check", "--by", "cy")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "waits for check#1: 1 of 2 approvals (person, at the latest in 24 h)",
+        "check#1 may be approved by anybody but cy",
+        way_on("--approve plan,check --by cy,NAME"),
+    ]
+    assert run_again(done, NAME="di") == 0
+
+
+def test_several_names_that_are_wanted_are_told_apart(folder: Path) -> None:
+    """Two people who may be anybody are two names."""
+    done = run(PLAN_AND_APPLY.replace("approval: true", "approval: {required: 2}"))
+    assert "--by NAME1,NAME2," in done.stderr
+    assert run_again(done, NAME1="ana", NAME2="bo") == 0
+
+
+def test_a_step_that_asks_for_no_approval_is_warned_about(folder: Path) -> None:
+    """Who approves the wrong step gets to know it; the flow runs all the same."""
+    done = run(PLAN_AND_APPLY, "--approve", "plan,apply")
+    assert done.returncode == 0
+    assert done.stderr == "warning: --approve: the step 'apply' asks for no approval\n"
+
+
+# --- for programs ---
+
+
+def test_json_is_an_object_per_event_and_one_for_the_end(folder: Path) -> None:
+    """With --json the entries stand on the standard output as in the log, the end after them."""
+    done = run(PLAN_AND_APPLY, "--approve", "plan", "--by", "ana", "--flow-id", "f", "--json")
+    *entries, end = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert end == {
+        "flow_id": "f",
+        "status": "success",
+        "outcome": {
+            "status": "success",
+            "reason": None,
+            "step": None,
+            "message": None,
+            "retries_exhausted": False,
+        },
+        "waits": [],
+        "exit_code": 0,
+    }
+    lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    logged_entries = [line for line in lines if "seq" in line]
+    for line in logged_entries:
+        del line["digest"]
+    assert entries == logged_entries
+
+
+def test_json_tells_what_a_flow_waits_for(folder: Path) -> None:
+    """A run that stops short has no outcome but waits; people read the standard error."""
+    done = run(PLAN_AND_APPLY, "--json")
+    end = json.loads(done.stdout.splitlines()[-1])
+    assert (end["status"], end["outcome"], end["exit_code"]) == ("approval-awaiting", None, 3)
+    assert end["waits"] == [
+        {"what": "0 of 1 approvals", "who": "person", "subject": "plan#1", "due_at_ms": None}
+    ]
+    assert done.stderr.startswith("waits for plan#1")
 
 
 def test_a_failure_that_waits_for_people_ends_the_run(folder: Path) -> None:
@@ -223,7 +327,7 @@ def test_a_failure_that_waits_for_people_ends_the_run(folder: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.splitlines() == [
         "waits for a#1: a retry or a skip (person)",
-        "nobody is here to ask: run it again on a terminal",
+        way_on(),
     ]
 
 
@@ -273,7 +377,14 @@ def test_a_flow_that_cannot_run_does_not_begin(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--approve", "plan-b"], "--approve: the flow has no step 'plan-b'"),
+        (
+            ["--approve", "plan-b"],
+            "--approve: the flow has no step 'plan-b' (approval is asked for by no step)",
+        ),
+        (["--approve", ""], "--approve: expected 'all' or step keys, got ''"),
+        (["--approve", "a,"], "--approve: expected 'all' or step keys, got 'a,'"),
+        (["--by", "ana,,bo"], "--by: expected names, got 'ana,,bo'"),
+        (["--by", ""], "--by: expected names, got ''"),
         (["--flow-id", "a b"], "invalid flow spec: flow_id: 'a b' does not match"),
         (["--by", "\udcff"], "--by: "),
         (["--handlers", "nowhere"], "--handlers nowhere: ModuleNotFoundError"),
@@ -315,10 +426,30 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path) -> None:
         check=False, capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "cannot go on: [Errno 27] File too large" in done.stderr
+    assert done.stderr == "cannot write log.jsonl: File too large\n"
     again = replayed()
     assert again.truncated is not None
     assert again.entries > 3
+
+
+def test_a_log_that_cannot_be_closed_is_told(folder: Path) -> None:
+    """The flow has succeeded, but its log does not say so to the end: exit code 1."""
+    flow = "groups: [{key: g, steps: [{key: a, run: 'true'}]}]"
+    assert run(flow, "--flow-id", "f").returncode == 0
+    room = Path("log.jsonl").stat().st_size - 10
+    Path("log.jsonl").unlink()
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
+    python, option, code = CONDUCTOR
+    options = ["--log", "log.jsonl", "--flow-id", "f", "--json"]
+    done = subprocess.run(
+        [python, option, f"{limit}; {code}", "run", "flow.yaml", *options],
+        check=False, capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "cannot write log.jsonl: File too large\n")
+    end = json.loads(done.stdout.splitlines()[-1])
+    assert (end["status"], end["exit_code"]) == ("success", 1)
+    again = replayed()
+    assert (again.closed, again.state.status) == (False, "success")
 
 
 # --- signals ---
@@ -327,8 +458,9 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path) -> None:
 class Process:
     """A `conductor run` that is talked to while it runs."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [*CONDUCTOR, "run", "flow.yaml", "--log", "log.jsonl", *arguments]
+    def __init__(self, *arguments: str, log: bool = True) -> None:
+        logged = ("--log", "log.jsonl") if log else ()
+        command = [*CONDUCTOR, "run", "flow.yaml", *logged, *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -365,8 +497,8 @@ def process(folder: Path) -> Iterator[type[Process]]:
     started: list[Process] = []
 
     class Started(Process):
-        def __init__(self, *arguments: str) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments: str, log: bool = True) -> None:
+            super().__init__(*arguments, log=log)
             started.append(self)
 
     yield Started
@@ -392,7 +524,7 @@ groups:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_cancels_the_flow(process: type[Process], number: int) -> None:
     """The first signal is a cancel request: work is ended, the flow ends, the log is closed."""
     write("flow.yaml", SLEEP)
@@ -418,11 +550,58 @@ def test_a_second_interrupt_stops_at_once(process: type[Process]) -> None:
     assert (state().status, replayed().truncated) == ("cancelling", None)
 
 
+def test_without_a_log_nobody_is_sent_to_one(process: type[Process]) -> None:
+    """What is said of a run that was stopped at once names the log, or none."""
+    write("flow.yaml", DEAF)
+    running = process("--log", "other.jsonl")
+    running.wait_for("| asleep")
+    running.process.send_signal(signal.SIGTERM)
+    running.wait_for("| deaf")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == 1
+    assert "stopped at once; what happened until then is in other.jsonl\n" in running.seen
+    bare = process(log=False)
+    bare.wait_for("| asleep")
+    bare.process.send_signal(signal.SIGTERM)
+    bare.wait_for("| deaf")
+    bare.process.send_signal(signal.SIGTERM)
+    assert bare.end() == 1
+    assert "stopped at once\n" in bare.seen
+
+
+def test_a_hangup_that_echoes_counts_once(process: type[Process]) -> None:
+    """A shell and the kernel may both report a closed terminal; a later hangup counts again."""
+    write("flow.yaml", DEAF)
+    running = process()
+    running.wait_for("| asleep")
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for("| deaf")
+    running.process.send_signal(signal.SIGHUP)
+    time.sleep(1.2)
+    assert running.process.poll() is None
+    running.process.send_signal(signal.SIGHUP)
+    assert running.end() == 1
+    assert "stopped at once" in running.seen
+
+
+def test_under_nohup_a_hangup_is_not_heeded(process: type[Process]) -> None:
+    """Where hangups are ignored they stay so, and the flow runs to its end."""
+    write("flow.yaml", PLAN_AND_APPLY.replace("echo 3 to add", "echo now; sleep 0.3"))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = process("--approve", "all")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    running.wait_for("| now")
+    running.process.send_signal(signal.SIGHUP)
+    assert running.end() == 0
+
+
 def test_an_interrupt_while_people_are_asked_cancels_the_flow(terminal: type[Terminal]) -> None:
     """At the prompt too."""
     write("flow.yaml", PLAN_AND_APPLY)
     session = terminal()
-    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     session.process.send_signal(signal.SIGINT)
     assert session.end() == 1
     assert state().status == "cancelled"
@@ -460,13 +639,21 @@ def test_a_killed_run_leaves_a_log_that_can_be_gone_on_with(
 # --- on a terminal ---
 
 
+TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+"""Makes the standard input the terminal that a session lives and dies with."""
+
+
 class Terminal(Process):
     """A `conductor run` on a terminal, and the person at it."""
 
     def __init__(self, *arguments: str) -> None:
         ours, theirs = pty.openpty()
-        command = [*CONDUCTOR, "run", "flow.yaml", "--log", "log.jsonl", *arguments]
-        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        python, option, code = CONDUCTOR
+        command = [python, option, f"{TAKE_TERMINAL}; {code}", "run", "flow.yaml"]
+        self.process = subprocess.Popen(
+            [*command, "--log", "log.jsonl", "--by", "ana", *arguments],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        )  # fmt: skip
         os.close(theirs)
         self.output = ours
         self.seen = ""
@@ -474,6 +661,12 @@ class Terminal(Process):
     def type(self, text: str) -> None:
         """Type a text."""
         os.write(self.output, text.encode())
+
+    def hang_up(self) -> int:
+        """Close the terminal and return the exit code."""
+        os.close(self.output)
+        self.output = os.open(os.devnull, os.O_RDONLY)
+        return self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -501,14 +694,15 @@ def test_people_are_asked_and_see_what_it_is_about(terminal: type[Terminal]) -> 
         "flow.yaml",
         PLAN_AND_APPLY.replace("echo 3 to add", "cp result.json $CONDUCTOR_RESULT"),
     )
-    session = terminal("--by", "ana")
-    question = "plan#1: approve/deny/skip/retry? "
+    session = terminal()
+    question = "plan#1 (as ana): approve/deny/skip/retry? "
     session.wait_for(question)
     told = session.seen.replace("\r", "")
     assert "  subject: sha256:1\n  add: 3\n" in told
     assert '  list: ["x"]\n  text:\n    one\n    two\n' in told
     session.type("maybe\n")
-    session.wait_for(f"maybe\r\n{question}")
+    wrong = "'maybe' is none of approve, deny, skip, retry (a note may follow)"
+    session.wait_for(f"maybe\r\n{wrong}\r\n{question}")
     session.type("approve as agreed\n")
     assert session.end() == 0
     (answer,) = logged(ApprovalResponded)
@@ -530,7 +724,7 @@ def test_every_answer_at_the_prompt_counts(
     """Approve, deny, skip, or leave: the first letter is enough."""
     write("flow.yaml", PLAN_AND_APPLY)
     session = terminal()
-    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     session.type(answer)
     assert session.end() == code
     assert statuses() == expected
@@ -540,9 +734,9 @@ def test_a_plan_is_sent_back_and_asked_about_again(terminal: type[Terminal]) -> 
     """Who answers retry is asked about the new attempt."""
     write("flow.yaml", PLAN_AND_APPLY)
     session = terminal()
-    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     session.type("retry\n")
-    session.wait_for("plan#2: approve/deny/skip/retry? ")
+    session.wait_for("plan#2 (as ana): approve/deny/skip/retry? ")
     session.type("approve\n")
     assert session.end() == 0
 
@@ -555,7 +749,7 @@ def test_what_was_typed_before_the_question_is_no_answer(terminal: type[Terminal
     session.wait_for("| now")
     session.type("approve\n")
     write("go", "")
-    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     time.sleep(0.2)
     assert state().status == "approval-awaiting"
     session.type("deny\n")
@@ -566,7 +760,7 @@ def test_a_question_goes_when_it_is_moot(terminal: type[Terminal]) -> None:
     """An approval that expires while somebody thinks is asked no longer."""
     write("flow.yaml", PLAN_AND_APPLY.replace("approval: true", "approval: {timeout_ms: 300}"))
     session = terminal()
-    session.wait_for("plan#1: approve/deny/skip/retry? ")
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     assert session.end() == 1
     assert statuses()["plan#1"] == "approval-expired"
 
@@ -575,10 +769,10 @@ def test_a_parked_failure_is_asked_about(terminal: type[Terminal]) -> None:
     """A step that failed and waits can be retried, skipped, or the flow cancelled."""
     write("flow.yaml", PARKED)
     session = terminal()
-    session.wait_for("a#1: retry/skip/cancel? ")
+    session.wait_for("a#1 (as ana): retry/skip/cancel? ")
     assert "failed: exit status 1" in session.seen
     session.type("retry\n")
-    session.wait_for("a#2: retry/skip/cancel? ")
+    session.wait_for("a#2 (as ana): retry/skip/cancel? ")
     session.type("skip\n")
     assert session.end() == 0
     assert statuses() == {"a#1": "discarded", "a#2": "user-skipped"}
@@ -588,7 +782,7 @@ def test_a_flow_can_be_cancelled_at_the_prompt(terminal: type[Terminal]) -> None
     """Cancel, with its reason."""
     write("flow.yaml", PARKED)
     session = terminal()
-    session.wait_for("a#1: retry/skip/cancel? ")
+    session.wait_for("a#1 (as ana): retry/skip/cancel? ")
     session.type("cancel not today\n")
     assert session.end() == 1
     assert "cancelled: not today" in session.seen
@@ -598,3 +792,90 @@ def test_nobody_is_asked_who_does_not_want_to_be(terminal: type[Terminal]) -> No
     """`--no-input` asks nothing, also on a terminal."""
     write("flow.yaml", PLAN_AND_APPLY)
     assert terminal("--no-input").end() == 3
+
+
+def test_people_may_answer_for_others(terminal: type[Terminal]) -> None:
+    """`as NAME` changes who answers; the prompt names that person, and who may still approve."""
+    write(
+        "flow.yaml",
+        PLAN_AND_APPLY.replace("approval: true", "approval: {required: 2, approvers: [bo, cy]}"),
+    )
+    session = terminal()
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
+    assert "0 of 2 approvals; may be approved by bo or cy\r\n" in session.seen
+    assert 'a note may follow; "as NAME" on a line of its own' in session.seen
+    session.type("approve\n")
+    session.wait_for("[rejected(not-an-approver)")
+    session.wait_for("0 of 2 approvals; may be approved by bo or cy\r\nplan#1 (as ana): ")
+    session.type("as bo\n")
+    session.wait_for("plan#1 (as bo): approve/deny/skip/retry? ")
+    session.type("approve as agreed\n")
+    session.wait_for("1 of 2 approvals; may be approved by cy\r\nplan#1 (as bo): ")
+    session.type("as cy\n")
+    session.wait_for("plan#1 (as cy): approve/deny/skip/retry? ")
+    session.type("approve\n")
+    assert session.end() == 0
+    answers = [(event.by, event.note) for event in logged(ApprovalResponded)]
+    assert answers == [("ana", None), ("bo", "as agreed"), ("cy", None)]
+
+
+def test_who_leaves_the_prompt_learns_who_may_approve(terminal: type[Terminal]) -> None:
+    """After the end of the input too, the way on is told with names."""
+    write("flow.yaml", PLAN_AND_APPLY.replace("true", "{approvers: [bo]}"))
+    session = terminal()
+    session.wait_for("plan#1 (as ana): ")
+    session.type("\x04")
+    assert session.end() == 3
+    assert "plan#1 may be approved by bo\r\n" in session.seen
+    assert "--approve plan --by bo, or" in session.seen
+
+
+def test_what_comes_while_a_prompt_is_shown_does_not_hide_it(terminal: type[Terminal]) -> None:
+    """Output begins on a line of its own, and the prompt is shown again below it."""
+    write(
+        "flow.yaml",
+        "groups: [{key: g, parallel: true, steps: [{key: plan, run: 'true', approval: true}, "
+        "{key: b, run: 'while [ ! -e go ]; do sleep 0.01; done; echo one; echo two'}]}]",
+    )
+    session = terminal()
+    question = "plan#1 (as ana): approve/deny/skip/retry? "
+    session.wait_for(question)
+    write("go", "")
+    session.wait_for(f"b#1 succeeded\r\n{question}")
+    assert f"{question}\r\n           b#1 | one\r\n           b#1 | two\r\n" in session.seen
+    assert session.seen.count(question) == 2
+    session.type("approve\n")
+    assert session.end() == 0
+    assert "stdout:" not in session.seen
+
+
+def test_a_closed_terminal_ends_the_work_and_closes_the_log(terminal: type[Terminal]) -> None:
+    """When the terminal goes, the flow is cancelled, and no step is left running."""
+    write("flow.yaml", SLEEP.replace("echo asleep", "echo $$ > pid; echo asleep"))
+    session = terminal()
+    session.wait_for("| asleep")
+    assert session.hang_up() == 1
+    assert statuses() == {"a#1": "cancelled", "b#1": "cancelled"}
+    assert replayed().closed
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(Path("pid").read_text()), 0)
+
+
+def test_a_terminal_may_close_while_it_asks(terminal: type[Terminal]) -> None:
+    """Nothing is answered by that, and the log verifies."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    session = terminal()
+    session.wait_for("plan#1 (as ana): ")
+    assert session.hang_up() in (1, 3)
+    assert state().status in ("cancelled", "approval-awaiting")
+
+
+def test_when_an_approval_expires_is_told_in_hours(terminal: type[Terminal]) -> None:
+    """People see how long they have, not a number of milliseconds."""
+    write("flow.yaml", PLAN_AND_APPLY.replace("true", "{timeout_ms: 86400000}"))
+    session = terminal()
+    session.wait_for("plan#1 (as ana): ")
+    assert "0 of 1 approvals; may be approved by anybody; expires in 24 h\r\n" in session.seen
+    assert "timer approval:plan#1 in 24 h\r\n" in session.seen
+    session.type("deny\n")
+    assert session.end() == 1

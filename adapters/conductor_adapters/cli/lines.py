@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from conductor_adapters.cli.durations import told_duration
 from conductor_core import commands, events
 from conductor_core.commands import Command
 from conductor_core.events import Event, StepError, StepFinished
@@ -125,7 +126,7 @@ def _commanded(command: Command) -> str | None:
         case commands.CancelFutures(attempts=attempts):
             return f"cancel {' '.join(attempts)}"
         case commands.ScheduleTimer(timer=timer, delay_ms=delay_ms):
-            return f"timer {timer} in {delay_ms / 1000:g} s"
+            return f"timer {timer} in {told_duration(delay_ms)}"
         case commands.GenerateSteps():
             return "generate groups"
         case commands.ContinueAsNew():

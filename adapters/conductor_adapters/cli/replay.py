@@ -77,10 +77,12 @@ def _warn(result: Verified) -> None:
 
 
 def _tell(result: Verified, *, named: bool) -> None:
-    """Write how many entries were verified."""
+    """Write how many entries were verified, and where they leave the flow."""
     if result.replay is not None:
         name = f"{result.file}: " if named else ""
-        say(f"{name}replay: {result.replay.entries} entries verified")
+        closed = "" if result.replay.closed else "not closed, "
+        flow = f"{closed}the flow is {result.replay.state.status}"
+        say(f"{name}replay: {result.replay.entries} entries verified; {flow}")
 
 
 def _as_json(result: Verified) -> dict[str, Any]:

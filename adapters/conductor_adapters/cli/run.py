@@ -1,20 +1,20 @@
 """`conductor run`: run a flow file here, to its end or until only a person can go on.
 
-Rule: the log is ahead of everything that is done. Exit code 0 when the flow succeeded, 1 when
-it failed, was cancelled or could not go on, 2 when it never began, 3 when it waits for
-a person and nobody is there to ask.
+Rule: the log is ahead of everything that is done, and no work outlives the run. Exit code 0
+when the flow succeeded, 1 when it failed, was cancelled or could not go on, 2 when it never
+began, 3 when it waits for a person and nobody is there to ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import re
 import secrets
 import signal
-import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from operator import is_not
@@ -24,28 +24,33 @@ from typing import Final, Protocol
 import click
 from attrs import frozen
 
-from conductor_adapters.cli.console import warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow
 from conductor_adapters.cli.people import Approvals, Terminal
-from conductor_adapters.cli.screen import Screen
+from conductor_adapters.cli.screen import JsonScreen, Screen, TextScreen
+from conductor_adapters.cli.waits import told_waits, way_on
 from conductor_adapters.clock import WallClock
 from conductor_adapters.host import Journal
 from conductor_adapters.journal import LogFile, NoJournal
 from conductor_adapters.memory import MemoryFlow, MemoryHost
 from conductor_adapters.shell import Shell
 from conductor_adapters.workers import Workers
-from conductor_core import events, explain, initial_state
+from conductor_core import events, initial_state
 from conductor_core.errors import ConductorError, LogError
-from conductor_core.spec import FlowSpec
+from conductor_core.spec import FlowSpec, StepSpec
+from conductor_core.state import FlowState
 
 SUCCEEDED: Final = 0
 STOPPED: Final = 1
 WAITS: Final = 3
 
+ALL: Final = "all"
+
 FOR_PEOPLE: Final = ("approval-awaiting", "failed-pending-retry", "paused")
 """The statuses of a flow that goes on only when somebody asks it to."""
 
 STOP_GRACE_S: Final = 1.0
+HANGUP_ECHO_S: Final = 1.0
+"""A terminal that closes may hang up twice: by its shell, then by the kernel."""
 
 
 class Answers(Protocol):
@@ -76,8 +81,16 @@ class Run:
     "--log", type=click.Path(path_type=Path), help="Write the flow's log to this new file."
 )
 @click.option("--approve", metavar="all|STEP,...", help="Approve these steps when they ask.")
-@click.option("--by", metavar="NAME", help="Who asks and answers; you, if it is left out.")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="NAME,...",
+    help="Who asks and answers; you, if it is left out. Each name approves for itself.",
+)
 @click.option("--no-input", is_flag=True, help="Never ask on the terminal.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write an object per event; never ask either."
+)
 @click.option("--handlers", metavar="MODULE", help="A module whose `handlers` do the work.")
 @click.option("--flow-id", metavar="ID", help="The id of the flow; made up, if it is left out.")
 @click.pass_context
@@ -86,8 +99,9 @@ def run(
     file: Path,
     log: Path | None,
     approve: str | None,
-    by: str | None,
+    by: tuple[str, ...],
     no_input: bool,
+    as_json: bool,
     handlers: str | None,
     flow_id: str | None,
 ) -> None:
@@ -95,25 +109,37 @@ def run(
 
     Interrupt it once to cancel the flow, and once more to stop at once.
     """
-    screen = Screen()
+    text = TextScreen()
+    screen: Screen = JsonScreen() if as_json else text
     workers = import_workers(handlers, Shell(show=screen.printed))
     spec = read_flow(file, workers)
-    by = _user() if by is None else _name(by)
+    names = _names(by)
     named = _named_steps(spec, approve)
-    people: list[Answers] = [Approvals(named, by)]
-    if not no_input and sys.stdin.isatty() and sys.stdout.isatty():
-        people.append(Terminal(screen, by))
+    for step in _never_asking(spec, named):
+        screen.warn(f"warning: --approve: the step {step!r} asks for no approval")
+    people: list[Answers] = [Approvals(named, names)]
+    if not (no_input or as_json) and os.isatty(0) and os.isatty(1):
+        people.append(Terminal(text, names[0]))
     order = Run(
         spec=spec,
         flow_id=_made_up_id(spec) if flow_id is None else flow_id,
         workers=workers,
         log=log,
-        by=by,
-        approve_all=approve == "all",
+        by=names[0],
+        approve_all=approve == ALL,
         people=tuple(people),
         screen=screen,
     )
     ctx.exit(asyncio.run(_run(order)))
+
+
+def _names(by: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that were given, or that of whoever started the command."""
+    names = [name.strip() for part in by for name in part.split(",")]
+    for name in names:
+        if not name or re.search("[\ud800-\udfff]", name):
+            raise ConductorError(f"--by: expected names, got {','.join(by)!r}")
+    return tuple(dict.fromkeys(names)) or (_user(),)
 
 
 def _user() -> str:
@@ -124,22 +150,29 @@ def _user() -> str:
         return "operator"
 
 
-def _name(by: str) -> str:
-    """The name that was given, if it is one."""
-    if not by.strip() or re.search("[\ud800-\udfff]", by):
-        raise ConductorError(f"--by: expected a name, got {by!r}")
-    return by
-
-
 def _named_steps(spec: FlowSpec, approve: str | None) -> frozenset[str]:
     """The steps that are approved in advance; one that the flow does not have is an error."""
-    if approve is None or approve == "all":
+    if approve is None or approve == ALL:
         return frozenset()
     named = frozenset(name.strip() for name in approve.split(","))
-    known = {step.key for group in spec.groups for step in group.steps}
-    for name in sorted(named - known) if spec.groups else ():
-        raise ConductorError(f"--approve: the flow has no step {name!r}")
+    if "" in named:
+        raise ConductorError(f"--approve: expected {ALL!r} or step keys, got {approve!r}")
+    steps = {step.key: step for step in _steps(spec)}
+    asking = ", ".join(step.key for step in steps.values() if step.approval) or "no step"
+    for name in sorted(named - steps.keys()) if steps else ():
+        raise ConductorError(
+            f"--approve: the flow has no step {name!r} (approval is asked for by {asking})"
+        )
     return named
+
+
+def _never_asking(spec: FlowSpec, named: frozenset[str]) -> list[str]:
+    """The named steps that ask for approval only if their work wants it."""
+    return [step.key for step in _steps(spec) if step.key in named and step.approval is None]
+
+
+def _steps(spec: FlowSpec) -> Iterable[StepSpec]:
+    return (step for group in spec.groups for step in group.steps)
 
 
 def _made_up_id(spec: FlowSpec) -> str:
@@ -149,31 +182,49 @@ def _made_up_id(spec: FlowSpec) -> str:
 
 
 async def _run(order: Run) -> int:
-    """Run the flow under its log and return the exit code."""
-    with _journal(order) as journal:
-        host = MemoryHost(order.workers.handlers, generators=order.workers.generators)
-        async with host:
-            flow = await host.start(
-                order.spec,
-                flow_id=order.flow_id,
-                journal=journal,
-                observe=order.screen.happened,
-            )
-            try:
-                with _interrupts(flow, order):
-                    return await _play(flow, order)
-            except asyncio.CancelledError:
-                await host.close(STOP_GRACE_S)
-                warn("stopped at once; what happened until then is in the log")
-            except (OSError, LogError) as error:
-                warn(f"cannot go on: {error}")
-    return STOPPED
+    """Run the flow under its log, say how that ended and return the exit code."""
+    state, code = initial_state(order.spec, order.flow_id), STOPPED
+    try:
+        with _journal(order, state) as journal:
+            state, code = await _host(order, journal)
+    except OSError as error:
+        order.screen.warn(_cannot(error))
+        code = STOPPED
+    _tell_end(state, order, code)
+    return code
+
+
+async def _host(order: Run, journal: Journal) -> tuple[FlowState, int]:
+    """Run the flow and return where that left it, with the exit code."""
+    async with MemoryHost(order.workers.handlers, generators=order.workers.generators) as host:
+        flow = await host.start(
+            order.spec, flow_id=order.flow_id, journal=journal, observe=order.screen.happened
+        )
+        code = STOPPED
+        playing = asyncio.ensure_future(_play(flow, order))
+        _heed_signals(flow, order, playing)
+        try:
+            code = await playing
+        except asyncio.CancelledError:
+            kept = "" if order.log is None else f"; what happened until then is in {order.log}"
+            order.screen.warn(f"stopped at once{kept}")
+        except (OSError, LogError) as error:
+            order.screen.warn(_cannot(error))
+        finally:
+            await host.close(STOP_GRACE_S)
+    return flow.state, code
+
+
+def _cannot(error: OSError | LogError) -> str:
+    """Say why a flow cannot go on: its log takes no more."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}"
+    return f"cannot go on: {error}"
 
 
 @contextmanager
-def _journal(order: Run) -> Generator[Journal]:
+def _journal(order: Run, state: FlowState) -> Generator[Journal]:
     """The log that was asked for, which must be a new file."""
-    state = initial_state(order.spec, order.flow_id)
     if order.log is None:
         yield NoJournal()
         return
@@ -197,16 +248,9 @@ async def _play(flow: MemoryFlow, order: Run) -> int:
         if await _answered(flow, order.people):
             continue
         if state.status in FOR_PEOPLE:
-            _tell_how_to_go_on(flow, order)
             return WAITS
         await flow.until(partial(is_not, state))
-    outcome = flow.state.outcome
-    order.screen.write(f"flow {flow.flow_id}: {outcome.status}")
-    if outcome.status == "success":
-        return SUCCEEDED
-    at = f" at {outcome.step}" if outcome.step else ""
-    warn(f"{outcome.reason}{at}: {outcome.message}")
-    return STOPPED
+    return SUCCEEDED if flow.state.outcome.status == "success" else STOPPED
 
 
 async def _answered(flow: MemoryFlow, people: tuple[Answers, ...]) -> bool:
@@ -217,36 +261,39 @@ async def _answered(flow: MemoryFlow, people: tuple[Answers, ...]) -> bool:
     return False
 
 
-def _tell_how_to_go_on(flow: MemoryFlow, order: Run) -> None:
-    """Say what the flow waits for, and how it gets it."""
-    for wait in explain(flow.state).waits:
-        warn(f"waits for {wait}")
-    steps = ",".join(attempt.step for attempt in flow.state.open_approvals())
-    approve = f" with --approve {steps} --by NAME, or" if steps else ""
-    warn(f"nobody is here to ask: run it again{approve} on a terminal")
+def _tell_end(state: FlowState, order: Run, code: int) -> None:
+    """Say how the run ended and why, and how a flow that waits goes on."""
+    screen = order.screen
+    screen.ended(state, code)
+    if code == WAITS:
+        for line in (*told_waits(state, WallClock().now_ms()), way_on(state)):
+            screen.warn(line)
+    elif state.outcome is not None and state.outcome.status != "success":
+        at = f" at {state.outcome.step}" if state.outcome.step else ""
+        screen.warn(f"{state.outcome.reason}{at}: {state.outcome.message}")
 
 
-@contextmanager
-def _interrupts(flow: MemoryFlow, order: Run) -> Generator[None]:
-    """The first interrupt cancels the flow, the second stops at once."""
+def _heed_signals(flow: MemoryFlow, order: Run, playing: asyncio.Future[int]) -> None:
+    """The first signal cancels the flow, the second stops at once; more change nothing.
+
+    They are heeded until the loop closes: nothing may keep it from ending the work.
+    """
     loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    assert main is not None, "the loop runs a task"
-    interrupted = False
+    asked_s: float | None = None
 
-    def interrupt() -> None:
-        nonlocal interrupted
-        if interrupted:
-            main.cancel()
+    def heed(number: int) -> None:
+        nonlocal asked_s
+        if playing.done():
             return
-        interrupted = True
-        order.screen.write("cancelling the flow; interrupt once more to stop at once")
-        flow.report(partial(events.CancelRequested, by=order.by, reason="interrupted"))
+        if asked_s is None:
+            asked_s = loop.time()
+            order.screen.note("cancelling the flow; interrupt once more to stop at once")
+            flow.report(partial(events.CancelRequested, by=order.by, reason="interrupted"))
+        elif number != signal.SIGHUP or loop.time() - asked_s > HANGUP_ECHO_S:
+            playing.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        loop.add_signal_handler(number, heed, number)
+    # Under nohup a hangup is nothing to heed.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, heed, signal.SIGHUP)

@@ -1,58 +1,194 @@
-"""What `conductor run` writes while a flow runs: a line per event, and the work's own lines.
+"""What `conductor run` writes while a flow runs: for people, or as JSON for programs.
 
-Rule: writing never holds up or breaks a flow; once nobody reads any more, nothing is written.
+Rule: writing never holds up or breaks a flow; once nobody reads any more, or the terminal is
+gone, nothing is written. For people that is a line per event, and the work's own lines;
+for programs an object per event and nothing else on the standard output.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-import sys
-from typing import Final
+from typing import Any, Final, Protocol
 
-from conductor_adapters.cli.console import say
+import click
+from attrs import asdict
+
+from conductor_adapters.cli.console import escaped
 from conductor_adapters.cli.lines import line_of
+from conductor_core import explain
+from conductor_core.codec import encode_command, encode_event, encode_verdict
 from conductor_core.events import Event, StepFinished
 from conductor_core.reducer import Transition
+from conductor_core.state import FlowState
 
 LINES_SHOWN: Final = 100
 """So many lines of an attempt are shown; all of it is the business of its log."""
 WIDTH: Final = 400
+PROMPT_AGAIN_S: Final = 0.05
+"""After so long a prompt is shown again below what was written."""
 
 
-class Screen:
-    """Writes what happens, as long as somebody reads it."""
+class Screen(Protocol):
+    """Where a run writes what happens."""
+
+    def happened(self, event: Event, transition: Transition) -> None:
+        """Write an entry of the flow's history."""
+        ...
+
+    def printed(self, attempt: str, text: str) -> None:
+        """Write what the work of an attempt prints."""
+        ...
+
+    def note(self, line: str) -> None:
+        """Write a line about the run itself."""
+        ...
+
+    def warn(self, line: str) -> None:
+        """Write a line about something that is wrong."""
+        ...
+
+    def ended(self, state: FlowState, exit_code: int) -> None:
+        """Write how the run ended, and where it leaves the flow."""
+        ...
+
+
+class TextScreen:
+    """Writes for people; a prompt stays below whatever is written."""
 
     def __init__(self) -> None:
         self._begun_ms: int | None = None
         self._printed: dict[str, _Printed] = {}
-        self._read = True
+        self._output = _Stream(1)
+        self._errors = _Stream(2)
+        self._prompt: str | None = None
+        self._prompt_shown = False
 
-    def write(self, line: str) -> None:
-        """Write a line."""
-        if not self._read:
-            return
-        try:
-            say(line)
-        except OSError:
-            self._read = False
-            # What is still in the buffer must not fail once more when Python exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    def note(self, line: str) -> None:
+        """Write a line, which never begins behind a prompt."""
+        self._leave_prompt()
+        self._output.write(f"{escaped(line)}\n")
+
+    def warn(self, line: str) -> None:
+        """Write a line about something that is wrong."""
+        self._leave_prompt()
+        self._errors.write(f"{escaped(line)}\n")
+
+    def ask(self, prompt: str) -> None:
+        """Show a prompt, until it is taken away."""
+        self._prompt = escaped(prompt)
+        self._show_prompt()
+
+    def answered(self) -> None:
+        """Take the prompt away; who answered has ended its line."""
+        self._prompt, self._prompt_shown = None, False
+
+    def withdraw(self) -> None:
+        """Take the prompt away that nobody answered."""
+        self._leave_prompt()
+        self._prompt = None
+
+    def _show_prompt(self) -> None:
+        if self._prompt is not None and not self._prompt_shown:
+            self._prompt_shown = True
+            self._output.write(self._prompt)
+
+    def _leave_prompt(self) -> None:
+        """Begin a new line; what is still asked is shown again soon, not after each line."""
+        if self._prompt_shown:
+            self._prompt_shown = False
+            self._output.write("\n")
+            asyncio.get_running_loop().call_later(PROMPT_AGAIN_S, self._show_prompt)
 
     def happened(self, event: Event, transition: Transition) -> None:
         """Write an entry of the flow's history."""
         if isinstance(event, StepFinished) and event.attempt in self._printed:
-            self._write_all(event.attempt, self._printed.pop(event.attempt).rest())
+            self._note_all(event.attempt, self._printed.pop(event.attempt).rest())
         self._begun_ms = event.at_ms if self._begun_ms is None else self._begun_ms
         elapsed_s = (event.at_ms - self._begun_ms) / 1000
-        self.write(f"{elapsed_s:8.2f}s  {line_of(event, transition)}")
+        self.note(f"{elapsed_s:8.2f}s  {line_of(event, transition)}")
 
     def printed(self, attempt: str, text: str) -> None:
         """Write what the work of an attempt prints."""
-        self._write_all(attempt, self._printed.setdefault(attempt, _Printed()).lines(text))
+        self._note_all(attempt, self._printed.setdefault(attempt, _Printed()).lines(text))
 
-    def _write_all(self, attempt: str, lines: list[str]) -> None:
+    def ended(self, state: FlowState, exit_code: int) -> None:
+        """Write how the flow ended, if it did."""
+        if state.outcome is not None:
+            self.note(f"flow {state.flow_id}: {state.outcome.status}")
+
+    def _note_all(self, attempt: str, lines: list[str]) -> None:
         for line in lines:
-            self.write(f"           {attempt} | {line}")
+            self.note(f"           {attempt} | {line}")
+
+
+class JsonScreen:
+    """Writes for programs, in ASCII; what is meant for people goes to the standard error."""
+
+    def __init__(self) -> None:
+        self._output = _Stream(1)
+        self._errors = _Stream(2)
+        self._entries = 0
+
+    def happened(self, event: Event, transition: Transition) -> None:
+        """Write an entry as the log has it, with the message of a rejection."""
+        self._entries += 1
+        self._write(
+            {
+                "seq": self._entries,
+                "event": encode_event(event),
+                "verdict": encode_verdict(transition.verdict),
+                "commands": [encode_command(command) for command in transition.commands],
+            }
+        )
+
+    def printed(self, attempt: str, text: str) -> None:
+        """Leave out what the work prints: its result tells."""
+
+    def note(self, line: str) -> None:
+        """Write a line about the run itself."""
+        self.warn(line)
+
+    def warn(self, line: str) -> None:
+        """Write a line about something that is wrong."""
+        self._errors.write(f"{escaped(line)}\n")
+
+    def ended(self, state: FlowState, exit_code: int) -> None:
+        """Write where the run leaves the flow."""
+        self._write(
+            {
+                "flow_id": state.flow_id,
+                "status": state.status,
+                "outcome": None if state.outcome is None else asdict(state.outcome),
+                "waits": [asdict(wait) for wait in explain(state).waits],
+                "exit_code": exit_code,
+            }
+        )
+
+    def _write(self, value: dict[str, Any]) -> None:
+        self._output.write(f"{json.dumps(value)}\n")
+
+
+class _Stream:
+    """The standard output (1) or error (2), which may lose its reader or its terminal."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lost = False
+
+    def write(self, text: str) -> None:
+        """Write a text at once; after a failure, nothing more."""
+        if self._lost:
+            return
+        try:
+            click.echo(text, nl=False, err=self._descriptor == 2)
+        except OSError:
+            self._lost = True
+            # What is still in the buffer must not fail once more when Python exits.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._descriptor)
+            os.close(nowhere)
 
 
 class _Printed:
