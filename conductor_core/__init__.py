@@ -4,9 +4,16 @@ A pure, total, deterministic reducer `(flow state, event) -> (new state, command
 carry its commands out.
 """
 
-from conductor_core import commands, events
+from conductor_core import commands, errors, events, verdicts
+from conductor_core.attempt import (
+    DENY_VIOLATIONS_KEY,
+    DIRECTIVE_KEY,
+    PASSED_POLICY_IDS_KEY,
+    WARN_VIOLATIONS_KEY,
+    AttemptStatus,
+)
 from conductor_core.directives import Directive
-from conductor_core.explain import explain
+from conductor_core.explain import Explanation, explain
 from conductor_core.recovery import interrupted_attempts, pending_commands
 from conductor_core.reducer import Transition, reduce
 from conductor_core.spec import (
@@ -21,8 +28,14 @@ from conductor_core.state import FlowState, initial_state
 from conductor_core.version import VERSION as __version__
 
 __all__ = [
+    "DENY_VIOLATIONS_KEY",
+    "DIRECTIVE_KEY",
+    "PASSED_POLICY_IDS_KEY",
+    "WARN_VIOLATIONS_KEY",
     "ApprovalSpec",
+    "AttemptStatus",
     "Directive",
+    "Explanation",
     "FlowOptions",
     "FlowSpec",
     "FlowState",
@@ -32,10 +45,12 @@ __all__ = [
     "Transition",
     "__version__",
     "commands",
+    "errors",
     "events",
     "explain",
     "initial_state",
     "interrupted_attempts",
     "pending_commands",
     "reduce",
+    "verdicts",
 ]

@@ -22,6 +22,8 @@ PASSED_POLICY_IDS_KEY: Final = "passed_policy_ids"
 
 SWEPT: Final = "swept"
 """The reason of an attempt that a stop put an end to (S7.2, S10.5)."""
+OVERTAKEN: Final = "overtaken"
+"""The reason of a plan that came back while its group waits to be retried (S7.2)."""
 FAIL_FAST: Final = "fail-fast"
 """The reason of an active attempt that a stop had cancelled (S7.2)."""
 SKIPPED_BY_USER: Final = "skipped-by-user"

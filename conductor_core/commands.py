@@ -1,7 +1,7 @@
 """What a host must do: carried out at least once, under ids that make it idempotent.
 
-Rule: only the rules of the reducer (`conductor_core.rules`) and `pending_commands`
-create commands; a command never carries anything that is not in the state.
+Rule: only the rules of the reducer (`conductor_core.rules`) and `pending_commands` ask for
+commands; a command carries what the state holds, and delays from the time of its event.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Outcome:
                 step=self.step,
                 reason=self.reason or "",
                 message=self.message or "",
-                exhausted=self.retries_exhausted,
+                retries_exhausted=self.retries_exhausted,
             )
 
 

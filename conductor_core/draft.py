@@ -18,7 +18,7 @@ from conductor_core.state import NONE, FlowState, Generation
 
 @frozen
 class Returned:
-    """The work of an active attempt ended (S5.6), perhaps by its time-out (S5.7)."""
+    """The work of an active attempt ended (S5.6)."""
 
     position: int
     outcome: str
@@ -48,8 +48,15 @@ class OptionChanged:
 
 
 @frozen
-class Hurried:
-    """A person cut a wait short: of the attempt at a position, or of the group (S11.3)."""
+class TimedOut:
+    """The work of the attempt at a position took too long (S5.7)."""
+
+    position: int
+
+
+@frozen
+class WaitOver:
+    """A backoff is over, of the attempt at a position or of the group (S7.1, S11.3)."""
 
     position: int | None
 
@@ -79,7 +86,7 @@ class Rerun:
 
 
 News: TypeAlias = Union[
-    Returned, Answered, Expired, OptionChanged, Hurried, Continued, GraceOver, Rerun
+    Returned, TimedOut, Answered, Expired, OptionChanged, WaitOver, Continued, GraceOver, Rerun
 ]
 
 
@@ -93,8 +100,8 @@ class Draft:
         "active", "approval", "awaiting", "cancellation", "catalog", "commands",
         "continuing", "current", "finished_at_ms", "flow_id", "generating", "generation",
         "groups_since", "incarnation", "live", "news", "now_ms", "outcome", "parked",
-        "paused", "pending", "request_ids", "retrying", "run", "span", "spec", "started",
-        "stop", "suggested", "superseded", "wait_due_at_ms", "waiting",
+        "paused", "pending", "request_ids", "retrying", "run", "skipping", "span", "spec",
+        "started", "stop", "suggested", "superseded", "wait_due_at_ms", "waiting",
     )  # fmt: skip
 
     def __init__(self, state: FlowState, now_ms: int) -> None:
@@ -116,6 +123,7 @@ class Draft:
         self.parked = state.parked
         self.wait_due_at_ms = state.wait_due_at_ms
         self.retrying = state.retrying
+        self.skipping = state.skipping
         self.stop = state.stop
         self.started = state.started
         self.generating: Generation = state.generating
@@ -149,6 +157,7 @@ class Draft:
             parked=self.parked,
             wait_due_at_ms=self.wait_due_at_ms,
             retrying=self.retrying,
+            skipping=self.skipping,
             stop=self.stop,
             started=self.started,
             generating=self.generating,
@@ -209,7 +218,7 @@ class Draft:
 
     def enter(self, group: int) -> None:
         """Let a group be the current one; past the last group there is none."""
-        self.current = group
+        self.current, self.generation, self.skipping = group, 0, False
         self.span = self.catalog.span(group)
 
     def put(self, position: int, attempt: Attempt) -> None:
@@ -232,7 +241,7 @@ class Draft:
         self.live = self.live.extend(new)
         self.superseded = self.superseded.extend([NONE] * len(new))
         self.pending = self.pending.extend(known, known + len(new))
-        self.enter(self.current)
+        self.span = self.catalog.span(self.current)
 
     def emit(self, command: Command) -> None:
         """Tell the host to do something."""

@@ -122,11 +122,13 @@ class FlowFailure(ConductorError):
 class FlowStopped(FlowFailure):
     """The flow ended in error; `step` is the culprit's attempt, when there is one."""
 
-    def __init__(self, *, step: str | None, reason: str, message: str, exhausted: bool) -> None:
+    def __init__(
+        self, *, step: str | None, reason: str, message: str, retries_exhausted: bool
+    ) -> None:
         self.step = step
         self.reason = reason
         self.message = message
-        self.retries_exhausted = exhausted
+        self.retries_exhausted = retries_exhausted
         super().__init__(f"flow stopped at {step!r}: {reason}: {message}")
 
 

@@ -8,14 +8,49 @@ Every event carries `at_ms`, the host's clock in milliseconds.
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, Union, get_args
+from typing import Any, Final, Literal, TypeAlias, Union, get_args
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 from typing_extensions import TypeIs
 
 from conductor_core.errors import FormatError, shown
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
-from conductor_core.spec import GroupSpec, groups_of, texts
+from conductor_core.spec import MOST, GroupSpec, groups_of, is_text, texts
+
+CAUSES: Final = 20
+"""So many errors a chain of causes may hold."""
+
+Field: TypeAlias = "Attribute[Any]"
+
+
+def _check_wait(error: StepError, field: Field, wait_ms: int | None) -> None:
+    if wait_ms is not None and not 0 <= wait_ms <= MOST:
+        problem = f"expected an integer from 0 to {MOST}, got {shown(wait_ms)}"
+        raise FormatError(field.name, problem)
+
+
+def _check_causes(error: StepError, field: Field, cause: StepError | None) -> None:
+    length = 1
+    while cause is not None:
+        cause, length = cause.cause, length + 1
+    if length > CAUSES:
+        raise FormatError(field.name, f"more than {CAUSES} errors follow from one another")
+
+
+def _check_texts(record: object, field: Field, texts: str | tuple[str, ...] | None) -> None:
+    for text in (texts,) if isinstance(texts, str) else texts or ():
+        if not is_text(text):
+            raise FormatError(field.name, f"{shown(text)} holds a lone surrogate")
+
+
+def _check_object(record: object, field: Field, payload: Payload) -> None:
+    if not payload.is_object:
+        raise FormatError(field.name, f"expected a mapping, got {shown(payload.value)}")
+
+
+def _plain(text: str | None) -> str | None:
+    """A Directive is as good as its word."""
+    return None if text is None else str(text)
 
 
 @frozen(kw_only=True)
@@ -24,30 +59,31 @@ class StepError:
 
     `non_retryable`: automatic retries are pointless, and the message may be shown to
     people. `terminal`: no retry of any kind. `retry_after_ms`: wait at least so long.
+    Raises FormatError for a wait that is none, and for a chain of too many causes.
     """
 
     message: str = ""
     type: str = "Error"
     non_retryable: bool = False
     terminal: bool = False
-    retry_after_ms: int | None = None
+    retry_after_ms: int | None = field(default=None, validator=_check_wait)
     details: Payload = field(default=NULL, converter=freeze)
-    cause: StepError | None = None
+    cause: StepError | None = field(default=None, validator=_check_causes)
 
 
 @frozen(kw_only=True)
 class PolicyReport:
     """What the policies said of the work; `evaluated` false: evaluation itself failed."""
 
-    deny_violations: tuple[str, ...] = field(default=(), converter=texts)
-    warn_violations: tuple[str, ...] = field(default=(), converter=texts)
-    passed_policy_ids: tuple[str, ...] = field(default=(), converter=texts)
+    deny_violations: tuple[str, ...] = field(default=(), converter=texts, validator=_check_texts)
+    warn_violations: tuple[str, ...] = field(default=(), converter=texts, validator=_check_texts)
+    passed_policy_ids: tuple[str, ...] = field(default=(), converter=texts, validator=_check_texts)
     evaluated: bool = True
 
 
 @frozen(kw_only=True)
 class FlowStarted:
-    """The host begins the flow; sent once, answers `initial_state`."""
+    """The host begins the flow; sent once, and nothing but it sets the flow going."""
 
     at_ms: int
 
@@ -94,6 +130,7 @@ def _check_outcome(_: object, __: object, outcome: str) -> None:
 class StepFinished:
     """The work of an attempt ended; answers `dispatch-step`.
 
+    `noop`: the work found nothing to do. `subject` names what an approval of it is about.
     Raises FormatError for an `outcome` that is none: a fact cannot be rejected (S4.3), and
     a misspelt success must not pass for a failure.
     """
@@ -101,13 +138,13 @@ class StepFinished:
     at_ms: int
     attempt: str
     outcome: WorkOutcome = field(validator=_check_outcome)
-    directive: str | None = None
+    directive: str | None = field(default=None, converter=_plain)
     output: Payload = field(default=NULL, converter=freeze)
     error: StepError | None = None
     noop: bool | Literal["unknown"] = "unknown"
     policy: PolicyReport | None = None
-    subject: str | None = None
-    metadata: Payload = field(default=EMPTY, converter=freeze)
+    subject: str | None = field(default=None, validator=_check_texts)
+    metadata: Payload = field(default=EMPTY, converter=freeze, validator=_check_object)
 
 
 @frozen(kw_only=True)
@@ -120,7 +157,7 @@ class TimerFired:
 
 @frozen(kw_only=True)
 class ContinueAsNewSuggested:
-    """The host's history grows long; sent at any time, for the incarnation it saw."""
+    """The host's history grows long; sent at any time, answered by `continue-as-new`."""
 
     at_ms: int
     incarnation: int

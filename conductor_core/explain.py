@@ -6,6 +6,7 @@ Rule: an explanation is read from the state and from the judge; it has no rules 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -14,9 +15,12 @@ from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED, judge
+from conductor_core.rerun import OPERATIONS
 from conductor_core.state import FlowState
 
 Who: TypeAlias = Literal["worker", "clock", "person", "host"]
+ANYBODY: Final = "anybody"
+MANY: Final = 50
 RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
 
 
@@ -43,7 +47,8 @@ class Explanation:
     """Why a flow is where it is.
 
     `waits` is empty only when the flow has ended. `legal` are events that would be accepted
-    now, with `at_ms` 0 and, where a name is needed, one that is allowed. `next_timer` is
+    now, with `at_ms` 0 and, where a name is needed, one that is allowed; of more than
+    MANY attempts that failed only so many are spoken of there. `next_timer` is
     the open timer that is due first, with its time.
     """
 
@@ -117,6 +122,8 @@ def _missing(state: FlowState, attempt: Attempt) -> str:
 def _candidates(state: FlowState) -> Iterator[Event]:
     """One event of every kind for everything in the flow that it could be about."""
     yield events.FlowStarted(at_ms=0)
+    failed = islice((a for a in state.current_attempts() if a.failed), MANY)
+    yield from (rerun for attempt in failed for rerun in _reruns_of(state, attempt))
     for attempt in state.current_attempts():
         yield events.StepStarted(at_ms=0, attempt=attempt.id)
         yield events.StepFinished(at_ms=0, attempt=attempt.id, outcome="succeeded")
@@ -137,21 +144,21 @@ def _candidates(state: FlowState) -> Iterator[Event]:
     yield events.CancelRequested(at_ms=0, by=ANYBODY)
 
 
-ANYBODY: Final = "anybody"
-
-
 def _requests_about(state: FlowState, attempt: Attempt) -> Iterator[Event]:
     step = attempt.step
     if attempt.awaiting:
         for response in RESPONSES:
             by = _approver(state, attempt)
             yield events.ApprovalResponded(at_ms=0, step=step, response=response, by=by)
-    if attempt.failed:
-        for operation in ("retry-step", "skip-step"):
-            yield events.RerunRequested(
-                at_ms=0, by=ANYBODY, flow_id=state.flow_id, step_id=step, operation=operation
-            )
     yield events.RetryNowRequested(at_ms=0, step=step, by=ANYBODY)
+
+
+def _reruns_of(state: FlowState, attempt: Attempt) -> Iterator[Event]:
+    """The reruns of a failed attempt; whether one may be depends on its whole group."""
+    for operation in OPERATIONS:
+        yield events.RerunRequested(
+            at_ms=0, by=ANYBODY, flow_id=state.flow_id, step_id=attempt.step, operation=operation
+        )
 
 
 def _approver(state: FlowState, attempt: Attempt) -> str:

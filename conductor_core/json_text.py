@@ -47,17 +47,24 @@ def dumps(value: Any) -> str:
 
 def check_depth(text: str, value: Any) -> None:
     """Refuse a value, given with its text, that is nested more deeply than DEPTH."""
-    if text.count("[") + text.count("{") <= DEPTH:
-        return
+    if is_deeper(text, value, DEPTH):
+        raise _too_deep()
+
+
+def is_deeper(text: str, value: Any, bound: int) -> bool:
+    """Whether a value, given with its text, is nested in more levels than `bound`."""
+    if text.count("[") + text.count("{") <= bound:
+        return False
     level, depth = [value], 0
-    while nodes := [node for node in level if isinstance(node, (dict, list))]:
+    while nodes := [node for node in level if isinstance(node, (dict, list, tuple))]:
         depth += 1
-        if depth > DEPTH:
-            raise _too_deep()
+        if depth > bound:
+            return True
         level = [item for node in nodes for item in _items(node)]
+    return False
 
 
-def _items(node: dict[str, Any] | list[Any]) -> Iterable[Any]:
+def _items(node: dict[str, Any] | list[Any] | tuple[Any, ...]) -> Iterable[Any]:
     return node.values() if isinstance(node, dict) else node
 
 

@@ -283,9 +283,16 @@ def _judge_cancel(state: FlowState, event: events.CancelRequested) -> Verdict:
         return NO_CHANGE
     if position is not None and not state.live[position].unfinished:
         return Rejected("already-finished", f"step {shown(event.step)} has finished")
-    if group is not None and not any(attempt.unfinished for attempt in state.live_of(group)):
+    if group is not None and _has_finished(state, group):
         return Rejected("already-finished", f"group {shown(event.group)} has finished")
     return ACCEPTED
+
+
+def _has_finished(state: FlowState, group: int) -> bool:
+    """Whether nothing in a group is left to be done; what the flow went past is."""
+    if group < state.current:
+        return True
+    return not any(attempt.unfinished for attempt in state.live_of(group))
 
 
 def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict:

@@ -14,6 +14,10 @@ from typing import Any, Final
 from attrs import frozen
 
 from conductor_core.errors import PayloadError, shown
+from conductor_core.json_text import is_deeper
+
+DEEPEST: Final = 96
+"""How deeply a payload may be nested: what a line of a log can hold, with its wrappings."""
 
 _encoder = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -58,6 +62,11 @@ class Payload:
         return Payload("{" + ",".join(entries) + "}")
 
     @property
+    def is_object(self) -> bool:
+        """Whether the value maps keys to values."""
+        return self.text.startswith("{")
+
+    @property
     def value(self) -> Any:
         """A fresh, mutable copy of the value."""
         return json.loads(self.text)
@@ -75,4 +84,7 @@ def freeze(value: object) -> Payload:
         return NULL
     if isinstance(value, dict) and not value:
         return EMPTY
-    return Payload(canonical_text(value))
+    text = canonical_text(value)
+    if is_deeper(text, value, DEEPEST):
+        raise PayloadError(f"nested more than {DEEPEST} levels deep: {shown(value)}")
+    return Payload(text)

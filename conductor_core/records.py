@@ -119,6 +119,9 @@ def _record_problems(
             case _:
                 raise error
     for error in others:
+        if isinstance(error, FormatError):
+            yield from error.problems
+            continue
         if not isinstance(error, ForbiddenExtraKeysError):
             raise error
         for extra in islice(sorted(error.extra_fields, key=repr), PROBLEMS):

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-One event is handled in three steps, and each knows nothing of the next.
+One event is handled in three steps, one after the other.
 
 1. *Judge.* `legality` answers with a verdict. An event that is ignored or rejected changes
    nothing and commands nothing: the very same state object comes back (S4.1). Everything

@@ -114,10 +114,9 @@ def _lay_out_replan(state: FlowState, event: RerunRequested, target: int) -> Rer
         )
         return Rejected("invalid-replan-step", problem)
     span = tuple(range(plan, target + 1))
-    active = [state.live[position] for position in span if state.live[position].active]
     refusal = (
         _group_running(state)
-        or (_running(active[0]) if active else None)
+        or _span_running(state, span)
         or _group_exhausted(state)
         or _terminal(state, target)
     )
@@ -163,7 +162,8 @@ def _other_deciders(state: FlowState, spared: set[int]) -> Iterable[int]:
 
 def _skip_scope(state: FlowState, position: int) -> str:
     """How far a skip reaches: what nobody approved is never applied (S10.4)."""
-    if not state.live[position].plan_refused:
+    attempt = state.live[position]
+    if not attempt.plan_refused and not attempt.awaiting:
         return "step"
     return state.catalog.steps[position].approval_spec.skip_scope
 
@@ -188,6 +188,13 @@ def _group_running(state: FlowState) -> Rejected | None:
     if state.stop is None or not state.active:
         return None
     return _running(next(a for a in state.current_attempts() if a.active))
+
+
+def _span_running(state: FlowState, span: tuple[int, ...]) -> Rejected | None:
+    """A step of the span is active, or the whole group is about to be retried (S10.3)."""
+    positions = state.span if state.retrying is not None else span
+    active = (state.live[position] for position in positions if state.live[position].active)
+    return next((_running(attempt) for attempt in active), None)
 
 
 def _running(attempt: Attempt) -> Rejected:

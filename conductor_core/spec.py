@@ -16,9 +16,10 @@ from attrs import field, frozen
 from conductor_core.errors import SpecError, shown
 from conductor_core.payload import EMPTY, Payload, freeze
 
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-MOST: Final = (1 << 63) - 1
-"""The largest integer that every reader of a log can hold."""
+MOST: Final = (1 << 53) - 1
+"""The largest integer that every reader of JSON holds, and far from the end of all times."""
 FLOW_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}")
 
 Problem: TypeAlias = tuple[str, str]
@@ -146,6 +147,7 @@ class FlowSpec:
     def __attrs_post_init__(self) -> None:
         problems = [*_option_problems(self.options), *group_problems(self.groups)]
         problems = [*_name_problems("type", self.type), *problems]
+        problems += _object_problems("metadata", self.metadata)
         if problems:
             raise SpecError(tuple(problems))
 
@@ -180,6 +182,7 @@ def group_problems(
         place = f"{path}[{index}]"
         problems += _key_problems(f"{place}.key", group.key, group_keys, index)
         problems += _at_least(1, f"{place}.max_parallel", group.max_parallel, optional=True)
+        problems += _display_problems(place, group)
         if not group.steps:
             problems.append((f"{place}.steps", "expected at least one step"))
         last = index if group.parallel else index + 1
@@ -212,13 +215,30 @@ def _needs_problems(path: str, step: StepSpec, missing: list[str]) -> Iterator[P
 
 
 def _name_problems(path: str, name: object) -> Iterator[Problem]:
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or not is_text(name):
         yield path, f"expected a name, got {shown(name)}"
+
+
+def is_text(text: str) -> bool:
+    """Whether a string is one that can be written: without lone surrogates (S1.5)."""
+    return text.isascii() or LONE_SURROGATE.search(text) is None
+
+
+def _display_problems(path: str, part: GroupSpec | StepSpec) -> Iterator[Problem]:
+    if part.name is not None:
+        yield from _name_problems(f"{path}.name", part.name)
+    yield from _object_problems(f"{path}.metadata", part.metadata)
+
+
+def _object_problems(path: str, payload: Payload) -> Iterator[Problem]:
+    if not payload.is_object:
+        yield path, f"expected a mapping, got {shown(payload.value)}"
 
 
 def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
     if step.work is not None:
         yield from _name_problems(f"{path}.work", step.work)
+    yield from _display_problems(path, step)
     yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms, optional=True)
     yield from _choice(f"{path}.on_recovery", step.on_recovery, "redispatch", "fail")
     yield from _retry_problems(f"{path}.retry", step.retry)
@@ -242,6 +262,8 @@ def _approval_problems(path: str, approval: ApprovalSpec) -> Iterator[Problem]:
     yield from required
     if approval.approvers is None:
         return
+    for index, name in enumerate(approval.approvers):
+        yield from _name_problems(f"{path}.approvers[{index}]", name)
     distinct = len(set(approval.approvers))
     if distinct != len(approval.approvers):
         yield f"{path}.approvers", f"names a person twice: {shown(list(approval.approvers))}"
@@ -260,4 +282,4 @@ def _at_least(least: int, path: str, value: object, *, optional: bool = False) -
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         yield path, f"expected an integer of at least {least}, got {shown(value)}"
     elif value > MOST:
-        yield path, f"expected an integer of at most 64 bits, got {shown(value)}"
+        yield path, f"expected an integer of at most {MOST}, got {shown(value)}"

@@ -50,8 +50,10 @@ class FlowState:
     oldest first. `current` is the index of the current group, `span` its positions (none
     when every group has finished), `generation` how often it was retried. `pending` are the
     positions of the flow whose live attempt is pending. `wait_due_at_ms` is the group's
-    backoff, `retrying` the position that first decided to retry the group, `stop` the
-    outcome of a stop that was decided.
+    backoff, `retrying` the position that first decided to retry the group; `skipping` says
+    that the group does without what was not dispatched (S7.2), `stop` is the outcome of a
+    stop that was decided. `groups_since` counts those that finished since the
+    last continue-as-new.
     """
 
     flow_id: str
@@ -70,6 +72,7 @@ class FlowState:
     parked: int = 0
     wait_due_at_ms: int | None = None
     retrying: int | None = None
+    skipping: bool = False
     stop: Outcome | None = None
 
     started: bool = False

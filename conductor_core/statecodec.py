@@ -16,7 +16,7 @@ from cattrs import Converter
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.catalog import Catalog
 from conductor_core.commands import Outcome
-from conductor_core.errors import FormatError
+from conductor_core.errors import FormatError, Problem
 from conductor_core.generation import clash
 from conductor_core.places import expected, located
 from conductor_core.positions import PositionSet
@@ -43,6 +43,7 @@ class Stored:
     generation: int = 0
     wait_due_at_ms: int | None = None
     retrying: int | None = None
+    skipping: bool = False
     stop: Outcome | None = None
 
     started: bool = False
@@ -93,6 +94,7 @@ def _read_state(data: Any) -> FlowState:
     histories = _histories(catalog, stored.attempts)
     live = [history[-1] for history in histories]
     _check_references(stored, catalog)
+    _check_current_group(stored, catalog, live)
     return FlowState(
         catalog=catalog,
         live=Vector(live),
@@ -152,5 +154,23 @@ def _check_references(stored: Stored, catalog: Catalog) -> None:
         problems.append(("current", f"there is no group {stored.current}"))
     if stored.retrying is not None and not 0 <= stored.retrying < len(catalog.steps):
         problems.append(("retrying", f"there is no step {stored.retrying}"))
+    if problems:
+        raise FormatError.of(problems)
+
+
+def _check_current_group(stored: Stored, catalog: Catalog, live: list[Attempt]) -> None:
+    """Refuse what no run leads to: something under way outside the current group, and the like."""
+    span, problems = catalog.span(stored.current), list[Problem]()
+    if stored.wait_due_at_ms is not None and not span:
+        problems.append(("wait_due_at_ms", "no group is left that could wait"))
+    for position, attempt in enumerate(live):
+        waits = attempt.parked or attempt.status is AttemptStatus.WAITING_TO_RETRY
+        under_way = attempt.active or attempt.awaiting or waits
+        if under_way and position not in span:
+            problems.append(("attempts", f"{attempt.id!r} is under way outside the current group"))
+        if attempt.awaiting and (attempt.approval is None or attempt.result is None):
+            problems.append(("attempts", f"{attempt.id!r} awaits an approval of nothing"))
+        if under_way and not attempt.active and (stored.stop is not None or not stored.started):
+            problems.append(("attempts", f"{attempt.id!r} waits in a group that does not"))
     if problems:
         raise FormatError.of(problems)

@@ -232,6 +232,7 @@ class Attempt:
         self.dispatched = False
         self.cancel_asked = False
         self.swept = False  # by a stop, so that a rerun takes it back (S10.5)
+        self.overtaken = False  # discarded while a retry-group waits: a stop sweeps it (S7.2)
 
     @property
     def active(self) -> bool:
@@ -415,7 +416,7 @@ class Model:
             "retries_exhausted": outcome.get("retries_exhausted", False),
             "steps": {attempt.id: attempt.status for attempt in attempts},
             "directives": {attempt.id: attempt.directive for attempt in attempts},
-            "reasons": {a.id: None if a.swept else a.reason for a in attempts},
+            "reasons": {a.id: None if a.swept or a.overtaken else a.reason for a in attempts},
             "groups": {group.key: self._group_status(group) for group in self.groups},
             "timers": dict(self.timers),
             "approvals": [
@@ -665,6 +666,8 @@ class Model:
                     self._end(attempt, "discarded" if attempt.parked else "not-attempted", None)
                     attempt.reason = None
                     group.generation_swept = True
+            for attempt in group.live:
+                attempt.swept = attempt.swept or attempt.overtaken
             for decider in group.retry_deciders:
                 decider.directive = "stop"
                 group.stopped = True
@@ -781,7 +784,7 @@ class Model:
             self._decide_stop(attempt, reason or "failed", exhausted)
         elif group.retry_deciders and ended_well:  # S7.2, on retry-group
             attempt.status, attempt.directive = ("discarded" if asks else status), directive
-            attempt.swept = asks
+            attempt.overtaken = asks
         elif group.retry_deciders and directive != "continue":
             attempt.status, attempt.directive = status, "retry-group"
             group.retry_deciders.append(attempt)
@@ -944,6 +947,8 @@ class Model:
         message = FIXED_MESSAGES.get(reason) or self._description(attempt.error)
         self.stop = self._outcome("error", reason, attempt.id, message, exhausted)
         group.stopped = True
+        for other in group.live:
+            other.swept = other.swept or other.overtaken
         for decider in group.retry_deciders:
             decider.directive = "stop"
         group.retry_deciders = []
@@ -1471,7 +1476,7 @@ class Model:
             raise rejected("invalid-replan-step")
         span = [group.steps[key][-1] for key in keys[keys.index(replan) : last + 1]]
         self._judge_running(target)
-        if any(attempt.active for attempt in span):
+        if any(attempt.active for attempt in span) or group.retry_deciders:
             raise rejected("group-running")
         if group.generation + 1 > group.budget:
             raise rejected("retries-exhausted")
@@ -1524,7 +1529,7 @@ class Model:
 
     def _skip_scope(self, attempt: Attempt) -> str:
         """S10.4: what nobody approved is skipped with its scope, anything else alone."""
-        if not attempt.plan_was_refused:
+        if not attempt.plan_was_refused and attempt.status != "approval-awaiting":
             return "step"
         approval = attempt.approval or attempt.step["approval"] or APPROVAL_DEFAULTS
         return str(approval["skip_scope"])

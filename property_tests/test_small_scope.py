@@ -65,11 +65,11 @@ FLOWS: Final = {
 }
 PINNED: Final = {
     "plan and apply": (597, 2_797),
-    "together": (1_442, 7_883),
+    "together": (1_443, 7_883),
     "one at a time": (741, 3_721),
     "in two runs": (480, 2_668),
     "parked": (522, 3_014),
-    "retried": (1_241, 7_301),
+    "retried": (1_277, 7_475),
     "retried together": (561, 2_857),
     "forgiven": (561, 3_036),
     "generated": (217, 1_056),

@@ -14,7 +14,7 @@ from conductor_core import FlowOptions, FlowSpec, codec, commands, events
 from conductor_core.commands import Command, Outcome
 from conductor_core.errors import FormatError, SpecError
 from conductor_core.events import Event, PolicyReport, StepError
-from conductor_core.payload import EMPTY, NULL, canonical_text, freeze
+from conductor_core.payload import EMPTY, NULL, Payload, canonical_text, freeze
 from conductor_core.spec import ApprovalSpec, GroupSpec, RetryPolicy, StepSpec
 from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
 
@@ -474,14 +474,13 @@ def test_what_is_no_event_is_not_written() -> None:
 
 
 def test_bottomless_errors_are_refused_both_ways() -> None:
-    """A chain of causes without end does not exhaust the stack."""
-    error = StepError()
+    """What is nested without end does not exhaust the stack."""
+    bottomless = Payload("[" * 100_000 + "]" * 100_000)
     data: dict[str, Any] = {}
     for _ in range(5_000):
-        error = StepError(cause=error)
         data = {"cause": data}
     with pytest.raises(FormatError, match="nested too deeply"):
-        codec.encode_event(events.GenerationFailed(at_ms=1, error=error))
+        codec.encode_event(events.GenerationFailed(at_ms=1, error=StepError(details=bottomless)))
     with pytest.raises(FormatError, match="nested too deeply"):
         codec.decode_event({"type": "generation-failed", "at_ms": 1, "error": data})
 

@@ -29,7 +29,7 @@ EVERY_ERROR = [
     LogError("the log is empty"),
     LogTruncated("the last line is cut off", line=9),
     ReplayDivergence("  verdict: ...", entry=7, expected={"seq": 7}, actual={"seq": 8}, line=8),
-    FlowStopped(step="a#1", reason="failed", message="Step failed", exhausted=True),
+    FlowStopped(step="a#1", reason="failed", message="Step failed", retries_exhausted=True),
     NotApproved(step="plan#1", reason="denied"),
     FlowCancelled(message="too late"),
 ]
@@ -116,7 +116,9 @@ def test_a_successful_outcome_raises_nothing() -> None:
 
 def test_failures_read_as_sentences() -> None:
     """How a flow ended is told in one lower-case sentence with what is known."""
-    stopped = FlowStopped(step="a#1", reason="failed", message="Step failed", exhausted=True)
+    stopped = FlowStopped(
+        step="a#1", reason="failed", message="Step failed", retries_exhausted=True
+    )
     assert str(stopped) == "flow stopped at 'a#1': failed: Step failed"
     assert stopped.retries_exhausted
     assert str(NotApproved(step="p#1", reason="denied")) == "flow not approved at 'p#1': denied"

@@ -23,7 +23,7 @@ from conductor_core.log import (
     read_log,
     replay,
 )
-from conductor_core.payload import canonical_text
+from conductor_core.payload import Payload, canonical_text
 from conductor_core.spec import ApprovalSpec, StepSpec
 from conductor_core.testing.brief import (
     START,
@@ -159,9 +159,7 @@ def test_what_cannot_be_read_is_not_written() -> None:
     """A wrong type or a bottomless payload is refused, and the log goes on as if nothing was."""
     recorder = Recorder().play(START)
     before = recorder.text
-    deep: Any = 1
-    for _ in range(200):
-        deep = [deep]
+    deep = Payload("[" * 200 + "]" * 200)
     wrong_time = succeeded("plan#1", at_ms=1.5)  # type: ignore[arg-type]  # wrong on purpose
     for event in (wrong_time, succeeded("plan#1", output=deep)):
         with pytest.raises(FormatError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 
 from conductor_core import (
     ApprovalSpec,
+    Directive,
     FlowOptions,
     FlowSpec,
     FlowState,
@@ -20,8 +22,10 @@ from conductor_core import (
     reduce,
 )
 from conductor_core.codec import EVENTS
+from conductor_core.errors import FormatError
 from conductor_core.events import Event, PolicyReport, StepError
 from conductor_core.payload import EMPTY, freeze
+from conductor_core.spec import MOST
 from conductor_core.testing import given
 from conductor_core.testing.brief import (
     START,
@@ -245,7 +249,9 @@ STATES: Final[dict[str, list[Event]]] = {
 
 def odd_events(name: str, at_ms: int) -> list[Event]:
     """One event of every class that says something odd."""
-    error = StepError(message=name, terminal=True, cause=StepError(retry_after_ms=at_ms))
+    error = StepError(
+        message=name, terminal=True, cause=StepError(retry_after_ms=min(abs(at_ms), MOST))
+    )
     denied = PolicyReport(deny_violations=[name], evaluated=False)
     who: dict[str, Any] = {"at_ms": at_ms, "by": name}
     return [
@@ -305,3 +311,41 @@ def test_a_clock_that_goes_back_asks_for_no_negative_delay() -> None:
     given(state, suggested, done).when(late).then(
         commands.ScheduleTimer(timer="approval:a#1", due_at_ms=19, delay_ms=0)
     )
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: StepError(retry_after_ms=-1), "retry_after_ms: expected an integer from 0 to"),
+        (lambda: StepError(retry_after_ms=1 << 60), "retry_after_ms: expected an integer from 0"),
+        (lambda: chained(21), "cause: more than 20 errors follow from one another"),
+        (lambda: PolicyReport(deny_violations=["\ud800"]), "deny_violations: '.ud800' holds a"),
+        (lambda: succeeded("a#1", subject="\ud800"), "subject: '.ud800' holds a lone surrogate"),
+        (lambda: described([1]), r"metadata: expected a mapping, got \[1\]"),
+    ],
+)
+def test_what_no_log_could_hold_is_no_event(build: Callable[[], object], text: str) -> None:
+    """A fact that could be accepted can be written down, and used in what follows (S1.5)."""
+    with pytest.raises(FormatError, match=text):
+        build()
+
+
+def described(metadata: Any) -> events.StepFinished:
+    """A success that says something of itself."""
+    return events.StepFinished(at_ms=0, attempt="a#1", outcome="succeeded", metadata=metadata)
+
+
+def chained(length: int) -> StepError:
+    """An error at the end of a chain of causes."""
+    error = StepError(message="1")
+    for number in range(2, length + 1):
+        error = StepError(message=str(number), cause=error)
+    return error
+
+
+def test_a_directive_may_be_given_as_one() -> None:
+    """The enumeration that is exported goes into an event as well as its word does."""
+    event = succeeded("a#1", directive=Directive.SKIP_GROUP)
+    assert event == succeeded("a#1", directive="skip-group")
+    assert type(event.directive) is str
+    assert chained(20).cause == chained(19)

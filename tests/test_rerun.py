@@ -238,6 +238,9 @@ def test_a_step_that_retries_its_group_is_judged_as_its_group() -> None:
     assert lay_out_rerun(alone, rerun("a")) == Rerun(whole_group=True)
     again = given(alone, rerun("a"), failed("a#2")).state
     assert code_of(again, rerun("a")) == "retries-exhausted"
+    both = flow(group("g", step, "b", parallel=True))
+    stopped = given(both, START, failed("a#1"), failed("b#1")).state
+    assert lay_out_rerun(stopped, rerun("a")) == Rerun(whole_group=True)
 
 
 # --- S10.3: from a stale plan on ---
@@ -429,10 +432,13 @@ def test_who_is_planned_again_anyway_needs_no_retry_of_its_own() -> None:
     spec = flow(group("g", "plan", StepSpec(key="apply"), "b", parallel=True))
     stopped = given(spec, START, failed("plan#1"), failed("b#1"), failed("apply#1")).state
     assert lay_out_rerun(stopped, rerun("apply", **REPLAN)) == Rerun(retried=(2,), span=(0, 1))
-    spent = flow(group("g", "plan", "apply", parallel=True))
-    assert lay_out_rerun(
-        given(spent, START, failed("plan#1"), failed("apply#1")).state, rerun("apply", **REPLAN)
-    ) == Rerun(span=(0, 1))
+    once = StepSpec(key="plan", retry=RetryPolicy(max_retries=1))
+    stopped = given(
+        flow(group("g", once, "apply", parallel=True)), START, failed("plan#1"), failed("apply#1")
+    ).state
+    spent = given(stopped, rerun("plan"), failed("plan#2"), failed("apply#2")).state
+    assert code_of(spent, rerun("apply")) == "blocked-by"
+    assert lay_out_rerun(spent, rerun("apply", **REPLAN)) == Rerun(span=(0, 1))
 
 
 # --- S10.6: the second leg of a continue-as-new ---

@@ -242,12 +242,12 @@ def test_skipping_with_dependents_stops_the_flow() -> None:
 
 def test_skipping_with_dependents_in_a_parallel_group() -> None:
     """Parked and asked siblings that come later are skipped, earlier ones discarded (S8.10)."""
-    spec = flow(group("g", plan("p"), plan(), "a", plan("q"), "b", parallel=True))
-    facts = [succeeded("p#1"), succeeded("plan#1"), succeeded("q#1")]
+    spec = flow(group("g", plan("p"), plan(), "a", plan("q"), "b", "done", parallel=True))
+    facts = [succeeded("p#1"), succeeded("plan#1"), succeeded("q#1"), succeeded("done#1")]
     story = given(spec, START, *facts, failed("a#1", directive="await-retry"))
     story.when(answered("plan", "skip-current-and-dependents")).then_status(
         "in-progress", p="discarded", plan="user-skipped", a="user-skipped", q="user-skipped",
-        b="queued",
+        b="queued", done="success",
     )  # fmt: skip
 
 

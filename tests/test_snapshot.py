@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from conductor_core.errors import FormatError, LogError
 from conductor_core.log import restore, snapshot
+from conductor_core.payload import Payload
 from conductor_core.testing import given
 from conductor_core.testing.brief import START, flow, group, succeeded
 
@@ -52,9 +51,7 @@ def test_anything_else_is_an_error(text: str | bytes, problem: str) -> None:
 
 def test_what_could_not_be_restored_is_not_put_aside() -> None:
     """A payload that is nested beyond what is read is refused when it is written."""
-    deep: Any = 1
-    for _ in range(130):
-        deep = [deep]
+    deep = Payload("[" * 130 + "]" * 130)
     state = given(STATE, succeeded("b#1", output=deep)).state
     with pytest.raises(FormatError, match="nested more than 128 levels deep"):
         snapshot(state)

@@ -332,13 +332,22 @@ def test_any_other_flow_id_is_refused(flow_id: str) -> None:
     assert refused.value.problems == (("flow_id", f"{shown(flow_id)} does not match {pattern}"),)
 
 
+def test_a_flow_id_is_a_text() -> None:
+    """A number is no flow id."""
+    numbered: Any = 7
+    with pytest.raises(SpecError):
+        initial_state(FlowSpec(), numbered)
+
+
 def test_an_integer_that_no_log_could_hold_is_refused() -> None:
-    """Integers have at most 64 bits, however they are to be shown (S2.1)."""
+    """Integers are such that times stay far from 64 bits, however they are to be shown (S2.1)."""
     steps = [StepSpec(key="a", timeout_ms=1 << 63), StepSpec(key="b", timeout_ms=10**5000)]
     with pytest.raises(SpecError) as refused:
         FlowSpec(groups=[GroupSpec(key="g", steps=steps)])
     texts = [text for _, text in refused.value.problems]
     assert texts == [
-        f"expected an integer of at most 64 bits, got {1 << 63}",
-        "expected an integer of at most 64 bits, got an enormous int",
+        f"expected an integer of at most {(1 << 53) - 1}, got {1 << 63}",
+        f"expected an integer of at most {(1 << 53) - 1}, got an enormous int",
     ]
+    largest = StepSpec(key="a", timeout_ms=(1 << 53) - 1)
+    assert flow(group("g", largest)).groups[0].steps[0].timeout_ms == (1 << 53) - 1

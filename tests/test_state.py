@@ -202,6 +202,19 @@ def test_a_later_group_that_was_skipped_along_is_a_success() -> None:
     assert [state.group_status(0), state.group_status(1)] == ["in-progress", "success"]
 
 
+def test_a_later_group_of_which_a_part_was_skipped_along_is_in_progress() -> None:
+    """It has begun for the person who skipped, though none of its steps ever ran."""
+    spec = flow(group("g", "a", "b"), group("h", "c", "d"), options=PARKING)
+    state = given(spec, START, failed("a#1"), skipped("a", "c")).state
+    assert state.group_status(1) == "in-progress"
+
+
+def test_a_group_of_which_all_waits_is_in_progress() -> None:
+    """An attempt that waits to be retried is work under way, with nothing pending beside it."""
+    state = given(flow(group("g", SLOW)), START, failed("slow#1")).state
+    assert state.group_status(0) == "in-progress"
+
+
 def generating(*steps: StepSpec | str, parallel: bool = True) -> list[Event]:
     """A flow has begun with one generated group, and its generation fails."""
     groups = [group("g", *steps, parallel=parallel)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import pytest
@@ -87,6 +87,10 @@ STORIES: dict[str, tuple[FlowSpec, tuple[Event, ...]]] = {
             cancelled(reason="late", at_ms=6),
             fired("cancel", at_ms=40_000),
         ),
+    ),
+    "a group that does without the rest": (
+        flow(group("g", "a", "b", parallel=True)),
+        (START, succeeded("a#1", directive="skip-group")),
     ),
     "generated, stopped, rerun": (
         FlowSpec(type="made", options=FlowOptions(continue_as_new_every=3)),
@@ -227,3 +231,27 @@ def test_a_state_may_stand_in_a_larger_document() -> None:
     """Its errors are then placed in that."""
     with pytest.raises(FormatError, match=r"^states\[3\]: expected a mapping"):
         decode_state(7, "states[3]")
+
+
+WAITING: Final = StepSpec(key="a", approval=ApprovalSpec())
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"current": 1}, "attempts: 'a#1' is under way outside the current group"),
+        ({"current": 1, "wait_due_at_ms": 5}, "wait_due_at_ms: no group is left that could wait"),
+        ({"started": False}, "attempts: 'a#1' waits in a group that does not"),
+        ({"stop": {"status": "error"}}, "attempts: 'a#1' waits in a group that does not"),
+        (
+            {"attempts": [{"step": "a", "status": "approval-awaiting"}]},
+            "attempts: 'a#1' awaits an approval of nothing",
+        ),
+    ],
+)
+def test_a_state_that_no_run_leads_to_is_refused(change: dict[str, Any], problem: str) -> None:
+    """What hangs together is checked, so that the reducer can rely on it."""
+    state = given(flow(group("g", WAITING)), START, succeeded("a#1")).state
+    with pytest.raises(FormatError) as refused:
+        decode_state({**encode_state(state), **change})
+    assert problem in str(refused.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conductor_core.attempt import Answer
-from conductor_core.draft import Answered, Draft, Hurried, OptionChanged, Rerun
+from conductor_core.draft import Answered, Draft, OptionChanged, Rerun, WaitOver
 from conductor_core.events import (
     AppendRequested,
     ApprovalOptionChanged,
@@ -57,7 +57,7 @@ def on_group_retry_requested(draft: Draft, event: GroupRetryRequested) -> None:
 def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> None:
     """A wait is to be cut short (S11.3)."""
     waits = draft.wait_due_at_ms is None
-    draft.news = Hurried(position_of_step(draft, event.step) if waits else None)
+    draft.news = WaitOver(position_of_step(draft, event.step) if waits else None)
 
 
 def on_pause_requested(draft: Draft, event: PauseRequested) -> None:

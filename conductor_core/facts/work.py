@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from attrs import evolve
 
 from conductor_core.attempt import Result
-from conductor_core.draft import Draft, Expired, GraceOver, Returned
+from conductor_core.draft import Draft, Expired, GraceOver, News, Returned, TimedOut, WaitOver
 from conductor_core.events import (
     FlowStarted,
     GenerationFailed,
     GroupsGenerated,
-    StepError,
     StepFinished,
     StepStarted,
     TimerFired,
@@ -69,20 +71,19 @@ def on_timer_fired(draft: Draft, event: TimerFired) -> None:
         draft.news = GraceOver()
     elif "@" in name:
         draft.wait_due_at_ms = None
+        draft.news = WaitOver(None)
     else:
-        _timer_of_attempt(draft, kind, position_of(draft, name))
+        position = position_of(draft, name)
+        draft.put(position, draft.live[position].waiting_until(None))
+        draft.news = TIMERS[kind](position)
 
 
-def _timer_of_attempt(draft: Draft, kind: str, position: int) -> None:
-    attempt = draft.live[position].waiting_until(None)
-    if kind == "backoff":
-        attempt = attempt.back_to_pending()
-    draft.put(position, attempt)
-    if kind == "timeout":
-        error = StepError(message="timeout", type="timeout")
-        draft.news = Returned(position, "failed", None, Result(error=error), timed_out=True)
-    elif kind == "approval":
-        draft.news = Expired(position)
+TIMERS: Final[Mapping[str, Callable[[int], News]]] = {
+    "timeout": TimedOut,
+    "approval": Expired,
+    "backoff": WaitOver,
+}
+"""What it means that an attempt's timer is due, by the kind of the timer."""
 
 
 def position_of(draft: Draft, attempt_id: str) -> int:

@@ -22,10 +22,11 @@ from conductor_core.draft import (
     Draft,
     Expired,
     GraceOver,
-    Hurried,
     OptionChanged,
     Rerun,
     Returned,
+    TimedOut,
+    WaitOver,
 )
 from conductor_core.rules.approvals import approve_what_is_open, expire, settle_answer
 from conductor_core.rules.endings import (
@@ -45,7 +46,7 @@ from conductor_core.rules.progress import (
     pass_group,
 )
 from conductor_core.rules.reruns import carry_out_rerun
-from conductor_core.rules.work import end_work
+from conductor_core.rules.work import end_work, time_out
 
 RULES: Final[tuple[Callable[[Draft], bool], ...]] = (
     carry_out_cancel,
@@ -88,14 +89,16 @@ def settle_news(draft: Draft) -> None:
             pass
         case Returned():
             end_work(draft, draft.news)
+        case TimedOut():
+            time_out(draft, draft.news)
         case Answered():
             settle_answer(draft, draft.news)
         case Expired():
             expire(draft, draft.news)
         case OptionChanged():
             approve_what_is_open(draft)
-        case Hurried():
-            cut_wait_short(draft, draft.news)
+        case WaitOver():
+            end_wait(draft, draft.news)
         case Continued():
             schedule_timers_again(draft)
         case GraceOver():
@@ -106,14 +109,14 @@ def settle_news(draft: Draft) -> None:
             assert_never(draft.news)
 
 
-def cut_wait_short(draft: Draft, hurried: Hurried) -> None:
-    """End a backoff before its time, of an attempt or of the group (S11.3)."""
-    if hurried.position is None:
+def end_wait(draft: Draft, over: WaitOver) -> None:
+    """Let what waited out a backoff be dispatched in its turn, in time or before (S7.1)."""
+    if over.position is None:
         end_group_backoff(draft)
         return
-    attempt = draft.live[hurried.position]
+    attempt = draft.live[over.position]
     draft.cancel_timer_of(attempt)
-    draft.put(hurried.position, attempt.back_to_pending())
+    draft.put(over.position, attempt.back_to_pending())
 
 
 def schedule_timers_again(draft: Draft) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conductor_core.attempt import (
+    OVERTAKEN,
     SKIPPED_BY_USER,
     SWEPT,
     Approval,
@@ -75,7 +76,7 @@ def retry_step_after_backoff(draft: Draft, position: int) -> None:
 def retry_group(draft: Draft, *, wait_ms: int = 0, directive: str | None = None) -> None:
     """Begin the group's next generation; a person's `directive` replaces what it finds."""
     end_group_backoff(draft)
-    draft.retrying = None
+    draft.retrying, draft.skipping = None, False
     draft.generation += 1
     for position in draft.span:
         leave_behind(draft, position, directive)
@@ -110,10 +111,12 @@ def skip_group(draft: Draft, position: int) -> None:
     """Discard the siblings that the group can do without (section 7, S7.2).
 
     In a sequential group that is all that comes later, in a parallel one what was not
-    dispatched in this generation; a group retry that was decided before outranks it.
+    dispatched in this generation, and a second time there is nothing left to discard; a
+    group retry that was decided before outranks it.
     """
-    if draft.retrying is not None:
+    if draft.retrying is not None or draft.skipping:
         return
+    draft.skipping = True
     span = draft.span
     if not draft.group.parallel:
         span = range(position + 1, span.stop)
@@ -150,13 +153,18 @@ def stop_group(
 
 
 def override_group_retry(draft: Draft) -> None:
-    """Let those who wanted to retry the group stop it instead (S7.2)."""
+    """Let those who wanted to retry the group stop it instead (S7.2).
+
+    What was discarded while the retry waited is swept by the stop.
+    """
     if draft.retrying is None:
         return
     draft.retrying = None
     for position, attempt in draft.current_attempts():
         if attempt.directive == "retry-group":
             close(draft, position, attempt.status, "stop")
+        elif attempt.reason == OVERTAKEN:
+            close(draft, position, attempt.status, reason=SWEPT)
 
 
 def cancel_active(draft: Draft) -> None:
@@ -170,16 +178,21 @@ def cancel_active(draft: Draft) -> None:
 
 def skip_by_user(draft: Draft, position: int, scope: str) -> None:
     """Skip an attempt for a person: alone, or with what it would have led to (S8.9)."""
-    directive = "continue" if scope == "step" else "skip-group"
-    close(draft, position, AttemptStatus.USER_SKIPPED, directive, SKIPPED_BY_USER)
+    mark_skipped(draft, position, scope)
     if scope == "group":
         skip_dependents(draft, position)
-        skip_group(draft, position)
+
+
+def mark_skipped(draft: Draft, position: int, scope: str) -> None:
+    """Give an attempt that a person skips its status and the directive of its scope."""
+    directive = "continue" if scope == "step" else "skip-group"
+    close(draft, position, AttemptStatus.USER_SKIPPED, directive, SKIPPED_BY_USER)
 
 
 def skip_dependents(draft: Draft, position: int) -> None:
-    """Skip, for a person, the later siblings that never started (S8.9)."""
+    """Skip, for a person, the later siblings that never started, and the group (S8.9)."""
     later = range(position + 1, draft.span.stop)
     for sibling in draft.pending.within(later):
         if not draft.ran_in_generation(sibling):
             close(draft, sibling, AttemptStatus.USER_SKIPPED, "continue", SKIPPED_BY_USER)
+    skip_group(draft, position)

@@ -45,7 +45,6 @@ def pass_group(draft: Draft) -> bool:
     if not draft.span or not draft.nothing_unfinished:
         return False
     draft.enter(draft.current + 1)
-    draft.generation = 0
     draft.groups_since += 1
     return True
 

@@ -6,16 +6,14 @@ in which they stand here.
 
 from __future__ import annotations
 
-from conductor_core.attempt import SKIPPED_BY_USER, AttemptStatus
 from conductor_core.draft import Draft, Rerun
 from conductor_core.rules.group import (
-    close,
     leave_behind,
+    mark_skipped,
     renew,
     retry_group,
     retry_step,
     skip_dependents,
-    skip_group,
 )
 from conductor_core.rules.progress import ask_for_groups
 
@@ -41,6 +39,7 @@ def _revive(draft: Draft, renewed: frozenset[int]) -> None:
     the `renewed` get one anyway.
     """
     draft.outcome = draft.finished_at_ms = draft.stop = None
+    draft.skipping = False
     draft.run += 1
     if draft.generating == "running":
         ask_for_groups(draft)
@@ -56,6 +55,7 @@ def _revive(draft: Draft, renewed: frozenset[int]) -> None:
 def _replan(draft: Draft, span: tuple[int, ...]) -> None:
     """Let the steps from a plan to its use begin a new generation (S10.3)."""
     draft.generation += 1
+    draft.skipping = False
     for position in span:
         leave_behind(draft, position, "retry")
         renew(draft, position, generation=draft.generation, retry=0)
@@ -64,9 +64,7 @@ def _replan(draft: Draft, span: tuple[int, ...]) -> None:
 def _skip(draft: Draft, skips: tuple[tuple[int, str], ...]) -> None:
     """Skip all that was named, then what the refused plans among it would have led to (S10.4)."""
     for position, scope in skips:
-        directive = "continue" if scope == "step" else "skip-group"
-        close(draft, position, AttemptStatus.USER_SKIPPED, directive, SKIPPED_BY_USER)
+        mark_skipped(draft, position, scope)
     for position, scope in skips:
         if scope == "group":
             skip_dependents(draft, position)
-            skip_group(draft, position)

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from conductor_core.attempt import FAIL_FAST, SWEPT, Attempt, AttemptStatus
+from conductor_core.attempt import FAIL_FAST, OVERTAKEN, SWEPT, Attempt, AttemptStatus, Result
 from conductor_core.commands import CancelFutures
 from conductor_core.directives import Decision, Work, decide, policy_denial
-from conductor_core.draft import Draft, Returned
+from conductor_core.draft import Draft, Returned, TimedOut
+from conductor_core.events import StepError
 from conductor_core.rules.approvals import ask_for_approval
 from conductor_core.rules.group import close, retry_step_after_backoff, skip_group, stop_group
+
+
+def time_out(draft: Draft, late: TimedOut) -> None:
+    """Tell the worker to give up and end its work as failed (S5.7)."""
+    draft.emit(CancelFutures(attempts=(draft.live[late.position].id,)))
+    error = StepError(message="timeout", type="timeout")
+    end_work(draft, Returned(late.position, "failed", None, Result(error=error), timed_out=True))
 
 
 def end_work(draft: Draft, returned: Returned) -> None:
     """Give an attempt whose work ended its status and its directive, and apply it."""
     attempt = draft.live[returned.position]
-    if returned.timed_out:  # S5.7
-        draft.emit(CancelFutures(attempts=(attempt.id,)))
     if draft.cancellation is not None:
         _end_cancelled(draft, returned)
         return
@@ -57,7 +63,12 @@ def _judged(returned: Returned, decision: Decision) -> Returned:
         return evolve(returned, result=policy_denial(returned.result))
     if decision.failed or returned.result.error is None:
         return returned
-    return evolve(returned, result=evolve(returned.result, error=None))
+    return evolve(returned, result=_flawless(returned.result))
+
+
+def _flawless(result: Result) -> Result:
+    """What a success left behind: no error, whatever came with it."""
+    return result if result.error is None else evolve(result, error=None)
 
 
 def _apply(draft: Draft, returned: Returned, decision: Decision) -> None:
@@ -85,14 +96,16 @@ def _apply(draft: Draft, returned: Returned, decision: Decision) -> None:
 
 def _end_cancelled(draft: Draft, returned: Returned) -> None:
     """While the flow is cancelled only the outcome counts (S9.3, S9.4)."""
+    result = returned.result
     if returned.outcome == "succeeded":
+        result = _flawless(result)
         planned = draft.catalog.steps[returned.position].approval is not None
         status = AttemptStatus.CANCELLED if planned else AttemptStatus.SUCCESS
     elif returned.outcome == "cancelled":
         status = AttemptStatus.CANCELLED
     else:
         status = AttemptStatus.ERROR
-    close(draft, returned.position, status, "stop", result=returned.result)
+    close(draft, returned.position, status, "stop", result=result)
 
 
 def _end_after_stop(draft: Draft, returned: Returned, decision: Decision) -> None:
@@ -123,7 +136,8 @@ def _keep_or_discard(draft: Draft, returned: Returned, decision: Decision) -> No
     position, result = returned.position, returned.result
     plans = draft.catalog.steps[position].approval is not None
     if plans or decision.directive == "await-approval":
+        reason = SWEPT if draft.stopping else OVERTAKEN
         discarded = AttemptStatus.DISCARDED
-        close(draft, position, discarded, decision.directive, SWEPT, result)
+        close(draft, position, discarded, decision.directive, reason, result)
     else:
         close(draft, position, decision.status, decision.directive, decision.reason, result)
