@@ -23,8 +23,8 @@ CAUSES: Final = 20
 Field: TypeAlias = "Attribute[Any]"
 
 
-def _check_wait(error: StepError, field: Field, wait_ms: int | None) -> None:
-    if wait_ms is not None and not 0 <= wait_ms <= MOST:
+def _check_wait(error: StepError, field: Field, wait_ms: object) -> None:
+    if wait_ms is not None and not (isinstance(wait_ms, int) and 0 <= wait_ms <= MOST):
         problem = f"expected an integer from 0 to {MOST}, got {shown(wait_ms)}"
         raise FormatError(field.name, problem)
 
@@ -49,8 +49,8 @@ def _check_object(record: object, field: Field, payload: Payload) -> None:
 
 
 def _plain(text: str | None) -> str | None:
-    """A Directive is as good as its word."""
-    return None if text is None else str(text)
+    """A Directive is as good as its word; what is no text stays what it is."""
+    return str(text) if isinstance(text, str) else text
 
 
 @frozen(kw_only=True)

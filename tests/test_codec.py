@@ -497,3 +497,11 @@ def test_the_core_does_without_the_codec() -> None:
     code = "import sys, conductor_core; print('cattrs' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+def test_what_a_record_refuses_is_placed() -> None:
+    """A rule that only the record itself knows is told with its place like any other."""
+    data = {"type": "step-finished", "at_ms": 1, "attempt": "a#1", "outcome": "succeeded"}
+    with pytest.raises(FormatError) as refused:
+        codec.decode_event({**data, "metadata": [1]}, "event")
+    assert str(refused.value) == "event.metadata: expected a mapping, got [1]"

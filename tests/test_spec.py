@@ -351,3 +351,16 @@ def test_an_integer_that_no_log_could_hold_is_refused() -> None:
     ]
     largest = StepSpec(key="a", timeout_ms=(1 << 53) - 1)
     assert flow(group("g", largest)).groups[0].steps[0].timeout_ms == (1 << 53) - 1
+
+
+def test_metadata_is_a_mapping() -> None:
+    """Metadata maps keys to values, wherever it stands (section 2)."""
+    step, odd = StepSpec(key="a", metadata=[1]), GroupSpec(key="g", metadata=2, steps=[])
+    with pytest.raises(SpecError) as refused:
+        FlowSpec(metadata="x", groups=[GroupSpec(key="f", steps=[step]), odd])
+    assert [path for path, _ in refused.value.problems] == [
+        "groups[0].steps[0].metadata",
+        "groups[1].metadata",
+        "groups[1].steps",
+        "metadata",
+    ]

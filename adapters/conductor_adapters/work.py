@@ -222,6 +222,8 @@ def raised(attempt: str, error: BaseException) -> Finished:
     """Work raised an exception."""
     if is_cancellation_error(error):
         return cancelled(attempt)
+    if isinstance(error, FormatError):
+        return unusable(attempt, error)
     result = error.result if isinstance(error, StepFailure) else StepResult()
     told = step_error(error)
     try:
