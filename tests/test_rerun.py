@@ -298,6 +298,13 @@ def test_a_replan_waits_for_a_stopped_group_to_rest() -> None:
     assert code_of(state, rerun("apply", **REPLAN)) == "group-running"
 
 
+def test_a_replan_waits_for_what_runs_in_its_span() -> None:
+    """Also where the group is parked and not stopped."""
+    spec = flow(group("g", "plan", "apply", parallel=True), options=PARKING)
+    state = given(spec, START, failed("apply#1")).state
+    assert code_of(state, rerun("apply", **REPLAN)) == "group-running"
+
+
 def test_a_replan_looks_only_at_its_span_where_the_group_is_parked() -> None:
     """Beside a parked failure work that comes later may run on."""
     spec = flow(group("g", "plan", "apply", "busy", parallel=True), options=PARKING)
@@ -468,6 +475,8 @@ def test_a_flow_that_is_not_live_has_no_second_leg() -> None:
     spec = flow(group("g", "a"), group("h", "b"))
     given(spec).when(leg(1)).then_rejected("invalid-continue-index")
     given(spec, cancelled()).when(leg(1)).then_rejected("invalid-continue-index")
+    stopped = given(spec, START, succeeded("a#1"), failed("b#1"))
+    stopped.when(leg(1)).then_rejected("invalid-continue-index")
 
 
 @pytest.mark.parametrize("index", [0, -1])

@@ -269,6 +269,14 @@ def test_approvers_are_distinct_and_as_many_as_must_approve() -> None:
     }
 
 
+def test_only_a_number_is_compared_with_the_approvers() -> None:
+    """What is no number at all is a problem by itself, told once."""
+    worded: Any = "2"
+    assert step_problems(approval=ApprovalSpec(required=worded, approvers=["ann"])) == {
+        "approval.required": "expected an integer of at least 1, got '2'"
+    }
+
+
 # --- needs (S2.3) ---
 
 
