@@ -52,7 +52,7 @@ def _commands(state: FlowState, at_ms: int) -> Iterator[Command]:
         position = state.position_of(attempt.id)
         assert position is not None, f"{attempt.id!r} has no position"
         yield request_of(attempt, state.catalog.steps[position].approval_spec)
-    if state.generating == "running" and state.is_live and state.cancellation is None:
+    if state.generating == "running" and state.cancellation is None:
         yield generation_of(state)
     if state.continuing:
         yield continuation_of(state)

@@ -75,7 +75,7 @@ def retry_step_after_backoff(draft: Draft, position: int) -> None:
 
 def retry_group(draft: Draft, *, wait_ms: int = 0, directive: str | None = None) -> None:
     """Begin the group's next generation; a person's `directive` replaces what it finds."""
-    end_group_backoff(draft)
+    assert draft.wait_due_at_ms is None, "a group that waits has nothing to be retried"
     draft.retrying, draft.skipping = None, False
     draft.generation += 1
     for position in draft.span:
