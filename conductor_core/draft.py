@@ -13,7 +13,7 @@ from attrs import frozen
 from conductor_core.attempt import Attempt, AttemptStatus, Result
 from conductor_core.commands import CancelTimer, Command, ScheduleTimer
 from conductor_core.spec import GroupSpec
-from conductor_core.state import NONE, FlowState, Generation
+from conductor_core.state import NONE, FlowState, Generating
 
 
 @frozen
@@ -126,7 +126,7 @@ class Draft:
         self.skipping = state.skipping
         self.stop = state.stop
         self.started = state.started
-        self.generating: Generation = state.generating
+        self.generating: Generating = state.generating
         self.approval = state.approval
         self.paused = state.paused
         self.cancellation = state.cancellation
@@ -187,7 +187,7 @@ class Draft:
         return self.stop is not None or self.generating == "failed"
 
     @property
-    def wait_timer(self) -> str:
+    def backoff_timer(self) -> str:
         """The id of the backoff timer of the current group's generation (section 7)."""
         return f"backoff:{self.group.key}@{self.generation}"
 
@@ -198,7 +198,7 @@ class Draft:
             return False
         return not self.pending or self.pending.first() >= self.span.stop
 
-    def current_attempts(self) -> list[tuple[int, Attempt]]:
+    def placed_attempts(self) -> list[tuple[int, Attempt]]:
         """The live attempts of the current group with their positions."""
         return self.attempts_in(self.span)
 

@@ -21,7 +21,7 @@ from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, flow_id_problems
 from conductor_core.vector import Vector
 
-Generation: TypeAlias = Literal["no", "running", "complete", "failing", "failed"]
+Generating: TypeAlias = Literal["no", "running", "complete", "failing", "failed"]
 
 NONE: Final[Vector[Attempt]] = Vector()
 """What a step that was never tried again has superseded."""
@@ -76,7 +76,7 @@ class FlowState:
     stop: Outcome | None = None
 
     started: bool = False
-    generating: Generation = "no"
+    generating: Generating = "no"
     approval: str = "prompt"
     paused: bool = False
     cancellation: Cancellation | None = None

@@ -22,7 +22,7 @@ from conductor_core.places import expected, located
 from conductor_core.positions import PositionSet
 from conductor_core.records import decoded, encoded, new_converter, register_enum
 from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems, group_problems
-from conductor_core.state import Cancellation, FlowState, Generation
+from conductor_core.state import Cancellation, FlowState, Generating
 from conductor_core.vector import Vector
 
 
@@ -47,7 +47,7 @@ class Stored:
     stop: Outcome | None = None
 
     started: bool = False
-    generating: Generation = "no"
+    generating: Generating = "no"
     approval: str = "prompt"
     paused: bool = False
     cancellation: Cancellation | None = None

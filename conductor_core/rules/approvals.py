@@ -96,7 +96,7 @@ def approve_what_is_open(draft: Draft) -> None:
     """Answer every open approval that is not held as S8.3 would, whatever its age (S8.15)."""
     if draft.approval != "approve-all" or not draft.awaiting:
         return
-    for position, attempt in draft.current_attempts():
+    for position, attempt in draft.placed_attempts():
         if attempt.awaiting and not attempt.held and attempt.approval is not None:
             decided = evolve(attempt.approval, automatic="approve-all")
             close(draft, position, AttemptStatus.SUCCESS, "continue", approval=decided)

@@ -50,7 +50,7 @@ def _sweep_for_cancel(draft: Draft) -> None:
     """Cancel the current group's attempts, never attempt the later ones, end all timers."""
     if draft.started:
         end_group_backoff(draft)
-        for position, attempt in draft.current_attempts():
+        for position, attempt in draft.placed_attempts():
             if attempt.active:
                 draft.cancel_timer_of(attempt)
                 draft.put(position, attempt.waiting_until(None))
@@ -63,7 +63,7 @@ def _sweep_for_cancel(draft: Draft) -> None:
 def give_up_waiting(draft: Draft) -> None:
     """End, at the end of the grace, what did not acknowledge its cancel (S9.4)."""
     assert draft.cancellation is not None, "only a cancel has a grace"
-    silent = [(p, a) for p, a in draft.current_attempts() if a.active]
+    silent = [(p, a) for p, a in draft.placed_attempts() if a.active]
     for position, _ in silent:
         close(draft, position, AttemptStatus.CANCELLED, "stop", "cancelled")
     names = tuple(attempt.id for _, attempt in silent)
@@ -93,7 +93,7 @@ def sweep_for_failed_generation(draft: Draft) -> bool:
     if draft.span:
         end_group_backoff(draft)
         override_group_retry(draft)
-        for position, attempt in draft.current_attempts():
+        for position, attempt in draft.placed_attempts():
             if attempt.parked or attempt.awaiting:
                 close(draft, position, AttemptStatus.DISCARDED, reason=SWEPT)
             elif attempt.unfinished and not attempt.active:

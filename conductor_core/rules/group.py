@@ -83,7 +83,7 @@ def retry_group(draft: Draft, *, wait_ms: int = 0, directive: str | None = None)
         renew(draft, position, generation=draft.generation, retry=0)
     if wait_ms:
         draft.wait_due_at_ms = draft.now_ms + wait_ms
-        draft.schedule_timer(draft.wait_timer, draft.wait_due_at_ms)
+        draft.schedule_timer(draft.backoff_timer, draft.wait_due_at_ms)
 
 
 def leave_behind(draft: Draft, position: int, directive: str | None) -> None:
@@ -103,7 +103,7 @@ def leave_behind(draft: Draft, position: int, directive: str | None) -> None:
 def end_group_backoff(draft: Draft) -> None:
     """Let the group no longer wait, and tell the host if it still does."""
     if draft.wait_due_at_ms is not None:
-        draft.emit(CancelTimer(timer=draft.wait_timer))
+        draft.emit(CancelTimer(timer=draft.backoff_timer))
         draft.wait_due_at_ms = None
 
 
@@ -160,7 +160,7 @@ def override_group_retry(draft: Draft) -> None:
     if draft.retrying is None:
         return
     draft.retrying = None
-    for position, attempt in draft.current_attempts():
+    for position, attempt in draft.placed_attempts():
         if attempt.directive == "retry-group":
             close(draft, position, attempt.status, "stop")
         elif attempt.reason == OVERTAKEN:
@@ -169,7 +169,7 @@ def override_group_retry(draft: Draft) -> None:
 
 def cancel_active(draft: Draft) -> None:
     """Tell the workers of the group to give up, in one command that names them all (S9.2)."""
-    active = [(p, attempt) for p, attempt in draft.current_attempts() if attempt.active]
+    active = [(p, attempt) for p, attempt in draft.placed_attempts() if attempt.active]
     for position, attempt in active:
         draft.put(position, attempt.asked_to_cancel())
     if active:

@@ -33,7 +33,7 @@ class ScenarioModule(pytest.File):
         """Read the file; each scenario is a test of its own."""
         try:
             # Imported here by the rule of this module.
-            from conductor_adapters.cli.scenario_file import (  # noqa: PLC0415
+            from conductor_adapters.cli.scenario_file import (  # noqa: PLC0415 - only for such files
                 BadScenarioFile,
                 read_scenarios,
             )
