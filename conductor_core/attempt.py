@@ -229,7 +229,16 @@ class Attempt:
 
     def started(self) -> Attempt:
         """A worker took it up (S5.6)."""
-        return evolve(self, status=AttemptStatus.IN_PROGRESS)
+        return Attempt(
+            self.step,
+            self.n,
+            self.generation,
+            self.retry,
+            status=AttemptStatus.IN_PROGRESS,
+            dispatched=True,
+            cancel_requested=self.cancel_requested,
+            due_at_ms=self.due_at_ms,
+        )
 
     def ended(
         self,

@@ -85,7 +85,8 @@ COMMANDS: Final[Mapping[str, type[Command]]] = MappingProxyType(
     }
 )
 
-_TAGS: Final = {cls: tag for tag, cls in (*EVENTS.items(), *COMMANDS.items())}
+TAGS: Final = {cls: tag for tag, cls in (*EVENTS.items(), *COMMANDS.items())}
+"""The wire tag of each class of events and commands."""
 
 
 # --- events and commands ---
@@ -113,9 +114,9 @@ def decode_command(data: Any, path: str = "") -> Command:
 
 def _tagged(record: Any) -> dict[str, Any]:
     cls = record.__class__
-    if cls not in _TAGS:
+    if cls not in TAGS:
         raise expected("an event or a command", record)
-    return {"type": _TAGS[cls], **writer(cls)(record)}
+    return {"type": TAGS[cls], **writer(cls)(record)}
 
 
 def _untagged(what: str, classes: Mapping[str, type], data: Any, _: Any = None) -> Any:

@@ -112,7 +112,7 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
         case events.StepFinished():
             return _judge_attempt(state, event.attempt)
         case events.StepStarted():
-            return _judge_step_started(state, event)
+            return _judge_attempt(state, event.attempt, AttemptStatus.IN_PROGRESS)
         case events.TimerFired():
             return ACCEPTED if is_open_timer(state, event.timer) else STALE_TIMER
         case events.ApprovalResponded():
@@ -150,23 +150,16 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
 # --- facts (S4.3) ---
 
 
-def _judge_attempt(state: FlowState, attempt_id: str) -> Verdict:
-    """A fact about work counts while its attempt is live and active (S1.4)."""
+def _judge_attempt(state: FlowState, attempt_id: str, told: AttemptStatus | None = None) -> Verdict:
+    """A fact about work counts while its attempt is live and active, and if it is news (S1.4)."""
     position = state.position_of(attempt_id)
     if position is not None:
         live = state.live[position]
         if live.id == attempt_id:
+            if live.status is told:
+                return NO_CHANGE
             return ACCEPTED if live.active else STALE_ATTEMPT
     return UNKNOWN_ATTEMPT if state.attempt(attempt_id) is None else STALE_ATTEMPT
-
-
-def _judge_step_started(state: FlowState, event: events.StepStarted) -> Verdict:
-    verdict = _judge_attempt(state, event.attempt)
-    if verdict is not ACCEPTED:
-        return verdict
-    attempt = state.attempt(event.attempt)
-    known = attempt is not None and attempt.status is AttemptStatus.IN_PROGRESS
-    return NO_CHANGE if known else ACCEPTED
 
 
 def is_open_timer(state: FlowState, timer: str) -> bool:

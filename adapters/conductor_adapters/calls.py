@@ -32,16 +32,18 @@ class Calls:
     def __init__(self, threads: int) -> None:
         self._room = asyncio.Semaphore(threads)
 
-    async def call(
+    async def call(self, function: Callable[[A], object], argument: A) -> object:
+        """Call a function of any kind, and wait for what it may return to be waited for."""
+        if is_coroutine_function(function):
+            value = function(argument)
+        else:
+            value = await self.in_thread(function, argument, lambda: None)
+        return await value if inspect.isawaitable(value) else value
+
+    async def in_thread(
         self, function: Callable[[A], object], argument: A, began: Callable[[], object]
     ) -> object:
-        """Call a function, once its turn has come, which `began` is told.
-
-        Returns what the function returns: of a coroutine function, the coroutine.
-        """
-        if is_coroutine_function(function):
-            began()
-            return function(argument)
+        """Call a function in a thread once its turn has come, which `began` is told."""
         async with self._room:
             began()
             return await _in_thread(partial(function, argument))

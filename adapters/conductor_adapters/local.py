@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from functools import partial
+from typing import TypeAlias, cast
 
 from attrs import define
 
@@ -43,14 +45,21 @@ from conductor_core.commands import (
 from conductor_core.errors import FormatError
 from conductor_core.state import FlowState
 
+Asked: TypeAlias = Callable[[str, RequestApproval], None]
+"""Is told the id of a flow, and what people are asked; must return at once."""
+
 _logger = logging.getLogger(__name__)
+
+
+def nobody(_flow_id: str, _command: RequestApproval) -> None:
+    """Tell nobody: who watches the flow sees its open approvals."""
 
 
 @define
 class _Running:
     """Work that is under way; what runs in a thread cannot be interrupted, only asked."""
 
-    task: asyncio.Task[Finished]
+    task: asyncio.Task[None]
     context: StepContext
     in_thread: bool
 
@@ -83,10 +92,12 @@ class LocalPerformer:
         calls: Calls,
         clock: Clock,
         report: Callable[[Unstamped[events.Event]], None],
+        ask: Asked = nobody,
     ) -> None:
         self._workers = workers
         self._calls = calls
         self._clock = clock
+        self._ask = ask
         self._flow_id = state.flow_id
         self._metadata = state.spec.metadata
         self._report = report
@@ -94,6 +105,7 @@ class LocalPerformer:
         self._alarms: dict[str, Alarm] = {}
         self._generations: dict[int, asyncio.Task[None]] = {}
         self._stopped = False
+        self._surroundings = copy_context()
 
     # --- work ---
 
@@ -103,10 +115,14 @@ class LocalPerformer:
             return
         handler = self._workers.handler(command.work)
         context = StepContext(flow_id=self._flow_id, command=command, flow_metadata=self._metadata)
-        task = asyncio.get_running_loop().create_task(self._work(handler, context))
-        running = _Running(task, context, in_thread=not is_coroutine_function(handler))
+        in_thread = not is_coroutine_function(handler)
+        # What earlier work left in its context variables is not for this one.
+        task = asyncio.get_running_loop().create_task(
+            self._work(handler, context, in_thread), context=self._surroundings.copy()
+        )
+        running = _Running(task, context, in_thread)
         self._running[command.attempt] = running
-        task.add_done_callback(partial(self._ended, running))
+        task.add_done_callback(partial(self._gone, command.attempt))
 
     def cancel_futures(self, command: CancelFutures) -> None:
         """Tell work to give up; what went down with an earlier host has done so."""
@@ -117,23 +133,34 @@ class LocalPerformer:
             else:
                 running.cancel()
 
-    async def _work(self, handler: Handler, context: StepContext) -> Finished:
-        began = partial(self._report, partial(events.StepStarted, attempt=context.attempt))
+    async def _work(self, handler: Handler, context: StepContext, in_thread: bool) -> None:
         try:
-            value = await self._calls.call(handler, context, began)
-            if inspect.isawaitable(value):
-                self._running[context.attempt].left_thread()
-                value = await value
-            return returned(context.attempt, value)
+            if in_thread:
+                value = await self._calls.in_thread(handler, context, partial(self._began, context))
+                if inspect.isawaitable(value):
+                    self._running[context.attempt].left_thread()
+                    value = await value
+            else:
+                self._began(context)
+                value = await cast("Awaitable[object]", handler(context))
+            finished = returned(context.attempt, value)
         except (Exception, SystemExit) as error:
             if not isinstance(error, StepFailure) and not is_cancellation_error(error):
                 _logger.warning("the work of %s raised", context.attempt, exc_info=error)
-            return raised(context.attempt, error)
+            finished = raised(context.attempt, error)
+        self._ended(finished)
 
-    def _ended(self, running: _Running, task: asyncio.Task[Finished]) -> None:
-        """Report how work ended, whatever became of its task."""
-        del self._running[running.context.attempt]
-        finished = cancelled(running.context.attempt) if task.cancelled() else task.result()
+    def _began(self, context: StepContext) -> None:
+        self._report(partial(events.StepStarted, attempt=context.attempt))
+
+    def _gone(self, attempt: str, _task: asyncio.Task[None]) -> None:
+        """Tell of work whose task was cancelled, perhaps before it began."""
+        if attempt in self._running:
+            self._ended(cancelled(attempt))
+
+    def _ended(self, finished: Finished) -> None:
+        """Report how work ended."""
+        running = self._running.pop(finished.attempt)
         # What ends because its host does may begin again; only what it achieved is a fact.
         if finished.outcome == "succeeded" or not (self._stopped or self._torn_down(running)):
             try:
@@ -177,8 +204,8 @@ class LocalPerformer:
     async def _generate(self, command: GenerateSteps) -> None:
         generator = self._workers.generator(command.flow_type)
         try:
-            made = await self._calls.call(generator, command, lambda: None)
-            groups = checked_groups(await made if inspect.isawaitable(made) else made)
+            made = await self._calls.call(generator, command)
+            groups = checked_groups(made)
             self._report(partial(events.GroupsGenerated, groups=groups))
         except (Exception, SystemExit) as error:
             if not isinstance(error, StepFailure):
@@ -188,7 +215,11 @@ class LocalPerformer:
     # --- the flow ---
 
     def request_approval(self, command: RequestApproval) -> None:
-        """Ask nobody in particular: who watches the flow sees its open approvals."""
+        """Tell who wants to know; the answer is a request like any other."""
+        try:
+            self._ask(self._flow_id, command)
+        except Exception:
+            _logger.exception("nobody could be told of the approval of %s", command.attempt)
 
     def continue_as_new(self, command: ContinueAsNew) -> None:
         """Go on at once: memory keeps no history that could grow long."""

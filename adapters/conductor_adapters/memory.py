@@ -11,14 +11,15 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.clock import Clock, WallClock
 from conductor_adapters.handle import FlowHandle
 from conductor_adapters.host import FlowLoop, Journal, Unstamped
 from conductor_adapters.journal import NoJournal
-from conductor_adapters.local import LocalPerformer
+from conductor_adapters.local import Asked, LocalPerformer, nobody
+from conductor_adapters.observing import Observer, log_entry, watched
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core import events, initial_state
 from conductor_core.commands import Outcome
@@ -28,8 +29,6 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
-Observer: TypeAlias = Callable[[events.Event, Transition], None]
-
 CLOSE_GRACE_S: Final = 10.0
 
 
@@ -38,6 +37,8 @@ class MemoryHost:
 
     `handlers` are found by the name of the work, `generators` by the type of the flow.
     Coroutine functions run on the loop, other functions in at most `threads` threads.
+    `ask` is told of every approval that is asked for, perhaps again after a crash; `observe`
+    sees the entries of all flows (see `metrics` for one that measures them).
     """
 
     def __init__(
@@ -47,9 +48,13 @@ class MemoryHost:
         generators: Mapping[str, GroupsOf] | None = None,
         clock: Clock | None = None,
         threads: int = 32,
+        ask: Asked = nobody,
+        observe: Observer | None = None,
     ) -> None:
         self.workers = Workers(handlers=handlers, generators=generators or {})
         self.clock: Clock = WallClock() if clock is None else clock
+        self.ask = ask
+        self.observe = observe
         self.calls = Calls(threads)
         self._flows: dict[str, MemoryFlow] = {}
 
@@ -79,6 +84,8 @@ class MemoryHost:
         """Take up a flow whose last host is gone, from the last state of its journal."""
         flow = self._take(state, journal, observe)
         flow.recover()
+        if flow.state.outcome is None and not flow.state.started:
+            flow.tell(events.FlowStarted)
         return flow
 
     def _take(
@@ -94,6 +101,12 @@ class MemoryHost:
             self._flows[flow.flow_id] = flow
         else:
             self._flows.pop(flow.flow_id, None)
+
+    async def drain(self, grace_s: float = CLOSE_GRACE_S) -> None:
+        """Start nothing more, and record what work achieves that ends in time."""
+        tasks = [task for flow in self._flows.values() for task in flow.hold()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Let go of every flow: their work is ended, their journals can be recovered."""
@@ -126,11 +139,16 @@ class MemoryFlow(FlowHandle):
     ) -> None:
         self.flow_id = state.flow_id
         self._host = host
-        self._watcher = observe
+        self._observers = tuple(o for o in (host.observe, observe) if o is not None)
         self._broken: Exception | None = None
-        self._change = asyncio.Event()
+        self._waiters: list[_Waiter] = []
         self._performer = LocalPerformer(
-            state, workers=host.workers, calls=host.calls, clock=host.clock, report=self.report
+            state,
+            workers=host.workers,
+            calls=host.calls,
+            clock=host.clock,
+            ask=host.ask,
+            report=self.report,
         )
         self._loop = FlowLoop(
             state,
@@ -147,11 +165,16 @@ class MemoryFlow(FlowHandle):
 
     async def until(self, holds: Callable[[FlowState], bool]) -> FlowState:
         """Wait for a state of which something holds; raises if the flow cannot go on here."""
-        while not holds(self.state):
-            if self._broken is not None:
-                raise self._broken
-            await self._change.wait()
-        return self.state
+        if holds(self.state):
+            return self.state
+        if self._broken is not None:
+            raise self._broken
+        waiter = _Waiter(holds)
+        self._waiters.append(waiter)
+        try:
+            return await waiter.seen
+        finally:
+            self._waiters.remove(waiter)
 
     async def wait(self) -> Outcome:
         """Wait for the end of the flow."""
@@ -186,6 +209,11 @@ class MemoryFlow(FlowHandle):
         with self._breakable():
             self._loop.recover()
 
+    def hold(self) -> tuple[asyncio.Task[object], ...]:
+        """Carry nothing out any more; returns the work that is under way."""
+        self._loop.stop()
+        return self._performer.under_way()
+
     def close(self) -> tuple[asyncio.Task[object], ...]:
         """Let go of the flow; returns the work that is being ended."""
         self._break(ConductorError(f"the host of flow {self.flow_id!r} closed"))
@@ -193,14 +221,11 @@ class MemoryFlow(FlowHandle):
 
     def _observe(self, event: events.Event, transition: Transition) -> None:
         self._host.keep(self)
-        self._wake()
-        if self._watcher is not None:
-            self._watcher(event, transition)
-
-    def _wake(self) -> None:
-        """Let those look again who wait for a change."""
-        self._change.set()
-        self._change = asyncio.Event()
+        log_entry(event, transition)
+        for waiter in self._waiters:
+            waiter.look(transition.state)
+        for observer in self._observers:
+            watched(observer, event, transition)
 
     @contextmanager
     def _breakable(self) -> Generator[None]:
@@ -219,4 +244,28 @@ class MemoryFlow(FlowHandle):
             self._broken = error
             self._loop.stop()
             self._performer.stop()
-            self._wake()
+            for waiter in self._waiters:
+                waiter.give_up(error)
+
+
+class _Waiter:
+    """Somebody who waits for a state of which something holds; looks at each as it comes."""
+
+    def __init__(self, holds: Callable[[FlowState], bool]) -> None:
+        self._holds = holds
+        self.seen: asyncio.Future[FlowState] = asyncio.get_running_loop().create_future()
+
+    def look(self, state: FlowState) -> None:
+        """Look at a state; whoever waits is told what was seen, or what went wrong."""
+        if self.seen.done():
+            return
+        try:
+            if self._holds(state):
+                self.seen.set_result(state)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+            self.seen.set_exception(error)
+
+    def give_up(self, error: Exception) -> None:
+        """Tell that no state will come any more."""
+        if not self.seen.done():
+            self.seen.set_exception(error)

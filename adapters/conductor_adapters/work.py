@@ -84,21 +84,35 @@ def is_cancellation_error(error: BaseException) -> bool:
 class Cancellation:
     """Whether work was asked to give up; may be asked from any thread."""
 
+    __slots__ = ("_asked",)
+
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # Most work never looks, so that the event is made by whoever does.
+        self._asked: threading.Event | bool = False
 
     def ask(self) -> None:
         """Ask the work to give up."""
-        self._asked.set()
+        with _ASKING:
+            event, self._asked = self._asked, True
+        if isinstance(event, threading.Event):
+            event.set()
 
     @property
     def asked(self) -> bool:
         """Whether the work was asked to give up."""
-        return self._asked.is_set()
+        return self._asked is True
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep in a thread, but no longer than until the work is asked to give up."""
-        return self._asked.wait(timeout_s)
+        with _ASKING:
+            if self._asked is False:
+                self._asked = threading.Event()
+            event = self._asked
+        return event is True or event.wait(timeout_s)
+
+
+_ASKING: Final = threading.Lock()
+"""Held for the moment in which work is asked, or begins to wait for it."""
 
 
 @frozen(kw_only=True)
@@ -169,6 +183,13 @@ class StepContext:
     def metadata(self) -> Any:
         """The metadata of the flow."""
         return self.flow_metadata.value
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs of the flow: its `metadata.inputs`, if that is a mapping."""
+        metadata = self.flow_metadata.value
+        found: Any = metadata.get("inputs")
+        return found if isinstance(found, dict) else {}
 
     @property
     def cancelled(self) -> bool:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine, Iterable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,6 +29,7 @@ from conductor_core import (
     commands,
     events,
     initial_state,
+    pending_commands,
     reduce,
 )
 from conductor_core.attempt import Attempt
@@ -54,6 +56,12 @@ def flow_of(*steps: StepSpec, **options: Any) -> FlowSpec:
 async def fine(context: StepContext) -> str:
     """Work that succeeds."""
     return f"{context.step} is fine"
+
+
+async def soon(context: StepContext) -> str:
+    """Work that takes a turn of the loop."""
+    await asyncio.sleep(0)
+    return f"{context.step} is done"
 
 
 async def forever(_context: StepContext) -> None:
@@ -1043,7 +1051,7 @@ def test_a_full_disk_stops_the_flow_where_its_log_ends() -> None:
                 GroupSpec(key="g", parallel=True, steps=(StepSpec(key="a"), StepSpec(key="b"))),
             )
         )
-        async with MemoryHost({"a": fine, "b": forever}) as host:
+        async with MemoryHost({"a": soon, "b": forever}) as host:
             flow = await host.start(spec, flow_id="f", journal=FullDisk(room=3))
             with pytest.raises(OSError, match="No space left"):
                 await flow.wait()
@@ -1196,3 +1204,98 @@ def test_a_log_of_the_host_replays(tmp_path: Path) -> None:
     assert again.state == state
     assert again.closed
     assert again.truncated is None
+
+
+# --- stopping in good order ---
+
+
+def test_a_host_that_drains_records_what_ends_and_starts_nothing() -> None:
+    """What follows from it is pending, for the next host to carry out."""
+
+    async def script() -> list[str]:
+        go = asyncio.Event()
+        begun: list[str] = []
+
+        async def work(context: StepContext) -> None:
+            begun.append(context.attempt)
+            await go.wait()
+
+        async with MemoryHost({"a": work, "b": work}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a"), StepSpec(key="b")), flow_id="f")
+            await flow.until(lambda state: attempt_of(state, "a#1").status == "in-progress")
+            asyncio.get_running_loop().call_soon(go.set)
+            await host.drain()
+            state = flow.state
+        assert [command.attempt for command in dispatches(state)] == ["b#1"]
+        async with MemoryHost({"a": work, "b": work}) as host:
+            await (await host.recover(state)).wait()
+        return begun
+
+    assert play(script()) == ["a#1", "b#1"]
+
+
+def dispatches(state: FlowState) -> list[commands.DispatchStep]:
+    """The dispatches that are pending in a state."""
+    pending = pending_commands(state, at_ms=0)
+    return [command for command in pending if isinstance(command, commands.DispatchStep)]
+
+
+def test_a_host_does_not_drain_for_ever() -> None:
+    """Work that takes longer than the grace is ended by closing, and nothing is recorded of it."""
+
+    async def script() -> str:
+        async with MemoryHost({"a": forever}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a")), flow_id="f")
+            await flow.until(lambda state: attempt_of(state, "a#1").status == "in-progress")
+            await host.drain(grace_s=0.01)
+        return attempt_of(flow.state, "a#1").status
+
+    assert play(script()) == "in-progress"
+
+
+def test_a_flow_that_had_only_its_header_is_started() -> None:
+    """A host that died before the first entry left a flow to which nothing has happened."""
+
+    async def script() -> str:
+        async with MemoryHost({"a": fine}) as host:
+            state = initial_state(flow_of(StepSpec(key="a")), "f")
+            return (await (await host.recover(state)).wait()).status
+
+    assert play(script()) == "success"
+
+
+def test_whoever_waits_for_what_raises_gets_the_exception() -> None:
+    """A question that cannot be asked of a state is the asker's error and breaks no flow."""
+
+    async def script() -> str:
+        def odd(state: FlowState) -> bool:
+            return state.outcome is not None and 1 / 0 > 0
+
+        async with MemoryHost({"a": soon}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a")), flow_id="f")
+            waiting = asyncio.ensure_future(flow.until(odd))
+            with pytest.raises(ZeroDivisionError):
+                await waiting
+            return (await flow.wait()).status
+
+    assert play(script()) == "success"
+
+
+def test_what_work_leaves_in_its_context_variables_is_not_for_the_next() -> None:
+    """Every attempt begins in the surroundings in which its flow began."""
+    variable: ContextVar[str] = ContextVar("variable")
+
+    async def work(context: StepContext) -> str:
+        seen = variable.get()
+        variable.set(context.step)
+        return seen
+
+    async def script() -> list[Any]:
+        variable.set("outside")
+        async with MemoryHost({"a": work, "b": work}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a"), StepSpec(key="b")), flow_id="f")
+            await flow.wait()
+        results = (attempt.result for attempt in flow.state.attempts())
+        return [result.output.value for result in results if result is not None]
+
+    assert play(script()) == ["outside", "outside"]
