@@ -1,21 +1,36 @@
 """Journals of hosts that run in one process: a log file, or none.
 
 Rule: what `append` returned from has left the process, so that its sudden death loses
-nothing; only the death of the whole machine may take the last entries along.
+nothing; the death of the whole machine may take the last entries along, unless `fsync` is
+asked for. A log file has one writer: it is locked for as long as it is open, and a writer
+that died has let go of it.
 """
 
 from __future__ import annotations
 
-from io import FileIO
+import os
+import sys
+import time
+from collections.abc import Iterator
+from errno import EEXIST
+from functools import partial
+from io import SEEK_END, FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from conductor_core.errors import FormatError, LogError
 from conductor_core.events import Event
-from conductor_core.log import LogWriter
+from conductor_core.log import LONGEST_LINE, LogWriter, Replay, replay
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
+
+if sys.platform != "win32":
+    import fcntl
+
+LOCK_PATIENCE_S: Final = 2.0
+"""What a host that died had just begun to start may hold its lock for a moment longer."""
+POLL_S: Final = 0.02
 
 
 class NoJournal:
@@ -28,17 +43,24 @@ class NoJournal:
 class LogFile:
     """Writes the log of one flow to one file."""
 
-    def __init__(self, file: FileIO, writer: LogWriter, state: FlowState) -> None:
+    def __init__(
+        self, file: FileIO, writer: LogWriter, state: FlowState, *, fsync: bool = False
+    ) -> None:
         self._file = file
         self._writer = writer
         self._state = state
+        self._fsync = fsync
+        self._size: int | None = None
         self._torn = False
 
     @classmethod
-    def create(cls, path: Path, state: FlowState, *, at_ms: int) -> LogFile:
-        """Begin the log of a flow that has not started; FileExistsError if there is one."""
+    def create(cls, path: Path, state: FlowState, *, at_ms: int, fsync: bool = False) -> LogFile:
+        """Begin the log of a flow that has not started; FileExistsError if there is one.
+
+        A file that holds nothing, as a writer leaves that dies at once, is as good as none.
+        """
         writer = LogWriter(state, at_ms=at_ms)
-        log = cls(FileIO(path, "x"), writer, state)
+        log = cls(_new_file(path), writer, state, fsync=fsync)
         try:
             log._write(writer.header())
         except OSError:
@@ -47,6 +69,31 @@ class LogFile:
             path.unlink()
             raise
         return log
+
+    @classmethod
+    def resume(
+        cls, path: Path, *, flow_id: str | None = None, fsync: bool = False
+    ) -> tuple[LogFile, Replay]:
+        """Take up the log of a host that is gone, verified, perhaps that of one flow.
+
+        Raises LogError, also while another writer holds the log. What was cut off at its end
+        stays until something is written.
+        """
+        file = FileIO(path, "r+")
+        try:
+            _lock(file)
+            replayed = replay(_lines(path), flow_id=flow_id)
+        except BaseException:
+            file.close()
+            raise
+        log = cls(file, LogWriter.resume(replayed), replayed.state, fsync=fsync)
+        log._size = replayed.size
+        return log, replayed
+
+    @property
+    def descriptor(self) -> int:
+        """The open file; whoever inherits it holds the lock as well."""
+        return self._file.fileno()
 
     def append(self, event: Event, transition: Transition) -> None:
         """Write an entry."""
@@ -78,11 +125,63 @@ class LogFile:
         """Write all of the text; after a failure the end of the file is in doubt."""
         if self._torn:
             raise LogError(f"{self._file.name}: an earlier entry could not be written")
+        if not text:
+            return
         self._torn = True
         rest = memoryview(text.encode("utf-8"))
         try:
+            self._cut()
             while rest:
                 rest = rest[self._file.write(rest) :]
+            if self._fsync:
+                os.fsync(self._file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._file.name)) from None
         self._torn = False
+
+    def _cut(self) -> None:
+        """Cut off, before the first line that follows, what the last writer did not finish."""
+        if self._size is not None:
+            self._file.truncate(self._size)
+            self._file.seek(0, SEEK_END)
+            self._size = None
+
+
+def _new_file(path: Path) -> FileIO:
+    """A file that holds nothing yet, locked."""
+    file = FileIO(path, "a")
+    try:
+        _check_empty(file)
+        _lock(file)
+        _check_empty(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _check_empty(file: FileIO) -> None:
+    if os.fstat(file.fileno()).st_size:
+        raise FileExistsError(EEXIST, os.strerror(EEXIST), str(file.name))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, none of them longer than a log allows."""
+    with path.open("rb") as file:
+        yield from iter(partial(file.readline, LONGEST_LINE + 1), b"")
+
+
+def _lock(file: FileIO) -> None:
+    """Hold a file alone, or raise LogError."""
+    if sys.platform == "win32":
+        raise LogError("a log is written with flock, which this system lacks")
+    patience_s = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > patience_s:
+                raise LogError("another run is writing this log") from None
+            time.sleep(POLL_S)
+        else:
+            return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import threading
 from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from conductor_adapters import journal
 from conductor_adapters.journal import LogFile, NoJournal
 from conductor_core import FlowSpec, GroupSpec, StepSpec, events, initial_state, reduce
 from conductor_core.errors import LogError
@@ -48,6 +51,14 @@ def test_a_log_is_never_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
+def test_a_file_that_holds_nothing_is_as_good_as_none(tmp_path: Path) -> None:
+    """A writer that dies before its first line leaves such a file; one that lives holds it."""
+    path = tmp_path / "log.jsonl"
+    path.touch()
+    with LogFile.create(path, STATE, at_ms=0), pytest.raises(FileExistsError):
+        LogFile.create(path, STATE, at_ms=0)
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
 def test_a_log_file_that_failed_takes_nothing_more() -> None:
     """After an entry that was perhaps written in part, every other is refused."""
@@ -74,3 +85,97 @@ def test_a_log_that_cannot_be_begun_is_not_left_behind(tmp_path: Path) -> None:
 def test_no_journal_keeps_nothing() -> None:
     """A flow may run without a journal."""
     NoJournal().append(STARTED, reduce(STATE, STARTED))
+
+
+# --- one writer after another ---
+
+
+def begun(path: Path) -> None:
+    """Begin a log, and let its host go."""
+    with LogFile.create(path, STATE, at_ms=0) as log:
+        log.append(STARTED, reduce(STATE, STARTED))
+
+
+def test_a_log_is_gone_on_with_where_it_ends(tmp_path: Path) -> None:
+    """What is appended continues the chain, and the whole verifies."""
+    path = tmp_path / "log.jsonl"
+    begun(path)
+    log, replayed = LogFile.resume(path, flow_id="f", fsync=True)
+    with log:
+        log.append(CANCELLED, reduce(replayed.state, CANCELLED))
+    with path.open("rb") as file:
+        assert replay(file).entries == 2
+
+
+def test_what_was_cut_off_stays_until_something_is_written(tmp_path: Path) -> None:
+    """A log that is only looked at is not changed."""
+    path = tmp_path / "log.jsonl"
+    begun(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"seq":2,"ev')
+    log, replayed = LogFile.resume(path)
+    log.close()
+    assert replayed.truncated is not None
+    assert path.read_bytes() == whole + b'{"seq":2,"ev'
+    log, replayed = LogFile.resume(path)
+    with log:
+        log.append(CANCELLED, reduce(replayed.state, CANCELLED))
+    assert path.read_bytes().startswith(whole + b'{"seq":2,"event"')
+
+
+@pytest.mark.parametrize("writer", ["new", "resumed"])
+def test_a_log_has_one_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
+    """Who comes second waits a moment and is told so, whether the first began it or went on."""
+    monkeypatch.setattr(journal, "LOCK_PATIENCE_S", 0.05)
+    path = tmp_path / "log.jsonl"
+    if writer == "resumed":
+        begun(path)
+        first, _ = LogFile.resume(path)
+    else:
+        first = LogFile.create(path, STATE, at_ms=0)
+    with first, pytest.raises(LogError, match="another run is writing this log"):
+        LogFile.resume(path)
+    LogFile.resume(path)[0].close()
+
+
+def test_who_comes_second_gets_a_log_that_is_let_go_of_soon(tmp_path: Path) -> None:
+    """What a host that died had just begun to start holds its log for a moment longer."""
+    path = tmp_path / "log.jsonl"
+    first = LogFile.create(path, STATE, at_ms=0)
+    letting_go = threading.Timer(0.1, first.close)
+    letting_go.start()
+    LogFile.resume(path)[0].close()
+    letting_go.join()
+
+
+def test_whoever_inherits_the_file_holds_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as a process has the descriptor, nobody else writes."""
+    monkeypatch.setattr(journal, "LOCK_PATIENCE_S", 0.05)
+    path = tmp_path / "log.jsonl"
+    log = LogFile.create(path, STATE, at_ms=0)
+    heir = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[log.descriptor])
+    log.close()
+    with pytest.raises(LogError, match="another run"):
+        LogFile.resume(path)
+    heir.communicate()
+    LogFile.resume(path)[0].close()
+
+
+def test_a_log_that_is_none_is_let_go_of(tmp_path: Path) -> None:
+    """A file that cannot be gone on with is neither changed nor kept locked."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("precious\n")
+    for _ in range(2):
+        with pytest.raises(LogError, match="line 1"):
+            LogFile.resume(path)
+    assert path.read_text() == "precious\n"
+
+
+def test_a_log_of_another_flow_is_not_gone_on_with(tmp_path: Path) -> None:
+    """A host that knows which flow it serves says so."""
+    path = tmp_path / "log.jsonl"
+    begun(path)
+    with pytest.raises(LogError, match="the log of flow 'f', expected 'g'"):
+        LogFile.resume(path, flow_id="g")
