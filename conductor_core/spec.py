@@ -178,6 +178,8 @@ def group_problems(
     problems: list[Problem] = []
     group_keys: dict[str, int] = {}
     placed: dict[str, int] = {}
+    keys = [step.key for group in groups for step in group.steps]
+    every = frozenset(key for key in keys if isinstance(key, str))
     for index, group in enumerate(groups):
         place = f"{path}[{index}]"
         problems += _key_problems(f"{place}.key", group.key, group_keys, index)
@@ -191,7 +193,7 @@ def group_problems(
             missing = [
                 need for need in step.needs if need not in known and placed.get(need, last) >= last
             ]
-            problems += _needs_problems(f"{where}.needs", step, missing)
+            problems += _needs_problems(f"{where}.needs", step, missing, every)
             problems += _key_problems(f"{where}.key", step.key, placed, index)
             problems += _step_problems(where, step)
     return problems
@@ -207,9 +209,14 @@ def _key_problems(path: str, key: object, taken: dict[str, int], index: int) -> 
         taken[key] = index
 
 
-def _needs_problems(path: str, step: StepSpec, missing: list[str]) -> Iterator[Problem]:
+def _needs_problems(
+    path: str, step: StepSpec, missing: list[str], every: Container[str]
+) -> Iterator[Problem]:
     for need in missing:
-        yield path, f"{shown(need)} is no step that runs earlier"
+        why = "there is no such step"
+        if need in every:
+            why = "it is this one" if need == step.key else "it runs later, or beside this one"
+        yield path, f"{shown(need)} is no step that runs earlier: {why}"
     if len(set(step.needs)) != len(step.needs):
         yield path, f"names a step twice: {shown(list(step.needs))}"
 

@@ -288,15 +288,16 @@ def test_a_step_may_need_what_runs_earlier() -> None:
 
 def test_a_step_may_not_need_what_does_not_run_earlier() -> None:
     """Not itself, nothing later, nothing beside it in a parallel group, nothing unknown."""
+    later = "it runs later, or beside this one"
     beside = StepSpec(key="c", needs=["b"])
     first = StepSpec(key="a", needs=["a", "b", "x"])
     with pytest.raises(SpecError) as refused:
         flow(group("g", first), group("h", "b", beside, parallel=True))
     assert refused.value.problems == (
-        ("groups[0].steps[0].needs", "'a' is no step that runs earlier"),
-        ("groups[0].steps[0].needs", "'b' is no step that runs earlier"),
-        ("groups[0].steps[0].needs", "'x' is no step that runs earlier"),
-        ("groups[1].steps[1].needs", "'b' is no step that runs earlier"),
+        ("groups[0].steps[0].needs", "'a' is no step that runs earlier: it is this one"),
+        ("groups[0].steps[0].needs", f"'b' is no step that runs earlier: {later}"),
+        ("groups[0].steps[0].needs", "'x' is no step that runs earlier: there is no such step"),
+        ("groups[1].steps[1].needs", f"'b' is no step that runs earlier: {later}"),
     )
 
 
@@ -311,7 +312,7 @@ def test_groups_that_come_later_may_need_what_is_known() -> None:
     more = (group("h", StepSpec(key="b", needs=["a"])),)
     assert group_problems(more, {"a": 0}) == []
     assert group_problems(more, path="added") == [
-        ("added[0].steps[0].needs", "'a' is no step that runs earlier")
+        ("added[0].steps[0].needs", "'a' is no step that runs earlier: there is no such step")
     ]
 
 
