@@ -1,0 +1,32 @@
+"""The conformance kit: what every host must do, as tests that run on any host.
+
+    @pytest.mark.parametrize("weather", weathers(), ids=str)
+    @pytest.mark.parametrize("case", cases(), ids=str)
+    def test_my_host_conforms(case: Case, weather: Weather) -> None:
+        asyncio.run(conforms(MyRig, case, weather))
+
+Rule: the kit knows a host by its `Rig` alone, and it does the work of the steps itself, as a
+`Worker` that the rig hands to the host. Each case is played twice, by the scripted world on
+the pure reducer and on the host, in some weather; both must come to the same state, times
+left out, whenever the flow is quiet and when it has ended.
+"""
+
+from conductor_core.testing.conformance.breakages import Breakage, Nonconformity
+from conductor_core.testing.conformance.case import Case
+from conductor_core.testing.conformance.cases import cases
+from conductor_core.testing.conformance.rig import Rig
+from conductor_core.testing.conformance.trial import conforms
+from conductor_core.testing.conformance.weather import Weather, weathers
+from conductor_core.testing.conformance.worker import Worker
+
+__all__ = [
+    "Breakage",
+    "Case",
+    "Nonconformity",
+    "Rig",
+    "Weather",
+    "Worker",
+    "cases",
+    "conforms",
+    "weathers",
+]
