@@ -133,6 +133,51 @@ def test_groups_can_be_read_alone() -> None:
         ),
         (with_step(run=" "), "flow.groups[0].steps[0].run", "expected a command line, got ' '"),
         (
+            with_step(cwd="infra"),
+            "flow.groups[0].steps[0].cwd",
+            "'cwd' does not go without 'run'",
+        ),
+        (
+            with_step(work="shell", input={"run": "make"}, env={}),
+            "flow.groups[0].steps[0].env",
+            "'env' does not go without 'run'",
+        ),
+        (
+            with_step(run="make", cwd=7),
+            "flow.groups[0].steps[0].cwd",
+            "expected the name of a folder, got 7",
+        ),
+        (
+            with_step(run="make", cwd=None),
+            "flow.groups[0].steps[0].cwd",
+            "expected the name of a folder, got None",
+        ),
+        (
+            with_step(run="make", env=["A=1"]),
+            "flow.groups[0].steps[0].env",
+            "expected a mapping of names to texts, got ['A=1']",
+        ),
+        (
+            with_step(run="make", env={"LEVEL": 7}),
+            "flow.groups[0].steps[0].env.LEVEL",
+            "expected a text (a number in quotes) or {from_env: NAME}, got 7",
+        ),
+        (
+            with_step(run="make", env={"TOKEN": {"from_env": 7}}),
+            "flow.groups[0].steps[0].env.TOKEN",
+            "expected a text (a number in quotes) or {from_env: NAME}, got {'from_env': 7}",
+        ),
+        (
+            with_step(run="make", env={"TOKEN": {"from_env": "TOKEN", "default": ""}}),
+            "flow.groups[0].steps[0].env.TOKEN",
+            "expected a text (a number in quotes) or {from_env: NAME}, got",
+        ),
+        (
+            with_step(run="make", env={"MY TOKEN": None}),
+            "flow.groups[0].steps[0].env['MY TOKEN']",
+            "expected a text (a number in quotes) or {from_env: NAME}, got None",
+        ),
+        (
             with_step(runs="make"),
             "flow.groups[0].steps[0].runs",
             "unknown key 'runs' (perhaps 'run'?), expected one of key, work, input",
@@ -145,6 +190,36 @@ def test_a_malformed_flow_file_is_refused(data: Any, place: str, problem: str) -
     [(path, text)] = problems_of(data)
     assert path == place
     assert text.startswith(problem)
+
+
+def test_a_command_may_have_a_folder_and_variables() -> None:
+    """`cwd` and `env` stand beside `run` and become part of the same input, if they are given."""
+    env = {"LEVEL": "debug", "TOKEN": {"from_env": "DEPLOY_TOKEN"}}
+    spec = decode_flow(with_step(run="make", cwd="infra", env=env))
+    assert spec == decode_flow(
+        with_step(work="shell", input={"run": "make", "cwd": "infra", "env": env})
+    )
+    assert decode_flow(with_step(run="make", env={})).groups[0].steps[0].input.value == {
+        "run": "make",
+        "env": {},
+    }
+
+
+def test_everything_that_is_wrong_with_a_command_is_told_at_once() -> None:
+    """One look at the errors is enough to mend all the keys of a command."""
+    data = with_step(run="", work="w", input=1, cwd=[], env={"A": 1, "B": "b", "C": []})
+    step = "flow.groups[0].steps[0]"
+    assert [path for path, _ in problems_of(data)] == [
+        *(f"{step}.work", f"{step}.input", f"{step}.run", f"{step}.cwd"),
+        *(f"{step}.env.A", f"{step}.env.C"),
+    ]
+
+
+def test_what_a_shell_makes_of_its_input_is_not_the_reader_s_affair() -> None:
+    """The same input may be written out, and only who runs it knows the names it takes."""
+    odd = {"run": "make", "cwd": "", "env": {"no name": "x"}}
+    assert decode_flow(with_step(**odd)) == decode_flow(with_step(work="shell", input=odd))
+    assert decode_flow(with_step(work="shell", input=7)).groups[0].steps[0].input.value == 7
 
 
 def test_a_flow_that_can_never_run_is_refused_in_the_words_of_the_file() -> None:

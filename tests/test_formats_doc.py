@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from conductor_adapters.cli.documents import MAX_BYTES, MAX_DEPTH, MAX_NODES, pa
 from conductor_adapters.cli.pytest_plugin import SUFFIXES
 from conductor_core.codec import decode_flow
 from conductor_core.events import PolicyReport, StepError, StepFinished
+from conductor_core.flowfile import SHELL_KEYS
 from conductor_core.payload import Payload
+from conductor_core.schema_words import SHELL_WORDS, WORDS
 from conductor_core.spec import (
     FLOW_ID,
     KEY,
@@ -27,7 +30,13 @@ from conductor_core.spec import (
     RetryPolicy,
     StepSpec,
 )
-from conductor_core.testing import action_format, answer_format, expectation_format
+from conductor_core.testing import (
+    action_format,
+    answer_format,
+    expectation_format,
+    scenario_words,
+)
+from conductor_core.testing.scenario_schema import scenario_schema
 from conductor_core.testing.scenario_world import MOST_EVENTS
 from conductor_core.testing.scenarios import Scenario
 
@@ -38,18 +47,24 @@ FILES = {
     text.partition("\n")[0].removeprefix("# "): text for kind, text in BLOCKS if kind == "yaml"
 }
 CONSOLE = [text for kind, text in BLOCKS if kind == "console"]
-ROW = re.compile(r"^\| (`[^|]*) \| ([^|]*) \|", re.MULTILINE)
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """The keys of the first table after a title, and what stands in its other columns."""
+    after = TEXT.partition(f"\n{title}")[2]
+    lines = after[after.index("\n|") + 1 :].partition("\n\n")[0].splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines[2:]]
+    return {first.strip("`"): others for first, *others in cells}
 
 
 def table(title: str) -> dict[str, str]:
     """The keys of the first table after a title, and what stands in its second column."""
-    after = TEXT.partition(f"\n{title}")[2]
-    rows = after[after.index("\n|") :].partition("\n\n")[0]
-    return {
-        key: second.strip("`")
-        for keys, second in ROW.findall(rows)
-        for key in re.findall(r"`([^`]+)`", keys)
-    }
+    return {key: second.strip("`") for key, (second, *_) in rows(title).items()}
+
+
+def meanings(title: str) -> dict[str, str]:
+    """The keys of the first table after a title, and what they mean."""
+    return {key: others[-1] for key, others in rows(title).items()}
 
 
 def default_of(field: attrs.Attribute[Any]) -> str:
@@ -101,7 +116,7 @@ def test_the_commands_print_what_they_say(tmp_path: Path, block: str) -> None:
 
 def test_every_file_is_shown_at_work() -> None:
     """A scenario file that is shown is one that a command plays."""
-    played = {block.split()[4] for block in CONSOLE}
+    played = {block.split()[4] for block in CONSOLE if " scenario run " in block}
     assert played == FILES.keys() - {"deploy.yaml"}
 
 
@@ -110,7 +125,7 @@ def test_every_file_is_shown_at_work() -> None:
     [
         ("**`options`**", FlowOptions, {}),
         ("**A group**", GroupSpec, {"steps": "required"}),
-        ("**A step**", StepSpec, {"run": "none"}),
+        ("**A step**", StepSpec, dict.fromkeys(SHELL_KEYS, "none")),
         ("**`retry`**", RetryPolicy, {}),
         ("**`approval`**", ApprovalSpec, {}),
     ],
@@ -131,6 +146,43 @@ def test_every_key_of_the_flow_itself_is_listed() -> None:
 def test_every_key_of_a_scenario_is_listed() -> None:
     """A scenario has the keys of the table, and no other."""
     assert table("**A scenario**").keys() == attrs.fields_dict(Scenario).keys()
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("**`options`**", WORDS[FlowOptions]),
+        ("**A group**", WORDS[GroupSpec]),
+        ("**A step**", {**WORDS[StepSpec], **SHELL_WORDS}),
+        ("**`retry`**", WORDS[RetryPolicy]),
+        ("**`approval`**", WORDS[ApprovalSpec]),
+        ("**A scenario**", scenario_words.SCENARIO),
+        ("### Actions", scenario_words.ACTION),
+        ("### Expectations", scenario_words.TOPIC),
+    ],
+)
+def test_a_key_means_what_an_editor_shows(title: str, words: Mapping[str, str]) -> None:
+    """The tables have the words that the schemas carry into editors."""
+    assert meanings(title) == words
+
+
+def test_keys_that_are_renamed_or_left_out_mean_the_same_too() -> None:
+    """The flow's type stands under `flow`; a result of work names no attempt."""
+    flow, result = meanings("**The flow**"), meanings("### `work` and `generate`")
+    assert flow == {("flow" if key == "type" else key): it for key, it in WORDS[FlowSpec].items()}
+    assert result == {name: scenario_words.RESULT[name] for name in answer_format.RESULT}
+
+
+@pytest.mark.parametrize(
+    ("title", "part"), [("**A scenario**", "scenario"), ("### `work` and `generate`", "result")]
+)
+def test_the_defaults_are_those_of_the_schema(title: str, part: str) -> None:
+    """What is left out has the same default in the table and in an editor."""
+    schema = scenario_schema()["$defs"][part]
+    defaults = {key: json.dumps(it.get("default")) for key, it in schema["properties"].items()}
+    required = dict.fromkeys(schema.get("required", ()), '"required"')
+    listed = {key: "null" if it == "none" else it.strip('"') for key, it in table(title).items()}
+    assert {key: it.strip('"') for key, it in {**defaults, **required}.items()} == listed
 
 
 def test_every_field_of_a_result_is_listed_with_its_default() -> None:
@@ -175,6 +227,15 @@ def test_the_limits_are_those_that_hold() -> None:
         assert f"`{pattern.pattern}`" in TEXT
     for suffix in SUFFIXES:
         assert f"`*{suffix}`" in TEXT
+
+
+def test_the_settings_of_an_editor_name_what_the_commands_write() -> None:
+    """The schemas that an editor is pointed at are the files that are written above."""
+    [settings] = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
+    named = {*settings["yaml.schemas"], *(it["url"] for it in settings["json.schemas"])}
+    written = {block.split()[-1] for block in CONSOLE if " schema " in block}
+    assert {name.removeprefix("./") for name in named} == written
+    assert all(name in written for name in re.findall(r"\$schema=(\S+)", TEXT))
 
 
 def test_links_lead_somewhere() -> None:
