@@ -6,66 +6,51 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
+from conductor_adapters.attempt_files import AttemptFiles
+from conductor_adapters.captured import AGAIN
 from conductor_adapters.memory import MemoryHost
-from conductor_adapters.shell import ERRORS_KEPT, OUTPUT_KEPT, Shell, input_problems
+from conductor_adapters.shell import (
+    ERRORS_KEPT,
+    OUTPUT_KEPT,
+    Shell,
+    input_problems,
+    missing_environment,
+)
 from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec
-from conductor_core.commands import DispatchStep
-from conductor_core.payload import EMPTY, freeze
+from conductor_core.payload import EMPTY
+from tests.adapters.processes import alive, context_of, play, until
 
-T = TypeVar("T")
-
-PATIENCE_S = 20.0
-
-
-def play(script: Coroutine[Any, Any, T]) -> T:
-    """Run a script to its end, but not for ever."""
-    return asyncio.run(asyncio.wait_for(script, PATIENCE_S))
-
-
-def context_of(command: Any) -> StepContext:
-    """The context of an attempt at a command."""
-    return StepContext(
-        flow_id="f",
-        command=DispatchStep(
-            attempt="a#1", work="shell", input=freeze(command),
-            outputs=freeze({"plan": {"add": 3}}), subjects=freeze({"plan": "sha256:1"}),
-            idempotency_key="f/a#1", retry=2, generation=1, timeout_ms=9_000,
-        ),
-        flow_metadata=freeze({"inputs": {"env": "prod"}}),
-    )  # fmt: skip
+FULL = Path("/dev/full")
 
 
 def run(command: str, **options: Any) -> StepResult:
-    """Run a command to its end."""
-    return play(Shell(**options)(context_of({"run": command})))
+    """Run a command to its end, with `cwd`, `env` and options of the shell."""
+    given = {key: options.pop(key) for key in ("cwd", "env") if key in options}
+    return play(Shell(**options)(context_of({"run": command, **given})))
 
 
-def failure(command: str) -> StepFailure:
+def output(command: str, **options: Any) -> str:
+    """What a command prints."""
+    stdout = run(command, **options).output.value["stdout"]
+    assert isinstance(stdout, str)
+    return stdout
+
+
+def failure(command: str, **options: Any) -> StepFailure:
     """Run a command that fails."""
     with pytest.raises(StepFailure) as told:
-        run(command)
+        run(command, **options)
     return told.value
-
-
-async def until(holds: Any) -> None:
-    """Wait until something holds in the world."""
-    while not holds():
-        await asyncio.sleep(0.005)
-
-
-def alive(pid_file: Path) -> bool:
-    """Whether the process whose number stands in a file still runs."""
-    stat = Path("/proc", pid_file.read_text().strip(), "stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def command_lines() -> list[str]:
@@ -180,7 +165,52 @@ def test_a_command_reads_nothing() -> None:
         ({}, ("run", "expected a command, got None")),
         ({"run": " "}, ("run", "expected a command, got ' '")),
         ({"run": "a\0b"}, ("run", "expected a command, got 'a\\x00b'")),
-        ({"run": "ls", "cwd": "/"}, ("cwd", "unknown key, expected run")),
+        ({"run": "ls", "cwd": ""}, ("cwd", "expected the name of a folder, got ''")),
+        ({"run": "ls", "cwd": 5}, ("cwd", "expected the name of a folder, got 5")),
+        ({"run": "ls", "cwd": "a\0"}, ("cwd", "expected the name of a folder, got 'a\\x00'")),
+        (
+            {"run": "ls", "shell": "/"},
+            ("shell", "unknown key 'shell', expected one of run, cwd, env"),
+        ),
+        ({"run": "ls", "env": "A=b"}, ("env", "expected a mapping, got 'A=b'")),
+        ({"run": "ls", "env": {"A": 5}}, ("env.A", "expected a text: write 5 in quotes")),
+        ({"run": "ls", "env": {"A": True}}, ("env.A", "expected a text: write true in quotes")),
+        (
+            {"run": "ls", "env": {"A": None}},
+            ("env.A", "expected a text or {from_env: NAME}, got None"),
+        ),
+        (
+            {"run": "ls", "env": {"A": "b\0"}},
+            ("env.A", "expected a text or {from_env: NAME}, got 'b\\x00'"),
+        ),
+        *(
+            (
+                {"run": "ls", "env": {"A": value}},
+                (
+                    "env.A",
+                    "expected {from_env: NAME} with the name of a variable and nothing else",
+                ),
+            )
+            for value in ({}, {"from_env": "A-B"}, {"from_env": "A", "default": ""})
+        ),
+        *(
+            (
+                {"run": "ls", "env": {name: ""}},
+                (path, "expected the name of a variable: letters, digits and _, no digit first"),
+            )
+            for name, path in [
+                ("1A", "env['1A']"),
+                ("A-B", "env.A-B"),
+                ("", "env['']"),
+                ("A=", "env['A=']"),
+                ("Ä", "env['Ä']"),
+                ("A\n", "env['A\\n']"),
+            ]
+        ),
+        (
+            {"run": "ls", "env": {"CONDUCTOR_RESULT": "x"}},
+            ("env.CONDUCTOR_RESULT", "names that begin with CONDUCTOR_ are taken"),
+        ),
     ],
 )
 def test_input_that_is_no_command_is_told(value: Any, problem: tuple[str, str]) -> None:
@@ -234,6 +264,320 @@ def test_of_much_output_the_end_is_kept() -> None:
     assert output.endswith("xend\n")
     told = failure("head -c 3000000 /dev/zero | tr '\\0' x >&2; exit 1").error.details.value
     assert len(told["stderr"]) < ERRORS_KEPT + 100
+
+
+# --- the environment of a command ---
+
+
+def test_every_problem_is_told() -> None:
+    """A step with several problems fails with all of them, each with its place."""
+    error = failure("", cwd="", env={"A": 1, "B": 2}).error
+    assert error.message == (
+        "input.run: expected a command, got ''; "
+        "input.cwd: expected the name of a folder, got ''; "
+        "input.env.A: expected a text: write 1 in quotes; "
+        "input.env.B: expected a text: write 2 in quotes"
+    )
+
+
+def test_a_command_runs_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cwd` is where the command runs, seen from where the host was started."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert output("pwd", cwd="sub") == f"{tmp_path}/sub\n"
+    assert output("pwd", cwd=str(tmp_path)) == output("pwd") == f"{tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("cwd", "problem"), [("none", "No such file or directory"), ("file", "Not a directory")]
+)
+def test_a_folder_that_is_none_is_bad_input(
+    cwd: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its folder a command does not begin, and trying again is no use."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    error = failure("touch begun", cwd=cwd).error
+    assert (error.type, error.non_retryable) == ("bad-input", True)
+    assert error.message == f"input.cwd: '{cwd}': {problem}"
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_command_that_is_too_long_is_bad_input() -> None:
+    """What the system cannot take fails the step with a word about why."""
+    error = failure("true", env={"A": "x" * 10_000_000}).error
+    assert (error.type, error.non_retryable) == ("bad-input", True)
+    assert error.message == (
+        "input: too long for the system, with the environment or in one of its parts"
+    )
+
+
+def test_a_command_may_begin_like_an_option() -> None:
+    """Whatever a command begins with, the shell takes it for a command."""
+    assert failure("-c 'exit 3'").error.message == "exit status 127"
+
+
+def test_variables_of_a_step_override_inherited_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command gets the environment of its worker, and on top of that its own variables."""
+    monkeypatch.setenv("INHERITED", "kept")
+    monkeypatch.setenv("OVERRIDDEN", "old")
+    env = {"OVERRIDDEN": "new ä\n$HOME", "OWN": ""}
+    told = output('echo "$INHERITED-$OVERRIDDEN-${OWN-unset}"', env=env)
+    assert told == "kept-new ä\n$HOME-\n"
+
+
+def test_a_value_may_come_from_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`{from_env: NAME}` takes a value over, by whatever name the command knows it."""
+    monkeypatch.setenv("TOKEN_OF_WORKER", "abc")
+    told = output('[ "$TOKEN" = abc ] && echo same', env={"TOKEN": {"from_env": "TOKEN_OF_WORKER"}})
+    assert told == "same\n"
+
+
+def test_a_value_that_the_worker_lacks_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing variable is told before a flow begins, and at the latest when its step does."""
+    monkeypatch.delenv("NO_TOKEN", raising=False)
+    value = {"run": "true", "env": {"TOKEN": {"from_env": "NO_TOKEN"}, "OTHER": "text"}}
+    problem = ("env.TOKEN.from_env", "the environment has no variable NO_TOKEN")
+    assert list(missing_environment(value, {})) == [problem]
+    assert list(missing_environment(value, {"NO_TOKEN": ""})) == []
+    error = failure("true", env=value["env"]).error
+    assert (error.type, error.non_retryable) == ("bad-input", True)
+    assert error.message == f"input.{problem[0]}: {problem[1]}"
+
+
+@pytest.mark.parametrize("value", ["ls", {"run": "ls"}, {"env": 5}, {"env": {"A": {}}}])
+def test_what_is_no_input_takes_nothing_from_the_worker(value: object) -> None:
+    """Problems of another kind are told elsewhere."""
+    assert list(missing_environment(value, {})) == []
+
+
+def test_inputs_of_the_flow_are_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts come as they are, other scalars as JSON; what can be no variable is left out."""
+    monkeypatch.setenv("CONDUCTOR_INPUT_outer", "of the flow around this one")
+    inputs = {
+        "env": "prod 'x'\n", "count": 3, "share": 0.5, "dry": True, "none": None,
+        "list": [1], "mapping": {}, "not-a-name": 1, "nul": "a\0b", "": 1,
+    }  # fmt: skip
+    command = "env -0 | grep -az ^CONDUCTOR_INPUT_ | sort -z | tr '\\0' '|'"
+    context = context_of({"run": command}, metadata={"inputs": inputs})
+    assert play(Shell()(context)).output.value["stdout"] == (
+        "CONDUCTOR_INPUT_count=3|CONDUCTOR_INPUT_dry=true|CONDUCTOR_INPUT_env=prod 'x'\n|"
+        "CONDUCTOR_INPUT_none=null|CONDUCTOR_INPUT_share=0.5|"
+    )
+
+
+@pytest.mark.parametrize("metadata", [{}, {"inputs": "text"}, {"inputs": ["a"]}])
+def test_a_flow_may_have_no_inputs(metadata: object) -> None:
+    """Without inputs there are no variables of theirs."""
+    context = context_of({"run": "env | grep -c ^CONDUCTOR_INPUT_ || :"}, metadata=metadata)
+    assert play(Shell()(context)).output.value == {"stdout": "0\n"}
+
+
+# --- secrets ---
+
+SECRET = 'hun"ter2\nline two'
+FROM_ENV = {"TOKEN": {"from_env": "SECRET_OF_WORKER"}}
+
+
+@pytest.fixture
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_WORKER", SECRET)
+
+
+@pytest.mark.usefixtures("_secret")
+def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    """What a step takes from its worker is masked on the screen, in its file and its output."""
+    shown: list[str] = []
+    files = AttemptFiles(tmp_path / "files")
+    command = """
+        printf 'is %s.' "$TOKEN"
+        printf 'is %.3s' "$TOKEN"; sleep 0.05; printf '%s!' "${TOKEN#???}"
+        printf 'two: %s' "${TOKEN#?????????}" >&2
+        exit 3
+    """
+    error = failure(
+        command, env=FROM_ENV, show=lambda _attempt, text: shown.append(text), files=files
+    ).error
+    assert error.details.value == {"exit_status": 3, "stderr": "two: ***"}
+    captured = files.output_of("a#1").read_text()
+    for text in (captured, "".join(shown)):
+        assert text.replace("two: ***", "") == "is ***.is ***!"
+    assert output('echo "$TOKEN"; cat "$CONDUCTOR_CONTEXT"', env=FROM_ENV).startswith("***\n{")
+
+
+@pytest.mark.usefixtures("_secret")
+def test_a_context_names_a_secret_and_does_not_hold_it() -> None:
+    """The file that a command finds its context in says where a value comes from."""
+    told = output(
+        'cat "$CONDUCTOR_CONTEXT"; grep -cF "$TOKEN" "$CONDUCTOR_CONTEXT" || :', env=FROM_ENV
+    )
+    context, count = told.rsplit("}", 1)
+    assert json.loads(context + "}")["input"]["env"] == FROM_ENV
+    assert count == "0\n"
+
+
+@pytest.mark.usefixtures("_secret")
+def test_a_secret_is_masked_in_a_result() -> None:
+    """Before anything is recorded, texts and keys of a result lose their secrets."""
+    written = json.dumps(
+        {
+            "output": {SECRET: [f"a {SECRET}", 5]}, "subject": f"plan with {SECRET}",
+            "policy": {"warn_violations": [SECRET]},
+        }
+    )  # fmt: skip
+    result = run(
+        """printf %s "$WRITTEN" > "$CONDUCTOR_RESULT" """, env={**FROM_ENV, "WRITTEN": written}
+    )
+    assert result.output.value == {"***": ["a ***", 5]}
+    assert result.subject == "plan with ***"
+    assert result.policy is not None
+    assert result.policy.warn_violations == ("***",)
+
+
+@pytest.mark.usefixtures("_secret")
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ({SECRET: 1}, "***: unknown key, expected one of output, subject, noop, directive, policy"),
+        ({"subject": [SECRET]}, "subject: expected a string, got ['***']"),
+        (f"{{{SECRET}", "not JSON as it should be; it holds a secret"),
+        (
+            f'{{"{"x" * 76}line two": 1, "{"x" * 76}line two": 2}}',
+            "not JSON as it should be; it holds a secret",
+        ),
+    ],
+)
+def test_a_bad_result_shows_no_secret(written: object, message: str) -> None:
+    """A word about what is wrong shows no secret, and no part of one."""
+    text = written if isinstance(written, str) else json.dumps(written)
+    env = {**FROM_ENV, "WRITTEN": text}
+    error = failure("""printf %s "$WRITTEN" > "$CONDUCTOR_RESULT" """, env=env).error
+    assert error.message == f"CONDUCTOR_RESULT: {message}"
+
+
+# --- the files of an attempt ---
+
+
+def test_what_an_attempt_prints_is_in_its_file(tmp_path: Path) -> None:
+    """Both streams stand in one file, in a folder that nobody else may look into."""
+    files = AttemptFiles(tmp_path / "files")
+    run("echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three", files=files)
+    run("printf again", files=files)
+    assert files.output_of("a#1").read_text() == f"one\ntwo\nthree\n{AGAIN.decode()}again"
+    assert files.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_relative_folder_of_files_is_the_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is found from wherever a command runs."""
+    monkeypatch.chdir(tmp_path)
+    run("echo one", files=AttemptFiles(Path("files")), cwd="/")
+    assert (tmp_path / "files" / "a#1.txt").read_text() == "one\n"
+
+
+def test_a_group_is_on_record_while_it_runs(tmp_path: Path) -> None:
+    """While a command runs its record is there, and names its group; then it is gone."""
+    files = AttemptFiles(tmp_path)
+    record = files.record_of("a#1")
+    told = run(f"cat '{record}'; ps -o pgid= $$", files=files).output.value["stdout"].split()
+    assert told[0] == told[-1]
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("files", [None, "files"])
+def test_a_command_has_no_descriptor_of_the_hosts(files: str | None, tmp_path: Path) -> None:
+    """What keeps the log locked is not handed on to the command."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        options = {} if files is None else {"files": AttemptFiles(tmp_path, file.fileno())}
+        told = run("cat; ls -l /proc/$$/fd", **options).output.value["stdout"]
+    assert " 0 -> /dev/null\n" in told
+    assert str(log) not in told
+
+
+def test_without_a_record_no_command_begins(tmp_path: Path) -> None:
+    """A record that is there may be that of work that runs: it stays, and the attempt fails."""
+    files, begun = AttemptFiles(tmp_path / "files"), tmp_path / "begun"
+    files.make_folder()
+    files.record_of("a#1").write_text("older")
+    error = failure(f"touch {begun}", files=files).error
+    assert error.type == "not-recorded"
+    assert "exist" in error.details.value
+    assert files.record_of("a#1").read_text() == "older"
+    assert not begun.exists()
+
+
+def test_without_a_folder_no_command_begins(tmp_path: Path) -> None:
+    """Where nothing can be recorded, nothing is begun."""
+    (tmp_path / "files").touch()
+    error = failure("true", files=AttemptFiles(tmp_path / "files")).error
+    assert (error.type, error.details.value) == ("not-recorded", f"{tmp_path}/files: File exists")
+
+
+def test_status_125_is_a_status(tmp_path: Path) -> None:
+    """A command may exit with the status of the shell that could not write its record."""
+    error = failure("exit 125", files=AttemptFiles(tmp_path)).error
+    assert error.message == "exit status 125"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+def test_a_full_disk_fails_no_step(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is printed is lost to the file, and to nobody else."""
+    files = AttemptFiles(tmp_path)
+    files.output_of("a#1").symlink_to(FULL)
+    assert run("echo one", files=files).output.value == {"stdout": "one\n"}
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_step_that_prints_without_end_holds_up_nothing(tmp_path: Path) -> None:
+    """Of hundreds of megabytes little is kept, in memory as on disk, and the loop goes on."""
+    script = tmp_path / "script.py"
+    script.write_text(LOUD)
+    told = subprocess.run(
+        [sys.executable, script, tmp_path / "files", str(300_000_000)],
+        stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, "SECRET_OF_WORKER": SECRET},
+    )  # fmt: skip
+    grown_kb, longest_s, size = map(float, told.stdout.split())
+    assert grown_kb < 64 * 1024
+    assert longest_s < 2.0
+    assert size < 8 * 1024 * 1024 + 65_536 + 100
+
+
+LOUD = """
+import asyncio, resource, sys
+from pathlib import Path
+from conductor_adapters.attempt_files import AttemptFiles
+from conductor_adapters.shell import Shell
+from tests.adapters.processes import context_of
+
+def peak_kb():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform == "darwin" else peak
+
+async def tick(times):
+    while True:
+        times.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.01)
+
+async def main():
+    files = AttemptFiles(Path(sys.argv[1]))
+    shell = Shell(show=lambda attempt, text: None, files=files)
+    await shell(context_of({"run": "true"}, attempt="before#1"))
+    before, times = peak_kb(), []
+    ticking = asyncio.ensure_future(tick(times))
+    command = f"yes 'one more line, neither long nor short' | head -c {sys.argv[2]}"
+    env = {"TOKEN": {"from_env": "SECRET_OF_WORKER"}}
+    result = await shell(context_of({"run": command, "env": env}))
+    assert len(result.output.value["stdout"]) < 70_000
+    ticking.cancel()
+    longest = max(b - a for a, b in zip(times, times[1:]))
+    print(peak_kb() - before, longest, files.output_of("a#1").stat().st_size)
+
+asyncio.run(main())
+"""
 
 
 # --- how a command ends ---
@@ -293,6 +637,25 @@ def test_who_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """After the grace comes SIGKILL."""
     ready, pid = tmp_path / "ready", tmp_path / "pid"
     command = f"trap '' TERM; echo $$ > {pid}; touch {ready}; while :; do sleep 0.01; done"
+    work = cancelled_after(command, ready, grace_s=0.1)
+    assert work.cancelled()
+    assert not alive(pid)
+
+
+def test_who_is_stopped_hears_of_the_cancel(tmp_path: Path) -> None:
+    """A process that was stopped goes on to end as it is asked to."""
+    ready, pid = tmp_path / "ready", tmp_path / "pid"
+    trap = f"trap 'touch {tmp_path}/cleaned; exit 1' TERM"
+    work = cancelled_after(f"{trap}; echo $$ > {pid}; touch {ready}; kill -STOP $$; :", ready)
+    assert work.cancelled()
+    assert (tmp_path / "cleaned").exists()
+    assert not alive(pid)
+
+
+def test_who_is_stopped_and_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """SIGKILL ends also what was stopped and stops itself again."""
+    ready, pid = tmp_path / "ready", tmp_path / "pid"
+    command = f"trap '' TERM; echo $$ > {pid}; touch {ready}; while :; do kill -STOP $$; done"
     work = cancelled_after(command, ready, grace_s=0.1)
     assert work.cancelled()
     assert not alive(pid)

@@ -1,0 +1,68 @@
+"""The folder beside a log that holds what belongs to its attempts.
+
+Rule: what lies there is for operators and for the next host of the flow; the flow itself is
+in the log, and nothing there is needed to read it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from attrs import field, frozen
+
+OUTPUT: Final = ".txt"
+RECORD: Final = ".group"
+DISPATCH: Final = "conductor-"
+
+
+def _absolute(path: Path) -> Path:
+    return path.absolute()
+
+
+@frozen
+class AttemptFiles:
+    """The files of attempts; an attempt's id is a good name for a file (S1.1).
+
+    `hold` is an open descriptor that keeps the log locked (flock) for as long as anybody has
+    it, which every command does until the record of its process group is written.
+    """
+
+    # Commands write there from folders of their own.
+    folder: Path = field(converter=_absolute)
+    hold: int | None = None
+
+    def output_of(self, attempt: str) -> Path:
+        """The file that holds what an attempt printed."""
+        return self.folder / f"{attempt}{OUTPUT}"
+
+    def record_of(self, attempt: str) -> Path:
+        """The file that tells which process group works on an attempt."""
+        return self.folder / f"{attempt}{RECORD}"
+
+    def make_folder(self) -> None:
+        """Make the folder, unless it is there; what commands print is nobody else's business."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+
+    def left_folders(self) -> tuple[Path, ...]:
+        """The folders of dispatches whose host went away."""
+        # A step may have such a key, but then its files are no folders.
+        found = (path for path in self._all() if path.name.startswith(DISPATCH))
+        return tuple(path for path in found if path.is_dir())
+
+    def records(self) -> tuple[tuple[str, Path], ...]:
+        """The attempts that have a record, with the record."""
+        return tuple((path.stem, path) for path in self._all() if path.suffix == RECORD)
+
+    def _all(self) -> list[Path]:
+        try:
+            return sorted(self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+
+
+def new_folder(where: Path | None = None) -> TemporaryDirectory[str]:
+    """A folder for one dispatch, which goes away with it; `where` it is does not matter."""
+    # What left its process group may write to the folder while it is removed.
+    return TemporaryDirectory(prefix=DISPATCH, dir=where, ignore_cleanup_errors=True)
