@@ -1,0 +1,170 @@
+"""A log or a flow file, told apart by what stands in it.
+
+Rule: a file is opened once and never changed, so that a pipe will do; a log is verified. What
+is wrong with a file is one ConductorError that names it, and a log that diverges is a
+Diverged: it can be read, but what it says is not true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import click
+from attrs import frozen
+
+from conductor_adapters.cli.console import warn
+from conductor_adapters.cli.documents import MAX_BYTES, parse_document
+from conductor_adapters.clock import WallClock
+from conductor_core.codec import decode_flow
+from conductor_core.errors import (
+    ConductorError,
+    FormatError,
+    LogError,
+    ReplayDivergence,
+    SpecError,
+)
+from conductor_core.json_text import loads
+from conductor_core.log import Replay, replay
+from conductor_core.loglines import LONGEST_LINE
+from conductor_core.spec import FlowSpec
+
+KINDS: Final = ("log", "seq", "checkpoint", "closed")
+"""The keys that tell a line of a log; it ought to begin with the first."""
+CUT_OFF: Final = re.compile(rb'\s*\{\s*"log"\s*:')
+
+
+@frozen(kw_only=True)
+class Declared:
+    """A flow file, and the flow in it."""
+
+    file: str
+    spec: FlowSpec
+
+
+@frozen(kw_only=True)
+class Recorded:
+    """A log that was verified, to its end or to the entry `at`.
+
+    `now_ms` is the time from which to look: now, or that of the entry.
+    """
+
+    file: str
+    replay: Replay
+    now_ms: int
+    at: int | None = None
+
+
+Source: TypeAlias = Declared | Recorded
+
+
+class Diverged(click.ClickException):
+    """A log in which the same events led elsewhere: exit code 1, a line for each difference."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        """Write where it diverges, line by line."""
+        for line in self.message.splitlines():
+            warn(line)
+
+
+def read_source(path: Path, at: int | None = None) -> Source:
+    """Read a log up to the entry `at` or to its end, or a flow file."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(LONGEST_LINE + 1)
+            if _is_log(first):
+                lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
+                return _recorded(str(path), chain((first,), lines), at)
+            content = first + file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+    if at is not None:
+        raise ConductorError(f"--at: {path} is no log, so it has no entry {at}")
+    return Declared(file=str(path), spec=_spec(str(path), content))
+
+
+def warn_of_truncation(source: Source) -> None:
+    """Tell that the last line of a log was cut off; what stands before it is as good as ever."""
+    if isinstance(source, Recorded) and source.replay.truncated is not None:
+        warn(f"{source.file}: warning: {source.replay.truncated}")
+
+
+def _is_log(first: bytes) -> bool:
+    """Whether a first line is one of a log, be it a wrong one or cut off."""
+    try:
+        data = loads(first)
+    except FormatError:
+        return CUT_OFF.match(first) is not None
+    return isinstance(data, dict) and any(key in data for key in KINDS)
+
+
+# --- logs ---
+
+
+def _recorded(file: str, lines: Iterator[bytes], at: int | None) -> Recorded:
+    entries = _Entries(lines, at)
+    try:
+        replayed = replay(entries)
+    except ReplayDivergence as error:
+        before = f"--at {error.entry - 1} shows where the flow stood before that"
+        raise Diverged(f"{file}: {error}\n{before}") from None
+    except LogError as error:
+        raise ConductorError(f"{file}: {error}") from None
+    if at is None:
+        return Recorded(file=file, replay=replayed, now_ms=WallClock().now_ms())
+    if replayed.entries < at:
+        raise ConductorError(f"--at: {file} has {replayed.entries} entries, and no entry {at}")
+    now_ms = replayed.header.at_ms if entries.at_ms is None else entries.at_ms
+    return Recorded(file=file, replay=replayed, now_ms=now_ms, at=at)
+
+
+class _Entries:
+    """The lines of a log up to an entry, whose time is then known."""
+
+    def __init__(self, lines: Iterator[bytes], at: int | None) -> None:
+        self._lines = lines
+        self._left = at
+        self.at_ms: int | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield next(self._lines)
+        while self._left != 0:
+            line = next(self._lines, None)
+            if line is None:
+                return
+            if self._left is not None:
+                self._look_at(line)
+            yield line
+
+    def _look_at(self, line: bytes) -> None:
+        """Count an entry; what is none is for the replay to judge."""
+        try:
+            data = loads(line)
+        except FormatError:
+            return
+        if isinstance(data, dict) and "seq" in data:
+            assert self._left is not None, "entries are counted to stop at one"
+            self._left -= 1
+            event = data.get("event")
+            self.at_ms = event.get("at_ms") if isinstance(event, dict) else None
+
+
+# --- flow files ---
+
+
+def _spec(file: str, content: bytes) -> FlowSpec:
+    if not content.strip():
+        raise ConductorError(f"{file}: it is empty, expected a log or a flow file")
+    document = parse_document(content, file)
+    if isinstance(document.data, dict) and "scenarios" in document.data:
+        raise document.error("scenarios", "a scenario file, expected a log or a flow file")
+    try:
+        return decode_flow(document.data)
+    except (FormatError, SpecError) as error:
+        raise document.refused(error.problems) from None
