@@ -26,3 +26,15 @@ def told_duration(ms: int) -> str:
         elif parts:
             break
     return " ".join(parts[:2])
+
+
+def told_elapsed(ms: int) -> str:
+    """Tell how long something has taken so far, with a tenth while it is short: `0.3 s`, `12 s`."""
+    if ms < 10_000:
+        return f"{max(ms, 0) // 100 / 10:.1f} s"
+    return told_duration(ms // 1000 * 1000)
+
+
+def told_countdown(ms: int) -> str:
+    """Tell how long something is still to take, in whole seconds: `1 s` until it is due."""
+    return told_duration(max(-(-ms // 1000), 0) * 1000)

@@ -26,12 +26,26 @@ from conductor_core.state import FlowState
 LINES_SHOWN: Final = 100
 """So many lines of an attempt are shown; all of it is the business of its log."""
 WIDTH: Final = 400
+DUMB: Final = ("", "dumb", "unknown")
+"""What the variable TERM says of terminals that can only take lines."""
 PROMPT_AGAIN_S: Final = 0.05
 """After so long a prompt is shown again below what was written."""
 
 
+class Output(Protocol):
+    """Where texts go."""
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        ...
+
+
 class Screen(Protocol):
     """Where a run writes what happens."""
+
+    def resumed(self, state: FlowState) -> None:
+        """Write where the flow is that goes on; called before anything happens."""
+        ...
 
     def happened(self, event: Event, transition: Transition) -> None:
         """Write an entry of the flow's history."""
@@ -54,14 +68,44 @@ class Screen(Protocol):
         ...
 
 
+class PeopleScreen(Screen, Protocol):
+    """A screen on which people are asked."""
+
+    def ask(self, prompt: str) -> None:
+        """Show a prompt, until it is taken away."""
+        ...
+
+    def answered(self) -> None:
+        """Take the prompt away; who answered has ended its line."""
+        ...
+
+    def withdraw(self) -> None:
+        """Take the prompt away that nobody answered."""
+        ...
+
+
+def people_screen() -> PeopleScreen:
+    """The screen for people: with live progress where the terminal can show it."""
+    if not os.isatty(1) or os.environ.get("TERM", "dumb") in DUMB:
+        return TextScreen()
+    from conductor_adapters.cli.live import LiveScreen  # noqa: PLC0415 - slow to import
+
+    return LiveScreen()
+
+
+def screen_for(*, as_json: bool) -> Screen:
+    """The screen of a run: for programs, or for people."""
+    return JsonScreen() if as_json else people_screen()
+
+
 class TextScreen:
     """Writes for people; a prompt stays below whatever is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Output | None = None, errors: Output | None = None) -> None:
         self._begun_ms: int | None = None
         self._printed: dict[str, _Printed] = {}
-        self._output = _Stream(1)
-        self._errors = _Stream(2)
+        self._output: Output = Stream(1) if output is None else output
+        self._errors: Output = Stream(2) if errors is None else errors
         self._prompt: str | None = None
         self._prompt_shown = False
 
@@ -89,6 +133,11 @@ class TextScreen:
         self._leave_prompt()
         self._prompt = None
 
+    def remind(self) -> None:
+        """Show the prompt once more: something else was written behind it."""
+        self._prompt_shown = False
+        self._show_prompt()
+
     def _show_prompt(self) -> None:
         if self._prompt is not None and not self._prompt_shown:
             self._prompt_shown = True
@@ -100,6 +149,10 @@ class TextScreen:
             self._prompt_shown = False
             self._output.write("\n")
             asyncio.get_running_loop().call_later(PROMPT_AGAIN_S, self._show_prompt)
+
+    def resumed(self, state: FlowState) -> None:
+        """Write where the flow is that goes on."""
+        self.note(_told_resumed(state))
 
     def happened(self, event: Event, transition: Transition) -> None:
         """Write an entry of the flow's history."""
@@ -127,9 +180,13 @@ class JsonScreen:
     """Writes for programs, in ASCII; what is meant for people goes to the standard error."""
 
     def __init__(self) -> None:
-        self._output = _Stream(1)
-        self._errors = _Stream(2)
+        self._output = Stream(1)
+        self._errors = Stream(2)
         self._entries = 0
+
+    def resumed(self, state: FlowState) -> None:
+        """Say where the flow is that goes on; its entries so far are in its log."""
+        self.note(_told_resumed(state))
 
     def happened(self, event: Event, transition: Transition) -> None:
         """Write an entry as the log has it, with the message of a rejection."""
@@ -170,7 +227,13 @@ class JsonScreen:
         self._output.write(f"{json.dumps(value)}\n")
 
 
-class _Stream:
+def _told_resumed(state: FlowState) -> str:
+    finished = sum(not attempt.unfinished for attempt in state.live)
+    steps = f"{finished} of {len(state.live)} steps finished"
+    return f"flow {state.flow_id} goes on: {state.status}, {steps}"
+
+
+class Stream:
     """The standard output (1) or error (2), which may lose its reader or its terminal."""
 
     def __init__(self, descriptor: int) -> None:
