@@ -260,7 +260,7 @@ def test_json_is_read_by_its_own_grammar(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "path", "problem"),
     [
-        ("", 1, "", "no valid JSON: expected a value, got the end"),
+        ("", 1, "", "the document is empty"),
         ("[1,\n2\n", 3, "[2]", "no valid JSON: expected a comma or ']', got the end"),
         ("[1 2]", 1, "[1]", "no valid JSON: expected a comma or ']', got '2'"),
         ("[1,\n]", 2, "[1]", "no valid JSON: expected another item after the comma, got ']'"),

@@ -39,6 +39,29 @@ def test_help_lists_every_command() -> None:
         assert f"\n  {name} " in result.output
 
 
+def test_what_needs_a_posix_system_says_so_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows `run` is not listed, and who asks for it is told why; the rest is there."""
+    monkeypatch.setattr(main, "POSIX", False)
+    listed = CliRunner().invoke(main.conductor, ["--help"]).output
+    assert "\n  run " not in listed
+    assert "\n  replay " in listed
+    result = CliRunner().invoke(main.conductor, ["run", "flow.yaml"])
+    assert result.exit_code == 2
+    assert result.stderr == "conductor run needs a POSIX system, such as Linux or macOS\n"
+
+
+def test_nothing_but_run_imports_what_windows_lacks() -> None:
+    """The memory host and all other commands can be imported without it."""
+    others = sorted(module for name, module in main.COMMANDS.items() if name != "run")
+    modules = ["conductor_adapters.memory", "conductor_adapters.metrics", *others]
+    lacking = ("pty", "resource", "termios", "tty")  # asyncio here is built on fcntl
+    code = f"import sys; sys.modules.update(dict.fromkeys({lacking}))\n"
+    for module in modules:
+        code += f"import {module}\n"
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_an_unknown_command_is_a_mistake() -> None:
     """What is not in the list is refused."""
     assert CliRunner().invoke(main.conductor, ["replicate"]).exit_code == 2

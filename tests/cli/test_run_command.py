@@ -207,11 +207,19 @@ def test_a_flow_runs_on_when_nobody_reads(folder: Path) -> None:
 # --- nobody to ask ---
 
 
+PROMPT = "answer at its prompt (on a terminal, without --no-input)"
+
+
 def way_on(options: str = "") -> str:
-    """The last line of a run that waits."""
+    """The last line of a run with a log that waits."""
+    given = f" {options}, or {PROMPT}" if options else f", and {PROMPT}"
+    return f"go on with: conductor run --resume log.jsonl{given}"
+
+
+def new_run(options: str = "") -> str:
+    """The last line of a run without a log that waits."""
     given = f"give it {options}, or " if options else ""
-    prompt = "answer at its prompt (on a terminal, without --no-input)"
-    return f"a new run starts from the first step: {given}{prompt}"
+    return f"a new run starts from the first step: {given}{PROMPT}"
 
 
 def test_an_approval_that_nobody_can_give_ends_the_run(folder: Path) -> None:
@@ -236,16 +244,19 @@ def test_an_approver_who_is_not_on_the_list_is_told_so(folder: Path) -> None:
         "plan#1 may be approved by bo or cy",
         way_on("--approve plan --by bo"),
     ]
-    assert run_again(done) == 0
+    assert run_on(done) == 0
 
 
-def run_again(done: subprocess.CompletedProcess[str], **names: str) -> int:
+def run_on(done: subprocess.CompletedProcess[str], **names: str) -> int:
     """Do what the last line of a run that waits says, and return the exit code."""
     last = done.stderr.splitlines()[-1]
-    options = last.partition("give it ")[2].partition(", or ")[0]
+    if last.startswith("go on with: conductor "):
+        options = last.removeprefix("go on with: conductor ").partition(", or ")[0]
+    else:
+        options = "run flow.yaml " + last.partition("give it ")[2].partition(", or ")[0]
     for placeholder, name in names.items():
         options = options.replace(placeholder, name)
-    return conductor("run", "flow.yaml", *shlex.split(options)).returncode
+    return conductor(*shlex.split(options)).returncode
 
 
 TWO_APPROVALS = """
@@ -265,22 +276,26 @@ def test_each_name_approves_for_itself(folder: Path) -> None:
 
 
 def test_what_a_run_that_waits_says_works(folder: Path) -> None:
-    """The hint names every step that asked and enough people, also for the steps before."""
-    done = run(TWO_APPROVALS, "--approve", "plan,check", "--by", "cy")
-    assert done.returncode == 3
-    assert done.stderr.splitlines() == [
+    """The run that goes on needs what is missing; a new one, people for every step that asked."""
+    write("flow.yaml", TWO_APPROVALS)
+    waits = [
         "waits for check#1: 1 of 2 approvals (person, at the latest in 24 h)",
         "check#1 may be approved by anybody but cy",
-        way_on("--approve plan,check --by cy,NAME"),
     ]
-    assert run_again(done, NAME="di") == 0
+    done = run(TWO_APPROVALS, "--approve", "plan,check", "--by", "cy")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [*waits, way_on("--approve check --by NAME")]
+    assert run_on(done, NAME="di") == 0
+    unlogged = conductor("run", "flow.yaml", "--approve", "plan,check", "--by", "cy")
+    assert unlogged.stderr.splitlines() == [*waits, new_run("--approve plan,check --by cy,NAME")]
+    assert run_on(unlogged, NAME="di") == 0
 
 
 def test_several_names_that_are_wanted_are_told_apart(folder: Path) -> None:
     """Two people who may be anybody are two names."""
     done = run(PLAN_AND_APPLY.replace("approval: true", "approval: {required: 2}"))
-    assert "--by NAME1,NAME2," in done.stderr
-    assert run_again(done, NAME1="ana", NAME2="bo") == 0
+    assert "--by NAME1,NAME2, or" in done.stderr
+    assert run_on(done, NAME1="ana", NAME2="bo") == 0
 
 
 def test_a_step_that_asks_for_no_approval_is_warned_about(folder: Path) -> None:
@@ -337,6 +352,8 @@ def test_a_failure_that_waits_for_people_ends_the_run(folder: Path) -> None:
         "waits for a#1: a retry or a skip (person)",
         way_on(),
     ]
+    unlogged = conductor("run", "flow.yaml")
+    assert unlogged.stderr.splitlines()[-1] == new_run()
 
 
 # --- bad input ---
@@ -353,12 +370,17 @@ def test_a_failure_that_waits_for_people_ends_the_run(folder: Path) -> None:
             ],
         ),
         (
-            "groups:\n- key: g\n  steps:\n  - {key: a, work: shell, input: {run: ls, cwd: /}}\n",
-            ["flow.yaml:4: groups[0].steps[0].input.cwd: unknown key, expected run"],
+            "groups:\n- key: g\n  steps:\n  - {key: a, work: shell, input: {run: ls, cwd: 5}}\n",
+            ["flow.yaml:4: groups[0].steps[0].input.cwd: expected the name of a folder, got 5"],
         ),
         (
             "groups:\n  - key: g\n    steps:\n      - {key: a, run: ls, needs: [b]}\n",
-            ["flow.yaml:4: groups[0].steps[0].needs: 'b' is no step that runs earlier"],
+            [
+                (
+                    "flow.yaml:4: groups[0].steps[0].needs: "
+                    "'b' is no step that runs earlier: there is no such step"
+                )
+            ],
         ),
         (
             "flow: deploy\ngroups: []\n",
@@ -398,7 +420,7 @@ def test_a_flow_that_cannot_run_does_not_begin(
         (["--handlers", "nowhere"], "--handlers nowhere: ModuleNotFoundError"),
         (["--handlers", "broken"], "--handlers broken: ZeroDivisionError: division by zero"),
         (["--handlers", "empty"], "--handlers empty: 'handlers' is no mapping of names"),
-        (["--log", "there.jsonl"], "there.jsonl: exists; every run has a log of its own"),
+        (["--log", "there.jsonl"], "there.jsonl: exists; go on with it (--resume) or give"),
         (["--log", "flow.yaml/log.jsonl"], "flow.yaml/log.jsonl: "),
     ],
 )
@@ -533,10 +555,10 @@ groups:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_cancels_the_flow(process: type[Process], number: int) -> None:
-    """The first signal is a cancel request: work is ended, the flow ends, the log is closed."""
+def test_an_interrupt_may_cancel_the_flow(process: type[Process], number: int) -> None:
+    """Asked to, the first signal is a cancel request: work and flow end, the log is closed."""
     write("flow.yaml", SLEEP)
-    running = process("--by", "ana")
+    running = process("--by", "ana", "--on-interrupt", "cancel")
     running.wait_for("| asleep")
     running.process.send_signal(number)
     assert running.end() == 1
@@ -548,7 +570,7 @@ def test_an_interrupt_cancels_the_flow(process: type[Process], number: int) -> N
 def test_a_second_interrupt_stops_at_once(process: type[Process]) -> None:
     """Work that will not end is killed; the log holds what happened and can be recovered."""
     write("flow.yaml", DEAF)
-    running = process()
+    running = process("--on-interrupt", "cancel")
     running.wait_for("| asleep")
     running.process.send_signal(signal.SIGINT)
     running.wait_for("| deaf")
@@ -558,29 +580,64 @@ def test_a_second_interrupt_stops_at_once(process: type[Process]) -> None:
     assert (state().status, replayed().truncated) == ("cancelling", None)
 
 
-def test_without_a_log_nobody_is_sent_to_one(process: type[Process]) -> None:
-    """What is said of a run that was stopped at once names the log, or none."""
-    write("flow.yaml", DEAF)
-    running = process("--log", "other.jsonl")
-    running.wait_for("| asleep")
-    running.process.send_signal(signal.SIGTERM)
-    running.wait_for("| deaf")
+STEADY = """
+groups:
+  - key: g
+    steps:
+      - {key: a, run: "echo begun; while [ ! -e go ]; do sleep 0.01; done; echo told"}
+      - {key: b, run: "echo after"}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_lets_work_end_and_starts_nothing_new(
+    process: type[Process], number: int
+) -> None:
+    """What ends in time is recorded; the flow stays as it is, and goes on where it stopped."""
+    write("flow.yaml", STEADY)
+    running = process()
+    running.wait_for("| begun")
+    running.process.send_signal(number)
+    running.wait_for("stopping: nothing new starts, and a#1 may end within 10 s")
+    Path("go").touch()
+    assert running.end() == 1
+    assert running.seen.endswith(
+        "stopped; what happened until then is in log.jsonl; "
+        "go on with: conductor run --resume log.jsonl\n"
+    )
+    assert statuses() == {"a#1": "success", "b#1": "queued"}
+    assert conductor("run", "--resume", "log.jsonl").returncode == 0
+    assert statuses() == {"a#1": "success", "b#1": "success"}
+
+
+def test_work_that_outlasts_the_grace_is_ended_without_a_fact(process: type[Process]) -> None:
+    """It begins anew when the flow goes on: that its host stopped is no failure of the work."""
+    write("flow.yaml", STEADY)
+    running = process("--grace", "0.1")
+    running.wait_for("| begun")
     running.process.send_signal(signal.SIGTERM)
     assert running.end() == 1
-    assert "stopped at once; what happened until then is in other.jsonl\n" in running.seen
-    bare = process(log=False)
-    bare.wait_for("| asleep")
-    bare.process.send_signal(signal.SIGTERM)
-    bare.wait_for("| deaf")
-    bare.process.send_signal(signal.SIGTERM)
-    assert bare.end() == 1
-    assert "stopped at once\n" in bare.seen
+    assert statuses() == {"a#1": "in-progress", "b#1": "pending"}
+    Path("go").touch()
+    assert conductor("run", "--resume", "log.jsonl").returncode == 0
+
+
+def test_without_a_log_nobody_is_sent_to_one(process: type[Process]) -> None:
+    """What is said of a run that was stopped names the log, or none."""
+    write("flow.yaml", SLEEP)
+    running = process(log=False)
+    running.wait_for("| asleep")
+    running.process.send_signal(signal.SIGTERM)
+    running.wait_for("stopping: ")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == 1
+    assert "stopped at once; without --log nothing is kept of it\n" in running.seen
 
 
 def test_a_hangup_that_echoes_counts_once(process: type[Process]) -> None:
     """A shell and the kernel may both report a closed terminal; a later hangup counts again."""
     write("flow.yaml", DEAF)
-    running = process()
+    running = process("--on-interrupt", "cancel")
     running.wait_for("| asleep")
     running.process.send_signal(signal.SIGHUP)
     running.wait_for("| deaf")
@@ -605,14 +662,14 @@ def test_under_nohup_a_hangup_is_not_heeded(process: type[Process]) -> None:
     assert running.end() == 0
 
 
-def test_an_interrupt_while_people_are_asked_cancels_the_flow(terminal: type[Terminal]) -> None:
-    """At the prompt too."""
+def test_an_interrupt_while_people_are_asked_stops_the_run(terminal: type[Terminal]) -> None:
+    """At the prompt too, and the question stays open."""
     write("flow.yaml", PLAN_AND_APPLY)
     session = terminal()
     session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
     session.process.send_signal(signal.SIGINT)
     assert session.end() == 1
-    assert state().status == "cancelled"
+    assert state().status == "approval-awaiting"
 
 
 @pytest.mark.parametrize("moment", ["a#1 runs", "a#1 succeeded", "b#1 | two", "ask for approval"])
@@ -857,14 +914,23 @@ def test_what_comes_while_a_prompt_is_shown_does_not_hide_it(terminal: type[Term
     assert "stdout:" not in session.seen
 
 
-def test_a_closed_terminal_ends_the_work_and_closes_the_log(terminal: type[Terminal]) -> None:
-    """When the terminal goes, the flow is cancelled, and no step is left running."""
+@pytest.mark.parametrize(
+    ("way", "left"),
+    [
+        ("stop", {"a#1": "in-progress", "b#1": "pending"}),
+        ("cancel", dict.fromkeys(("a#1", "b#1"), "cancelled")),
+    ],
+)
+def test_a_closed_terminal_ends_the_work(
+    terminal: type[Terminal], way: str, left: dict[str, str]
+) -> None:
+    """When the terminal goes, no step is left running, and the log is whole."""
     write("flow.yaml", SLEEP.replace("echo asleep", "echo $$ > pid; echo asleep"))
-    session = terminal()
+    session = terminal("--on-interrupt", way, "--grace", "0.1")
     session.wait_for("| asleep")
     assert session.hang_up() == 1
-    assert statuses() == {"a#1": "cancelled", "b#1": "cancelled"}
-    assert replayed().closed
+    assert statuses() == left
+    assert replayed().closed is (way == "cancel")
     with pytest.raises(ProcessLookupError):
         os.killpg(int(Path("pid").read_text()), 0)
 
@@ -875,7 +941,7 @@ def test_a_terminal_may_close_while_it_asks(terminal: type[Terminal]) -> None:
     session = terminal()
     session.wait_for("plan#1 (as ana): ")
     assert session.hang_up() in (1, 3)
-    assert state().status in ("cancelled", "approval-awaiting")
+    assert state().status == "approval-awaiting"
 
 
 def test_when_an_approval_expires_is_told_in_hours(terminal: type[Terminal]) -> None:

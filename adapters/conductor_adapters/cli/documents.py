@@ -125,12 +125,16 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a YAML file, or a JSON file by its suffix; raise DocumentError."""
+    return parse_document(read_content(path), str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The content of a file; of one that is too large, enough to see that it is."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DocumentError(str(path), None, "", error.strerror or str(error)) from None
-    return parse_document(content, str(path))
 
 
 def parse_document(content: bytes, name: str) -> Document:

@@ -1,38 +1,101 @@
 """A flow file on disk, read together with the handlers that its steps name.
 
 Rule: what would keep the flow from running is told before anything starts, every problem
-with its place.
+with its place in the file as it was written. A file of another kind is told as what it is.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from conductor_adapters.cli.documents import Document, read_document
-from conductor_adapters.shell import input_problems
+from conductor_adapters.cli.documents import (
+    Document,
+    DocumentError,
+    parse_document,
+    read_content,
+)
+from conductor_adapters.shell import input_problems, missing_environment
 from conductor_adapters.workers import Handler, Workers
-from conductor_core.codec import decode_flow
+from conductor_core.codec import decode_flow, loads
 from conductor_core.errors import ConductorError, FormatError, Problem, SpecError
 from conductor_core.flowfile import SHELL
+from conductor_core.loglines import FORMAT as LOG
+from conductor_core.places import join
 from conductor_core.spec import FlowSpec
+from conductor_core.testing.scenarios import FORMAT as SCENARIOS
 
 
 def read_flow(path: Path, workers: Workers) -> FlowSpec:
     """Read a flow that these workers can run; raise ConductorError with every problem."""
-    document = read_document(path)
+    document = _read(path)
     try:
         spec = decode_flow(document.data)
     except (FormatError, SpecError) as error:
-        raise _told(document, error.problems) from None
-    problems = [*workers.missing(spec), *_bad_commands(spec)]
+        raise document.refused(error.problems) from None
+    problems = [*workers.missing(spec), *_bad_commands(spec, document.data)]
     if problems:
-        raise _told(document, problems)
+        raise document.refused(problems)
     return spec
+
+
+def _read(path: Path) -> Document:
+    """Read a file that is neither a log nor a scenario file."""
+    content, name = read_content(path), str(path)
+    try:
+        document = parse_document(content, name)
+    except DocumentError:
+        # The lines of a log are no document together.
+        if _is_log(_first_line(content)):
+            raise DocumentError(name, 1, "", _other("log", name)) from None
+        raise
+    if _is_log(document.data):
+        raise document.error("log", _other("log", name))
+    if _is_scenario_file(document.data):
+        raise document.error("", _other("scenarios", name))
+    return document
+
+
+OTHERS: Final = {
+    "log": "the log of a flow, no flow file; "
+    "try conductor replay {file}, or conductor run --resume {file}",
+    "scenarios": "a scenario file, no flow file; try conductor scenario run {file}",
+}
+
+
+def _other(kind: str, name: str) -> str:
+    """Say what a file is instead of a flow file, and which command takes it."""
+    return f"this is {OTHERS[kind].format(file=shlex.quote(name))}"
+
+
+def _first_line(content: bytes) -> Any:
+    """The first line as JSON; None when it is none."""
+    try:
+        return loads(content.partition(b"\n")[0])
+    except FormatError:
+        return None
+
+
+def _is_log(data: Any) -> bool:
+    """Whether data is the header of a log, of any version."""
+    return isinstance(data, dict) and str(data.get("log")).startswith(_kind_of(LOG))
+
+
+def _is_scenario_file(data: Any) -> bool:
+    """Whether data is that of a scenario file, of any version."""
+    if not isinstance(data, dict):
+        return False
+    return "scenarios" in data or str(data.get("format")).startswith(_kind_of(SCENARIOS))
+
+
+def _kind_of(form: str) -> str:
+    """A format without its version."""
+    return form.partition("/")[0] + "/"
 
 
 def import_workers(module_name: str | None, shell: Handler) -> Workers:
@@ -66,14 +129,19 @@ def _mapping(module: Any, module_name: str, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _bad_commands(spec: FlowSpec) -> Iterator[Problem]:
+def _bad_commands(spec: FlowSpec, data: Any) -> Iterator[Problem]:
+    """Say what is wrong with the input of shell steps, where it stands in the file."""
     for index, group in enumerate(spec.groups):
         for number, step in enumerate(group.steps):
             if step.handler == SHELL:
-                for path, text in input_problems(step.input.value):
-                    yield f"groups[{index}].steps[{number}].input.{path}", text
+                place = f"groups[{index}].steps[{number}]"
+                # What `run` is short for stands nowhere in the file.
+                short = "run" in data["groups"][index]["steps"][number]
+                inside = place if short else f"{place}.input"
+                for path, text in _bad_input(step.input.value):
+                    yield join(inside, path), text
 
 
-def _told(document: Document, problems: Iterable[Problem]) -> ConductorError:
-    """One error for all problems, a line each."""
-    return ConductorError("\n".join(str(document.error(path, text)) for path, text in problems))
+def _bad_input(given: Any) -> list[Problem]:
+    """What is wrong with the input of a shell step, or else with what it takes from here."""
+    return [*input_problems(given)] or [*missing_environment(given, os.environ)]

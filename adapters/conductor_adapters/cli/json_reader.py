@@ -36,9 +36,12 @@ Token: TypeAlias = tuple[int, str]
 
 
 def read_json(text: str) -> Iterator[Piece]:
-    """Yield the pieces of the one value in the text."""
+    """Yield the pieces of the one value in the text; none where there is nothing."""
     tokens = _tokens(text)
-    yield from _value(next(tokens), tokens)
+    first = next(tokens)
+    if not first[1]:
+        return
+    yield from _value(first, tokens)
     line, token = next(tokens)
     if token:
         raise _unexpected("nothing more", line, token)

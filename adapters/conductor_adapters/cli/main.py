@@ -7,6 +7,7 @@ and exit code 2, never a traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -23,11 +24,21 @@ except ModuleNotFoundError:
 from conductor_adapters.cli.console import warn
 
 COMMANDS: Final = {
+    "completion": "conductor_adapters.cli.completion",
+    "explain": "conductor_adapters.cli.explain",
+    "graph": "conductor_adapters.cli.graph",
+    "init": "conductor_adapters.cli.init",
     "replay": "conductor_adapters.cli.replay",
     "run": "conductor_adapters.cli.run",
     "scenario": "conductor_adapters.cli.scenario",
+    "schema": "conductor_adapters.cli.schema",
 }
 """Sub-command and module; the module holds the command under the same name."""
+
+
+POSIX: Final = os.name == "posix"
+POSIX_ONLY: Final = frozenset({"run"})
+"""What needs process groups, file locks and terminals as Linux and macOS have them."""
 
 
 class BadInput(click.ClickException):
@@ -46,12 +57,14 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, in the order of the alphabet."""
-        return sorted(COMMANDS)
+        return sorted(COMMANDS.keys() - (frozenset() if POSIX else POSIX_ONLY))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in POSIX_ONLY and not POSIX:
+            raise BadInput(f"conductor {cmd_name} needs a POSIX system, such as Linux or macOS")
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Final, Self, TypeAlias
 
 from attrs import frozen
 
-from conductor_adapters.cli.screen import TextScreen
+from conductor_adapters.cli.screen import PeopleScreen
 from conductor_adapters.cli.waits import told_approval
 from conductor_adapters.clock import WallClock
 from conductor_adapters.handle import FlowHandle
@@ -124,7 +124,7 @@ class Approvals:
 class Terminal:
     """Asks whoever sits at the terminal, and who may answer for others."""
 
-    def __init__(self, screen: TextScreen, by: str) -> None:
+    def __init__(self, screen: PeopleScreen, by: str) -> None:
         self._screen = screen
         self._by = by
         self._gone = False

@@ -1,6 +1,6 @@
-"""`conductor run`: run a flow file here, to its end or until only a person can go on.
+"""`conductor run`: run a flow file here, or go on with the run that a log tells of.
 
-Rule: the log is ahead of everything that is done, and no work outlives the run. Exit code 0
+Rule: everything that could keep a run from its end is told before it begins. Exit code 0
 when the flow succeeded, 1 when it failed, was cancelled or could not go on, 2 when it never
 began, 3 when it waits for a person and nobody is there to ask.
 """
@@ -12,73 +12,53 @@ import getpass
 import os
 import re
 import secrets
-import signal
 import time
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from functools import partial
-from operator import is_not
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 import click
-from attrs import frozen
+from attrs import evolve
 
 from conductor_adapters.cli.flow_file import import_workers, read_flow
+from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.people import Approvals, Terminal
-from conductor_adapters.cli.screen import JsonScreen, Screen, TextScreen
-from conductor_adapters.cli.waits import told_waits, way_on
-from conductor_adapters.clock import WallClock
-from conductor_adapters.host import Journal
-from conductor_adapters.journal import LogFile, NoJournal
-from conductor_adapters.memory import MemoryFlow, MemoryHost
+from conductor_adapters.cli.running import Answers, Run, run_flow
+from conductor_adapters.cli.screen import JsonScreen, Screen, people_screen
+from conductor_adapters.journal import LogFile
 from conductor_adapters.shell import Shell
 from conductor_adapters.workers import Workers
-from conductor_core import events, initial_state
+from conductor_core import initial_state
+from conductor_core.codec import encode_spec
+from conductor_core.differences import differences
 from conductor_core.errors import ConductorError, LogError
+from conductor_core.payload import freeze
 from conductor_core.spec import FlowSpec, StepSpec
 from conductor_core.state import FlowState
 
-SUCCEEDED: Final = 0
-STOPPED: Final = 1
-WAITS: Final = 3
-
 ALL: Final = "all"
-
-FOR_PEOPLE: Final = ("approval-awaiting", "failed-pending-retry", "paused")
-"""The statuses of a flow that goes on only when somebody asks it to."""
-
-STOP_GRACE_S: Final = 1.0
-HANGUP_ECHO_S: Final = 1.0
-"""A terminal that closes may hang up twice: by its shell, then by the kernel."""
-
-
-class Answers(Protocol):
-    """Somebody who may answer what a flow asks."""
-
-    async def answer(self, flow: MemoryFlow) -> bool:
-        """Answer one thing; False if there is nothing to answer."""
-        ...
-
-
-@frozen(kw_only=True)
-class Run:
-    """What is to be run, and for whom."""
-
-    spec: FlowSpec
-    flow_id: str
-    workers: Workers
-    log: Path | None
-    by: str
-    approve_all: bool
-    people: tuple[Answers, ...]
-    screen: Screen
+GRACE_S: Final = 10.0
+TOLD: Final = 5
+"""So many differences between a flow file and a log are told."""
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--log", type=click.Path(path_type=Path), help="Write the flow's log to this new file."
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="LOG",
+    help="Go on where this log ends; FILE, if it is given, must be its flow.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Fill one of the flow's inputs (metadata.inputs); may be repeated.",
 )
 @click.option("--approve", metavar="all|STEP,...", help="Approve these steps when they ask.")
 @click.option(
@@ -89,48 +69,143 @@ class Run:
 )
 @click.option("--no-input", is_flag=True, help="Never ask on the terminal.")
 @click.option(
+    "--on-approval", metavar="CMD", help="Run this command when an approval is asked for."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Write an object per event; never ask either."
 )
 @click.option("--handlers", metavar="MODULE", help="A module whose `handlers` do the work.")
 @click.option("--flow-id", metavar="ID", help="The id of the flow; made up, if it is left out.")
+@click.option(
+    "--on-interrupt",
+    type=click.Choice(["stop", "cancel"]),
+    default="stop",
+    show_default=True,
+    help="What the first SIGINT, SIGTERM or SIGHUP does: stop this run, or cancel the flow.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=GRACE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long running work may take to end when the run is to stop.",
+)
+@click.option("--fsync", is_flag=True, help="Let every entry reach the disk, not just the system.")
 @click.pass_context
 def run(
     ctx: click.Context,
-    file: Path,
+    file: Path | None,
     log: Path | None,
+    resume: Path | None,
+    settings: tuple[str, ...],
     approve: str | None,
     by: tuple[str, ...],
     no_input: bool,
+    on_approval: str | None,
     as_json: bool,
     handlers: str | None,
     flow_id: str | None,
+    on_interrupt: str,
+    grace: float,
+    fsync: bool,
 ) -> None:
-    """Run the flow in FILE.
+    """Run the flow in FILE, or go on with the run that a log tells of.
 
-    Interrupt it once to cancel the flow, and once more to stop at once.
+    Interrupt it once to stop it when the work that runs has ended, and once more to stop it
+    at once. With a log it can be gone on with.
     """
-    text = TextScreen()
-    screen: Screen = JsonScreen() if as_json else text
+    text = None if as_json else people_screen()
+    screen: Screen = JsonScreen() if text is None else text
     workers = import_workers(handlers, Shell(show=screen.printed))
-    spec = read_flow(file, workers)
     names = _names(by)
-    named = _named_steps(spec, approve)
-    for step in _never_asking(spec, named):
+    if resume is None:
+        resumed, state = None, _new_state(file, workers, settings, flow_id)
+    else:
+        _refuse_with_resume({"--log": log, "--set": settings, "--flow-id": flow_id})
+        resumed, state, truncated = _resumed(resume, file, workers, fsync=fsync)
+        if truncated is not None:
+            screen.warn(f"{resume}: warning: {truncated}")
+    named = _named_steps(state.spec, approve)
+    for step in _never_asking(state.spec, named):
         screen.warn(f"warning: --approve: the step {step!r} asks for no approval")
     people: list[Answers] = [Approvals(named, names)]
-    if not (no_input or as_json) and os.isatty(0) and os.isatty(1):
+    if text is not None and not no_input and os.isatty(0) and os.isatty(1):
         people.append(Terminal(text, names[0]))
     order = Run(
-        spec=spec,
-        flow_id=_made_up_id(spec) if flow_id is None else flow_id,
+        state=state,
         workers=workers,
-        log=log,
+        log=log if resume is None else resume,
+        resumed=resumed,
+        fsync=fsync,
         by=names[0],
         approve_all=approve == ALL,
         people=tuple(people),
+        on_approval=on_approval,
+        cancels=on_interrupt == "cancel",
+        grace_s=grace,
+        again=() if handlers is None else ("--handlers", handlers),
         screen=screen,
     )
-    ctx.exit(asyncio.run(_run(order)))
+    ctx.exit(asyncio.run(run_flow(order)))
+
+
+# --- a new run, or one to go on with ---
+
+
+def _new_state(
+    file: Path | None, workers: Workers, settings: tuple[str, ...], flow_id: str | None
+) -> FlowState:
+    """The state of a flow to which nothing has happened."""
+    if file is None:
+        raise click.UsageError("Missing argument 'FILE' (or --resume LOG).")
+    spec = with_inputs(read_flow(file, workers), settings)
+    return initial_state(spec, _made_up_id(spec) if flow_id is None else flow_id)
+
+
+def _refuse_with_resume(options: dict[str, object]) -> None:
+    """Refuse what only a new run can be given."""
+    for name, value in options.items():
+        if value:
+            raise click.UsageError(f"{name} does not go together with --resume.")
+
+
+def _resumed(
+    path: Path, file: Path | None, workers: Workers, *, fsync: bool
+) -> tuple[LogFile, FlowState, LogError | None]:
+    """The log to go on with, where its flow is, and what is wrong with its last line."""
+    try:
+        log, replayed = LogFile.resume(path, fsync=fsync)
+    except OSError as error:
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+    except LogError as error:
+        raise ConductorError(f"{path}: {error}") from None
+    state = replayed.state
+    if file is not None:
+        _check_same(file, read_flow(file, workers), path, state.spec)
+    missing = [f"{place}: {problem}" for place, problem in workers.missing(state.spec)]
+    if missing:
+        raise ConductorError("\n".join(f"{path}: {problem}" for problem in missing))
+    return log, state, replayed.truncated
+
+
+def _check_same(file: Path, spec: FlowSpec, log: Path, logged: FlowSpec) -> None:
+    """Refuse a log of another flow than the one in the file; inputs may have been set."""
+    found = list(differences(_without_inputs(logged), _without_inputs(spec)))
+    if found:
+        more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
+        lines = "".join(f"\n  {line}" for line in (*found[:TOLD], *more))
+        raise ConductorError(f"{log}: the log of another flow than that in {file}:{lines}")
+
+
+def _without_inputs(spec: FlowSpec) -> dict[str, Any]:
+    """The wire form of a flow, but for its inputs."""
+    metadata: dict[str, Any] = dict(spec.metadata.value)
+    metadata.pop("inputs", None)
+    return encode_spec(evolve(spec, metadata=freeze(metadata)))
+
+
+# --- what the options say ---
 
 
 def _names(by: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,121 +254,3 @@ def _made_up_id(spec: FlowSpec) -> str:
     """An id that no other run has: it goes into every idempotency key."""
     kind = re.sub(r"[^A-Za-z0-9_.-]+", "-", spec.type).strip("-_.")[:64] or "flow"
     return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-
-
-async def _run(order: Run) -> int:
-    """Run the flow under its log, say how that ended and return the exit code."""
-    state, code = initial_state(order.spec, order.flow_id), STOPPED
-    try:
-        with _journal(order, state) as journal:
-            state, code = await _host(order, journal)
-    except OSError as error:
-        order.screen.warn(_cannot(error))
-        code = STOPPED
-    _tell_end(state, order, code)
-    return code
-
-
-async def _host(order: Run, journal: Journal) -> tuple[FlowState, int]:
-    """Run the flow and return where that left it, with the exit code."""
-    async with MemoryHost(order.workers.handlers, generators=order.workers.generators) as host:
-        flow = await host.start(
-            order.spec, flow_id=order.flow_id, journal=journal, observe=order.screen.happened
-        )
-        code = STOPPED
-        playing = asyncio.ensure_future(_play(flow, order))
-        _heed_signals(flow, order, playing)
-        try:
-            code = await playing
-        except asyncio.CancelledError:
-            kept = "" if order.log is None else f"; what happened until then is in {order.log}"
-            order.screen.warn(f"stopped at once{kept}")
-        except (OSError, LogError) as error:
-            order.screen.warn(_cannot(error))
-        finally:
-            await host.close(STOP_GRACE_S)
-    return flow.state, code
-
-
-def _cannot(error: OSError | LogError) -> str:
-    """Say why a flow cannot go on: its log takes no more."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"cannot write {error.filename}: {error.strerror}"
-    return f"cannot go on: {error}"
-
-
-@contextmanager
-def _journal(order: Run, state: FlowState) -> Generator[Journal]:
-    """The log that was asked for, which must be a new file."""
-    if order.log is None:
-        yield NoJournal()
-        return
-    try:
-        order.log.parent.mkdir(parents=True, exist_ok=True)
-        log = LogFile.create(order.log, state, at_ms=WallClock().now_ms())
-    except FileExistsError:
-        raise ConductorError(f"{order.log}: exists; every run has a log of its own") from None
-    except OSError as error:
-        raise ConductorError(f"{order.log}: {error.strerror or error}") from None
-    with log:
-        yield log
-
-
-async def _play(flow: MemoryFlow, order: Run) -> int:
-    """Answer what the flow asks until it ends, or until nobody here can."""
-    if order.approve_all:
-        await flow.set_approval_option("approve-all", by=order.by)
-    while flow.state.outcome is None:
-        state = flow.state
-        if await _answered(flow, order.people):
-            continue
-        if state.status in FOR_PEOPLE:
-            return WAITS
-        await flow.until(partial(is_not, state))
-    return SUCCEEDED if flow.state.outcome.status == "success" else STOPPED
-
-
-async def _answered(flow: MemoryFlow, people: tuple[Answers, ...]) -> bool:
-    """Have one question answered by the first who can."""
-    for somebody in people:
-        if await somebody.answer(flow):
-            return True
-    return False
-
-
-def _tell_end(state: FlowState, order: Run, code: int) -> None:
-    """Say how the run ended and why, and how a flow that waits goes on."""
-    screen = order.screen
-    screen.ended(state, code)
-    if code == WAITS:
-        for line in (*told_waits(state, WallClock().now_ms()), way_on(state)):
-            screen.warn(line)
-    elif state.outcome is not None and state.outcome.status != "success":
-        at = f" at {state.outcome.step}" if state.outcome.step else ""
-        screen.warn(f"{state.outcome.reason}{at}: {state.outcome.message}")
-
-
-def _heed_signals(flow: MemoryFlow, order: Run, playing: asyncio.Future[int]) -> None:
-    """The first signal cancels the flow, the second stops at once; more change nothing.
-
-    They are heeded until the loop closes: nothing may keep it from ending the work.
-    """
-    loop = asyncio.get_running_loop()
-    asked_s: float | None = None
-
-    def heed(number: int) -> None:
-        nonlocal asked_s
-        if playing.done():
-            return
-        if asked_s is None:
-            asked_s = loop.time()
-            order.screen.note("cancelling the flow; interrupt once more to stop at once")
-            flow.report(partial(events.CancelRequested, by=order.by, reason="interrupted"))
-        elif number != signal.SIGHUP or loop.time() - asked_s > HANGUP_ECHO_S:
-            playing.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heed, number)
-    # Under nohup a hangup is nothing to heed.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, heed, signal.SIGHUP)

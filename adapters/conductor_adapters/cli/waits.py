@@ -1,13 +1,15 @@
 """What a run that stops short tells: what it waits for, who can end that, and how to go on.
 
-Rule: a way on is told only where it leads past everything that is asked now. A new run
-starts from the first step, so it is given whatever this one was given, and more.
+Rule: a way on is told only where it leads past everything that is asked now. The run that
+goes on with a log needs what is missing; a new run starts from the first step, so it is given
+whatever this one was given, and more.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from conductor_adapters.cli.durations import told_duration
 from conductor_core import explain
@@ -52,16 +54,25 @@ def who_may_approve(state: FlowState, attempt: Attempt) -> str:
     return f"may be approved by anybody{' but ' if given else ''}{' and '.join(given)}"
 
 
-def way_on(state: FlowState) -> str:
-    """Say how a new run gets past what this one waits for."""
-    way = "a new run starts from the first step"
+def way_on(state: FlowState, log: Path | None, again: tuple[str, ...]) -> str:
+    """Say how the next run gets past what this one waits for: from its log, or else anew."""
     prompt = "answer at its prompt (on a terminal, without --no-input)"
+    if log is None:
+        begin = "a new run starts from the first step"
+        asked = [attempt for attempt in state.attempts() if _asks_people(attempt)]
+    else:
+        begin = f"go on with: {shlex.join(['conductor', 'run', '--resume', str(log), *again])}"
+        asked = list(state.open_approvals())
     if state.parked or not state.open_approvals():
-        return f"{way}: {prompt}"
-    asked = {attempt.step: attempt for attempt in state.attempts() if _asks_people(attempt)}
-    names = _names(state, asked.values())
-    options = f"--approve {shlex.quote(','.join(asked))} --by {shlex.quote(','.join(names))}"
-    return f"{way}: give it {options}, or {prompt}"
+        return f"{begin}: {prompt}" if log is None else f"{begin}, and {prompt}"
+    steps = ",".join(dict.fromkeys(attempt.step for attempt in asked))
+    names = ",".join(_names(state, asked, resumed=log is not None))
+    options = f"--approve {shlex.quote(steps)} --by {shlex.quote(names)}"
+    return (
+        f"{begin}: give it {options}, or {prompt}"
+        if log is None
+        else (f"{begin} {options}, or {prompt}")
+    )
 
 
 def _asks_people(attempt: Attempt) -> bool:
@@ -69,16 +80,21 @@ def _asks_people(attempt: Attempt) -> bool:
     return attempt.approval is not None and attempt.approval.automatic is None
 
 
-def _names(state: FlowState, asked: Iterable[Attempt]) -> list[str]:
-    """Enough names to approve all of these: who did already, who may, and anybody."""
+def _names(state: FlowState, asked: Iterable[Attempt], *, resumed: bool) -> list[str]:
+    """Enough names to approve all of these: who did already, who may, and anybody.
+
+    Who approved before counts on in the run that goes on, and is not asked again.
+    """
     names: dict[str, None] = {}
     most = 0
     for attempt in asked:
         spec = _spec(state, attempt)
         given = _given(attempt)
-        allowed = given if spec.approvers is None else (*given, *spec.approvers)
-        names |= dict.fromkeys(list(dict.fromkeys(allowed))[: spec.required])
-        most = max(most, spec.required if spec.approvers is None else 0)
+        missing = spec.required - (len(given) if resumed else 0)
+        listed = spec.approvers or ()
+        allowed = [n for n in listed if n not in given] if resumed else [*given, *listed]
+        names |= dict.fromkeys(list(dict.fromkeys(allowed))[:missing])
+        most = max(most, missing if spec.approvers is None else 0)
     missing = most - len(names)
     return [*names, *(f"NAME{n}" if missing > 1 else "NAME" for n in range(1, missing + 1))]
 

@@ -1,0 +1,274 @@
+"""A run of `conductor run`, from its log to its exit code.
+
+Rule: the log is ahead of everything that is done, and no work outlives the run. What a former
+run left behind is ended before anything begins. A run that is told to stop records what its
+work still achieves and leaves the flow as it is: the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from operator import is_not
+from pathlib import Path
+from typing import Final, Protocol
+
+from attrs import evolve, frozen
+
+from conductor_adapters.attempt_files import AttemptFiles
+from conductor_adapters.cli.interrupts import heed_signals
+from conductor_adapters.cli.log_records import shown_records
+from conductor_adapters.cli.notices import Notices
+from conductor_adapters.cli.screen import Screen
+from conductor_adapters.cli.waits import told_waits, way_on
+from conductor_adapters.clock import WallClock
+from conductor_adapters.host import Journal
+from conductor_adapters.journal import LogFile, NoJournal
+from conductor_adapters.leftovers import end_leftovers
+from conductor_adapters.memory import MemoryFlow, MemoryHost
+from conductor_adapters.shell import Shell
+from conductor_adapters.workers import Workers
+from conductor_core import events
+from conductor_core.errors import ConductorError, LogError
+from conductor_core.flowfile import SHELL
+from conductor_core.state import FlowState
+
+SUCCEEDED: Final = 0
+STOPPED: Final = 1
+WAITS: Final = 3
+
+FOR_PEOPLE: Final = ("approval-awaiting", "failed-pending-retry", "paused")
+"""The statuses of a flow that goes on only when somebody asks it to."""
+
+STOP_GRACE_S: Final = 1.0
+
+
+class Answers(Protocol):
+    """Somebody who may answer what a flow asks."""
+
+    async def answer(self, flow: MemoryFlow) -> bool:
+        """Answer one thing; False if there is nothing to answer."""
+        ...
+
+
+@frozen(kw_only=True)
+class Run:
+    """What is to be run, from which state, and for whom.
+
+    `resumed` is the log to go on with, `log` the file of that or of a new one. `grace_s` is
+    how long work may go on once the run is told to stop, unless that is to cancel the flow.
+    `again` are the options that the next run needs as well.
+    """
+
+    state: FlowState
+    workers: Workers
+    log: Path | None
+    resumed: LogFile | None
+    fsync: bool
+    by: str
+    approve_all: bool
+    people: tuple[Answers, ...]
+    on_approval: str | None
+    cancels: bool
+    grace_s: float
+    again: tuple[str, ...]
+    screen: Screen
+
+
+async def run_flow(order: Run) -> int:
+    """Run the flow under its log, say how that ended and return the exit code."""
+    state, code = order.state, STOPPED
+    try:
+        with shown_records(order.screen), _journal(order) as journal:
+            state, code = await _host(order, journal, await _workers(order, journal))
+    except OSError as error:
+        order.screen.warn(_cannot(error))
+        code = STOPPED
+    _tell_end(state, order, code)
+    return code
+
+
+def files_of(log: Path) -> Path:
+    """The folder beside a log for what its attempts print."""
+    return log.with_name(f"{log.name}.d")
+
+
+@contextmanager
+def _journal(order: Run) -> Generator[LogFile | NoJournal]:
+    """The log to go on with, or a new one; none if none was asked for."""
+    if order.log is None:
+        yield NoJournal()
+        return
+    with order.resumed or _new_log(order.log, order) as log:
+        yield log
+
+
+def _new_log(path: Path, order: Run) -> LogFile:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        now_ms = WallClock().now_ms()
+        return LogFile.create(path, order.state, at_ms=now_ms, fsync=order.fsync)
+    except FileExistsError:
+        raise ConductorError(
+            f"{path}: exists; go on with it (--resume) or give the new run a log of its own"
+        ) from None
+    except OSError as error:
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+    except LogError as error:
+        raise ConductorError(f"{path}: {error}") from None
+
+
+async def _workers(order: Run, journal: LogFile | NoJournal) -> Workers:
+    """The workers, with a shell that keeps what commands print beside the log."""
+    if order.log is None or isinstance(journal, NoJournal):
+        return order.workers
+    files = AttemptFiles(files_of(order.log), journal.descriptor)
+    if order.resumed is not None:
+        for attempt in await end_leftovers(files):
+            order.screen.note(f"{attempt} still ran and was ended")
+    handlers = dict(order.workers.handlers)
+    if isinstance(handlers.get(SHELL), Shell):
+        handlers[SHELL] = Shell(show=order.screen.printed, files=files)
+    return evolve(order.workers, handlers=handlers)
+
+
+async def _host(order: Run, journal: Journal, workers: Workers) -> tuple[FlowState, int]:
+    """Run the flow and return where that left it, with the exit code."""
+    notices = Notices(order.on_approval, order.screen, order.log)
+    async with MemoryHost(workers.handlers, generators=workers.generators, ask=notices.ask) as host:
+        flow = await _begun(host, order, journal)
+        try:
+            code = await _Play(flow, host, order).to_its_end()
+            await notices.close()
+        except (OSError, LogError) as error:
+            order.screen.warn(_cannot(error))
+            code = STOPPED
+        finally:
+            await host.close(STOP_GRACE_S)
+    return flow.state, code
+
+
+async def _begun(host: MemoryHost, order: Run, journal: Journal) -> MemoryFlow:
+    """Start the flow, or take it up where its log ends."""
+    state, happened = order.state, order.screen.happened
+    if order.resumed is None:
+        spec, flow_id = state.spec, state.flow_id
+        return await host.start(spec, flow_id=flow_id, journal=journal, observe=happened)
+    order.screen.resumed(state)
+    return await host.recover(state, journal=journal, observe=happened)
+
+
+def _cannot(error: OSError | LogError) -> str:
+    """Say why a flow cannot go on: its log takes no more."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}"
+    return f"cannot go on: {error}"
+
+
+class _Play:
+    """Plays a flow to its end, until nobody here can answer it, or until it is told to stop."""
+
+    def __init__(self, flow: MemoryFlow, host: MemoryHost, order: Run) -> None:
+        self._flow = flow
+        self._host = host
+        self._order = order
+        self._playing = asyncio.ensure_future(self._play())
+        self._draining: asyncio.Future[None] | None = None
+        self._insisted = False
+
+    async def to_its_end(self) -> int:
+        """Play and return the exit code."""
+        heed_signals(self._asked, self._insist)
+        try:
+            return await self._playing
+        except asyncio.CancelledError:
+            return await self._stop()
+
+    async def _play(self) -> int:
+        flow, order = self._flow, self._order
+        if order.approve_all and flow.state.outcome is None:
+            await flow.set_approval_option("approve-all", by=order.by)
+        while flow.state.outcome is None:
+            state = flow.state
+            if await self._answered():
+                continue
+            if state.status in FOR_PEOPLE:
+                return WAITS
+            await flow.until(partial(is_not, state))
+        return _code_of(flow.state)
+
+    async def _answered(self) -> bool:
+        """Have one question answered by the first who can."""
+        for somebody in self._order.people:
+            if await somebody.answer(self._flow):
+                return True
+        return False
+
+    def _asked(self) -> None:
+        """At the first signal: cancel the flow, or stop the run."""
+        if self._playing.done():
+            return
+        if self._order.cancels:
+            self._order.screen.note("cancelling the flow; interrupt once more to stop at once")
+            cancel = partial(events.CancelRequested, by=self._order.by, reason="interrupted")
+            self._flow.report(cancel)
+        else:
+            self._playing.cancel()
+
+    def _insist(self) -> None:
+        """At the next: stop at once."""
+        self._insisted = True
+        self._playing.cancel()
+        if self._draining is not None:
+            self._draining.cancel()
+
+    async def _stop(self) -> int:
+        """Let work end that ends in time, unless somebody insists."""
+        if not self._insisted:
+            self._draining = asyncio.ensure_future(self._drain())
+            with suppress(asyncio.CancelledError):
+                await self._draining
+        if self._flow.state.outcome is not None:
+            return _code_of(self._flow.state)
+        how = " at once" if self._insisted else ""
+        self._order.screen.warn(f"stopped{how}{_kept(self._order)}")
+        return STOPPED
+
+    async def _drain(self) -> None:
+        order = self._order
+        active = [attempt.id for attempt in self._flow.state.current_attempts() if attempt.active]
+        if active:
+            order.screen.note(
+                f"stopping: nothing new starts, and {' '.join(active)} may end within"
+                f" {order.grace_s:g} s; interrupt once more to stop at once"
+            )
+        await self._host.drain(order.grace_s)
+
+
+def _code_of(state: FlowState) -> int:
+    succeeded = state.outcome is not None and state.outcome.status == "success"
+    return SUCCEEDED if succeeded else STOPPED
+
+
+def _kept(order: Run) -> str:
+    """Where to find what happened, and how to go on."""
+    if order.log is None:
+        return "; without --log nothing is kept of it"
+    again = shlex.join(["conductor", "run", "--resume", str(order.log), *order.again])
+    return f"; what happened until then is in {order.log}; go on with: {again}"
+
+
+def _tell_end(state: FlowState, order: Run, code: int) -> None:
+    """Say how the run ended and why, and how a flow that waits goes on."""
+    screen = order.screen
+    screen.ended(state, code)
+    if code == WAITS:
+        now_ms = WallClock().now_ms()
+        for line in (*told_waits(state, now_ms), way_on(state, order.log, order.again)):
+            screen.warn(line)
+    elif state.outcome is not None and state.outcome.status != "success":
+        at = f" at {state.outcome.step}" if state.outcome.step else ""
+        screen.warn(f"{state.outcome.reason}{at}: {state.outcome.message}")
