@@ -1,46 +1,43 @@
-"""Publishes both artifacts into ./dist-local, with a manifest; doing it twice does no harm."""
+"""Publishes both artifacts with a manifest; doing it twice, or after a crash, does no harm."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
-from examples.release.sources import digest_of
-from examples.release.step import answer, told
-
-TARGET = Path("dist-local")
+from examples.release.files import digest, put
+from examples.release.plan import approved
+from examples.release.step import answer, refuse, told
 
 
 def main() -> None:
-    """Copy what was built and say what it is."""
+    """Copy what was built and, once all of it is there, say what it is."""
     context = told()
-    TARGET.mkdir(exist_ok=True)
+    plan = approved(context)
     files = {}
-    for kind in ("wheel", "sdist"):
+    for kind, name in plan.artifacts.items():
         built = context["needs"][kind]
-        artifact = Path(built["file"])
-        if digest_of(artifact) != built["digest"]:
-            sys.exit(f"{artifact} is no longer what was built")
-        put(artifact.name, artifact.read_bytes())
-        files[artifact.name] = built["digest"]
+        content = read(Path(built["file"]))
+        if digest(content) != built["digest"]:
+            refuse(f"{built['file']} is no longer what was built")
+        put(Path(plan.target, name), content)
+        files[name] = {"digest": built["digest"], "bytes": built["bytes"]}
     manifest = {
         "name": "conductor-core",
-        "version": context["needs"]["plan"]["version"],
-        "approved": context["subjects"]["plan"],
-        "released_by": context["flow_id"],
+        "version": plan.version,
+        "approved": plan.subject,
         "files": files,
+        "flow_id": context["flow_id"],
+        "idempotency_key": context["idempotency_key"],
     }
-    put("manifest.json", f"{json.dumps(manifest, indent=2)}\n".encode())
-    print(f"published {', '.join(files)} to {TARGET}")
-    answer(output={"manifest": str(TARGET / "manifest.json")})
+    put(plan.manifest, f"{json.dumps(manifest, indent=2)}\n".encode())
+    print(f"published in {plan.target}: {', '.join((*files, plan.manifest.name))}")
+    answer(output={"manifest": plan.manifest.as_posix()})
 
 
-def put(name: str, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    partial = TARGET / f".{name}.partial"
-    partial.write_bytes(content)
-    partial.replace(TARGET / name)
+def read(file: Path) -> bytes:
+    """What is in a file; nothing if there is none."""
+    return file.read_bytes() if file.is_file() else b""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Installs the published wheel into a folder of its own and runs an example on it."""
+"""Installs what was published from where it was published, and runs an example on it."""
 
 from __future__ import annotations
 
@@ -9,41 +9,45 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from examples.release.sources import digest_of
-from examples.release.step import answer, told
+from examples.release.files import digest
+from examples.release.plan import Plan, approved
+from examples.release.quickstart import WHERE, check_origin
+from examples.release.step import answer, refuse, told
 
-EXAMPLE = Path("examples", "embedding.py").resolve()
-WHERE = "import conductor_core, conductor_adapters as a; print(conductor_core.__file__, a.__file__)"
+EXAMPLE = Path("examples", "embedding.py")
 
 
 def main() -> None:
     """See that what was published is whole, can be installed and works."""
-    manifest_file = Path(told()["needs"]["publish"]["manifest"])
-    manifest = json.loads(manifest_file.read_bytes())
-    published = [manifest_file.with_name(name) for name in manifest["files"]]
-    for file in published:
-        if digest_of(file) != manifest["files"][file.name]:
-            sys.exit(f"{file} is not what the manifest says")
-    (wheel,) = (file for file in published if file.suffix == ".whl")
+    plan = approved(told())
+    look_over(plan)
     with TemporaryDirectory() as folder:
-        install(wheel, folder)
-        for place in python(folder, "-c", WHERE).split():
-            if not Path(place).is_relative_to(Path(folder).resolve()):
-                sys.exit(f"{place} was imported instead of what was installed")
-        lines = python(folder, str(EXAMPLE)).splitlines()
-    print(f"{EXAMPLE.name}, installed from {wheel.name}: {lines[-1]}")
+        install(plan, folder)
+        check_origin(python(folder, "-c", WHERE), folder)
+        lines = python(folder, str(EXAMPLE.resolve())).splitlines()
+    print(f"{EXAMPLE} on what was published: {lines[-1]}")
     answer(output={"example": lines})
 
 
-def install(wheel: Path, folder: str) -> None:
-    """Install a wheel without its dependencies, which are installed here already."""
-    options = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--target", folder, str(wheel)]
-    subprocess.run(command, check=True)
+def look_over(plan: Plan) -> None:
+    """Compare what is there with what the manifest says."""
+    manifest = json.loads(plan.manifest.read_bytes())
+    if manifest["approved"] != plan.subject:
+        refuse(f"{plan.manifest} is about something else: {manifest['approved']}")
+    for name, said in manifest["files"].items():
+        if digest(Path(plan.target, name).read_bytes()) != said["digest"]:
+            refuse(f"{plan.target}/{name} is not what the manifest says")
+
+
+def install(plan: Plan, folder: str) -> None:
+    """Install it by its name; what it depends on is installed here already."""
+    source = ["--no-index", "--no-deps", "--find-links", plan.target]
+    command = [sys.executable, "-m", "pip", "install", "-qq", *source, "--target", folder]
+    subprocess.run([*command, f"conductor-core=={plan.version}"], check=True)
 
 
 def python(folder: str, *arguments: str) -> str:
-    """Run Python where only the folder and the dependencies can be imported."""
+    """Run Python with what is in the folder in front of everything else."""
     environment = {**os.environ, "PYTHONPATH": str(Path(folder).resolve())}
     command = [sys.executable, *arguments]
     done = subprocess.run(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 def told() -> dict[str, Any]:
@@ -15,5 +16,11 @@ def told() -> dict[str, Any]:
 
 
 def answer(**result: object) -> None:
-    """What this step leaves behind: its output, and the subject of its approval."""
+    """What this step leaves behind: its output, say, and the subject of its approval."""
     Path(os.environ["CONDUCTOR_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def refuse(problem: str) -> NoReturn:
+    """Fail for good: the flow stops, for no retry would mend this."""
+    answer(directive="stop")
+    sys.exit(problem)
