@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 EVENTS ?= 1000000
+KILLS ?= 100
 ARGS ?=
 
 VENV := .venv
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck check coverage bench differential build clean
+.PHONY: help demo test lint format typecheck check coverage bench differential crashes build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,11 +52,15 @@ typecheck: $(READY) ## check types with mypy, and with pyright as second opinion
 
 check: lint typecheck test ## all that must hold before a commit
 
-bench: $(READY) ## print what an event costs, from small flows to huge ones
+bench: $(READY) ## print what an event costs as flows grow, and what the memory host adds
 	$(BIN)/python -m benchmarks.flatness $(ARGS)
+	$(BIN)/python -m benchmarks.overhead $(ARGS)
 
 differential: $(READY) ## compare the core with the independent model on EVENTS events
 	$(BIN)/python -m property_tests.differential --events $(EVENTS) $(ARGS)
+
+crashes: $(READY) ## kill conductor run at KILLS random moments, and go on with its log
+	$(BIN)/python -m property_tests.crashes --kills $(KILLS) $(ARGS)
 
 build: $(READY) ## build wheel and sdist into dist/ and look into the wheel
 	rm -rf dist
