@@ -45,6 +45,12 @@ class AttemptFiles:
         """Make the folder, unless it is there; what commands print is nobody else's business."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
+    def remove_outputs(self) -> None:
+        """Remove what attempts of a former log printed, whose log is gone."""
+        for path in self._all():
+            if path.suffix == OUTPUT:
+                path.unlink()
+
     def left_folders(self) -> tuple[Path, ...]:
         """The folders of dispatches whose host went away."""
         # A step may have such a key, but then its files are no folders.

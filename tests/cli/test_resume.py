@@ -222,6 +222,16 @@ def test_what_attempts_print_stands_beside_the_log(folder: Path) -> None:
     assert kept in ({}, {"apply#1.txt": ""})
 
 
+def test_a_new_log_begins_with_an_empty_folder(killed: None) -> None:
+    """When a log is gone, so is what its attempts printed and, above all, what still runs."""
+    left = int(Path("pid").read_text())
+    Path("log.jsonl").unlink()
+    Path("go").touch()
+    assert run(SLOW).returncode == 0
+    assert not alive(left)
+    assert "dispatched again" not in Path("log.jsonl.d/slow#1.txt").read_text()
+
+
 # --- bad input ---
 
 

@@ -126,9 +126,10 @@ async def _workers(order: Run, journal: LogFile | NoJournal) -> Workers:
     if order.log is None or isinstance(journal, NoJournal):
         return order.workers
     files = AttemptFiles(files_of(order.log), journal.descriptor)
-    if order.resumed is not None:
-        for attempt in await end_leftovers(files):
-            order.screen.note(f"{attempt} still ran and was ended")
+    for attempt in await end_leftovers(files):
+        order.screen.note(f"{attempt} still ran and was ended")
+    if order.resumed is None:
+        files.remove_outputs()
     handlers = dict(order.workers.handlers)
     if isinstance(handlers.get(SHELL), Shell):
         handlers[SHELL] = Shell(show=order.screen.printed, files=files)
