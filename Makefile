@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY) ## run a release of this project, wait for no one, and replay its log
-	mkdir -p $(dir $(DEMO)) && rm -f $(DEMO)
+	mkdir -p $(dir $(DEMO)) && rm -rf $(DEMO) $(DEMO).d
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/conductor run examples/release/flow.yaml \
 		--log $(DEMO) --approve plan --by demo
 	$(BIN)/conductor replay $(DEMO)

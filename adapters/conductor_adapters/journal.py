@@ -66,7 +66,8 @@ class LogFile:
         except OSError:
             # A log without its header would only stand in the way of the next run.
             log.close()
-            path.unlink()
+            if path.is_file():
+                path.unlink()
             raise
         return log
 

@@ -21,6 +21,7 @@ from conductor_adapters.clock import Alarm, Clock
 from conductor_adapters.host import Unstamped
 from conductor_adapters.work import (
     Finished,
+    HostFailure,
     StepContext,
     StepFailure,
     cancelled,
@@ -92,6 +93,7 @@ class LocalPerformer:
         calls: Calls,
         clock: Clock,
         report: Callable[[Unstamped[events.Event]], None],
+        give_up: Callable[[Exception], None],
         ask: Asked = nobody,
     ) -> None:
         self._workers = workers
@@ -101,6 +103,7 @@ class LocalPerformer:
         self._flow_id = state.flow_id
         self._metadata = state.spec.metadata
         self._report = report
+        self._give_up = give_up
         self._running: dict[str, _Running] = {}
         self._alarms: dict[str, Alarm] = {}
         self._generations: dict[int, asyncio.Task[None]] = {}
@@ -144,6 +147,10 @@ class LocalPerformer:
                 self._began(context)
                 value = await cast("Awaitable[object]", handler(context))
             finished = returned(context.attempt, value)
+        except HostFailure as error:
+            del self._running[context.attempt]
+            self._give_up(error)
+            return
         except (Exception, SystemExit) as error:
             if not isinstance(error, StepFailure) and not is_cancellation_error(error):
                 _logger.warning("the work of %s raised", context.attempt, exc_info=error)

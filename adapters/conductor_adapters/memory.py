@@ -149,6 +149,7 @@ class MemoryFlow(FlowHandle):
             clock=host.clock,
             ask=host.ask,
             report=self.report,
+            give_up=self._break,
         )
         self._loop = FlowLoop(
             state,

@@ -25,7 +25,7 @@ from conductor_adapters.shell_command import ERRORS_KEPT, OUTPUT_KEPT, Command
 from conductor_adapters.shell_input import input_problems, missing_environment, read_input
 from conductor_adapters.shell_launch import Launch, not_recorded
 from conductor_adapters.shell_result import RESULT_KEYS, read_result, write_context
-from conductor_adapters.work import StepContext, StepFailure, StepResult
+from conductor_adapters.work import HostFailure, StepContext, StepFailure, StepResult
 
 __all__ = [
     "ERRORS_KEPT",
@@ -65,9 +65,12 @@ class Shell:
     async def __call__(self, context: StepContext) -> StepResult:
         """Run the command of a step."""
         given = read_input(context, os.environ)
-        with self._new_folder() as name:
+        with self._new_folder(context.attempt) as name:
             folder = Path(name)
-            write_context(folder / "context.json", context)
+            try:
+                write_context(folder / "context.json", context)
+            except OSError as error:
+                raise HostFailure(f"{context.attempt}: {folder}: {error.strerror}") from None
             command = Command(
                 show=partial(self._show, context.attempt),
                 capture=self._capture(context.attempt),
@@ -83,15 +86,15 @@ class Shell:
             raise _failure(status, command, result)
         return result
 
-    def _new_folder(self) -> TemporaryDirectory[str]:
+    def _new_folder(self, attempt: str) -> TemporaryDirectory[str]:
         """A folder for this dispatch, which nobody else may look into."""
-        if self._files is None:
-            return new_folder()
         try:
+            if self._files is None:
+                return new_folder()
             self._files.make_folder()
             return new_folder(self._files.folder)
         except OSError as error:
-            raise not_recorded(f"{self._files.folder}: {error.strerror}") from None
+            raise HostFailure(f"{attempt}: {error.filename}: {error.strerror}") from None
 
     def _capture(self, attempt: str) -> Capture | None:
         """The file for what an attempt prints."""
@@ -123,7 +126,7 @@ class Shell:
         if cancel is not None and status != 0:
             raise cancel
         if status == UNRECORDED and not was_recorded:
-            raise not_recorded(command.complained.text())
+            raise not_recorded(launch.attempt, command.complained.text().strip())
         return status
 
 

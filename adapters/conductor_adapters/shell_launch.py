@@ -20,7 +20,7 @@ from conductor_adapters.group_records import MARK, is_recorded, recording
 from conductor_adapters.process_groups import has_gone
 from conductor_adapters.shell_command import Command
 from conductor_adapters.shell_input import ShellInput, bad_input
-from conductor_adapters.work import StepFailure
+from conductor_adapters.work import HostFailure, StepFailure
 from conductor_core.errors import FormatError, shown
 
 GONE_S: Final = 2.0
@@ -92,8 +92,6 @@ class Launch:
         return True
 
 
-def not_recorded(why: str) -> StepFailure:
-    """The failure of a command that did not begin, since its group could not be recorded."""
-    return StepFailure(
-        "the record of its process group could not be written", type="not-recorded", details=why
-    )
+def not_recorded(attempt: str, why: str) -> HostFailure:
+    """The host's failure to record the process group of a command, which did not begin."""
+    return HostFailure(f"{attempt}: the record of its process group cannot be written: {why}")

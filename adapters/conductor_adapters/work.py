@@ -76,6 +76,13 @@ class StepCancelled(ConductorError):
     """Raised by a handler that gave up because it was asked to."""
 
 
+class HostFailure(ConductorError):
+    """Raised by a handler whose host failed it, on a full disk say: no fact about the work.
+
+    The flow stops here as it is, and the next host does the work again.
+    """
+
+
 def is_cancellation_error(error: BaseException) -> bool:
     """Whether an exception means that work was cancelled rather than that it failed."""
     return isinstance(error, (StepCancelled, asyncio.CancelledError))

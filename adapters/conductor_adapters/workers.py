@@ -42,9 +42,18 @@ class Workers:
 
     def missing(self, spec: FlowSpec) -> Iterator[Problem]:
         """What a flow needs that nobody here does."""
-        if not spec.groups and spec.type not in self.generators:
+        yield from self.missing_handlers(spec.groups)
+        if not spec.groups:
+            yield from self.missing_generator(spec)
+
+    def missing_generator(self, spec: FlowSpec) -> Iterator[Problem]:
+        """That nobody here makes the groups of a flow."""
+        if spec.type not in self.generators:
             yield "groups", _no_generator(spec.type)
-        for index, group in enumerate(spec.groups):
+
+    def missing_handlers(self, groups: Iterable[GroupSpec]) -> Iterator[Problem]:
+        """The steps of groups that nobody here works on."""
+        for index, group in enumerate(groups):
             for number, step in enumerate(group.steps):
                 if step.handler not in self.handlers:
                     named = "key" if step.work is None else "work"

@@ -32,12 +32,14 @@ class World:
     def __init__(self, **workers: Any) -> None:
         self.clock = VirtualClock()
         self.reported: list[events.Event] = []
+        self.failures: list[Exception] = []
         self.performer = LocalPerformer(
             STATE,
             workers=Workers(**workers),
             calls=Calls(threads=4),
             clock=self.clock,
             report=self._report,
+            give_up=self.failures.append,
         )
 
     def _report(self, what: Unstamped[events.Event]) -> None:

@@ -16,7 +16,13 @@ import pytest
 from conductor_adapters.clock import VirtualClock
 from conductor_adapters.journal import LogFile
 from conductor_adapters.memory import MemoryFlow, MemoryHost
-from conductor_adapters.work import StepCancelled, StepContext, StepFailure, StepResult
+from conductor_adapters.work import (
+    HostFailure,
+    StepCancelled,
+    StepContext,
+    StepFailure,
+    StepResult,
+)
 from conductor_adapters.workers import GroupsOf
 from conductor_core import (
     ApprovalSpec,
@@ -1204,6 +1210,23 @@ def test_a_log_of_the_host_replays(tmp_path: Path) -> None:
     assert again.state == state
     assert again.closed
     assert again.truncated is None
+
+
+def test_a_host_that_fails_its_work_stops_the_flow_without_a_fact() -> None:
+    """Whoever waits for the flow is told; the work begins again under the next host."""
+
+    async def no_room(context: StepContext) -> None:
+        raise HostFailure(f"{context.attempt}: no room")
+
+    async def script() -> list[str]:
+        async with MemoryHost({"a": no_room, "b": forever}) as host:
+            group = GroupSpec(key="g", parallel=True, steps=[StepSpec(key="a"), StepSpec(key="b")])
+            flow = await host.start(FlowSpec(groups=[group]), flow_id="f")
+            with pytest.raises(HostFailure, match="a#1: no room"):
+                await flow.wait()
+        return [command.attempt for command in dispatches(flow.state)]
+
+    assert play(script()) == ["a#1", "b#1"]
 
 
 # --- stopping in good order ---

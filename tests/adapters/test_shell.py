@@ -25,7 +25,7 @@ from conductor_adapters.shell import (
     input_problems,
     missing_environment,
 )
-from conductor_adapters.work import StepContext, StepFailure, StepResult
+from conductor_adapters.work import HostFailure, StepContext, StepFailure, StepResult
 from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec
 from conductor_core.payload import EMPTY
 from tests.adapters.processes import alive, context_of, play, until
@@ -497,22 +497,21 @@ def test_a_command_has_no_descriptor_of_the_hosts(files: str | None, tmp_path: P
 
 
 def test_without_a_record_no_command_begins(tmp_path: Path) -> None:
-    """A record that is there may be that of work that runs: it stays, and the attempt fails."""
+    """A record that is there may be that of work that runs: it stays, and the host has failed."""
     files, begun = AttemptFiles(tmp_path / "files"), tmp_path / "begun"
     files.make_folder()
     files.record_of("a#1").write_text("older")
-    error = failure(f"touch {begun}", files=files).error
-    assert error.type == "not-recorded"
-    assert "exist" in error.details.value
+    with pytest.raises(HostFailure, match=r"a#1: the record of its process group.*exist"):
+        run(f"touch {begun}", files=files)
     assert files.record_of("a#1").read_text() == "older"
     assert not begun.exists()
 
 
 def test_without_a_folder_no_command_begins(tmp_path: Path) -> None:
-    """Where nothing can be recorded, nothing is begun."""
+    """Where nothing can be recorded, nothing is begun, and that is no fact about the work."""
     (tmp_path / "files").touch()
-    error = failure("true", files=AttemptFiles(tmp_path / "files")).error
-    assert (error.type, error.details.value) == ("not-recorded", f"{tmp_path}/files: File exists")
+    with pytest.raises(HostFailure, match=f"a#1: {tmp_path}/files: File exists"):
+        run("true", files=AttemptFiles(tmp_path / "files"))
 
 
 def test_status_125_is_a_status(tmp_path: Path) -> None:

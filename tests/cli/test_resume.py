@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from conductor_core.events import StepFinished
+from conductor_adapters.journal import LogFile
+from conductor_core import ApprovalSpec, GroupSpec, StepSpec, reduce
+from conductor_core.events import AppendRequested, StepFinished
 from conductor_core.log import Entry, Replay, read_log, replay
 
 CONDUCTOR = [sys.executable, "-c", "from conductor_adapters.cli.main import main; main()"]
@@ -230,6 +232,41 @@ def test_a_new_log_begins_with_an_empty_folder(killed: None) -> None:
     assert run(SLOW).returncode == 0
     assert not alive(left)
     assert "dispatched again" not in Path("log.jsonl.d/slow#1.txt").read_text()
+
+
+def test_what_a_run_was_given_goes_into_the_way_on(folder: Path) -> None:
+    """The command that goes on with a flow has all that it needs to go on as it did."""
+    done = run(FLOW, "--no-input", "--on-approval", "true", "--grace", "3", "--by", "bo")
+    assert done.stderr.splitlines()[-1].startswith(
+        "go on with: conductor run --resume log.jsonl --no-input --on-approval true --grace 3.0 "
+        "--approve plan --by ana"
+    )
+
+
+def appended(*groups: GroupSpec) -> None:
+    """Append groups to the flow of the log, as another host may have done."""
+    log, replayed = LogFile.resume(Path("log.jsonl"))
+    event = AppendRequested(at_ms=0, groups=groups, by="bo")
+    with log:
+        log.append(event, reduce(replayed.state, event))
+
+
+def test_groups_that_were_appended_belong_to_the_flow(folder: Path) -> None:
+    """Their steps can be approved, and what their work needs is told before anything runs."""
+    assert run(FLOW).returncode == 3
+    command = {"run": "true", "env": {"TOKEN": {"from_env": "NO_SUCH_VARIABLE"}}}
+    check = StepSpec(key="check", work="shell", input={"run": "true"}, approval=ApprovalSpec())
+    appended(GroupSpec(key="more", steps=[check, StepSpec(key="push", work="push")]))
+    appended(GroupSpec(key="last", steps=[StepSpec(key="login", work="shell", input=command)]))
+    done = resume("--approve", "plan,check", "--by", "ana")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "log.jsonl: groups[1].steps[1].work: no handler is named 'push' (known: shell)",
+        (
+            "log.jsonl: groups[2].steps[0].input.env.TOKEN.from_env: "
+            "the environment has no variable NO_SUCH_VARIABLE"
+        ),
+    ]
 
 
 # --- bad input ---

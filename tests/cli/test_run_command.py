@@ -421,7 +421,7 @@ def test_a_flow_that_cannot_run_does_not_begin(
         (["--handlers", "broken"], "--handlers broken: ZeroDivisionError: division by zero"),
         (["--handlers", "empty"], "--handlers empty: 'handlers' is no mapping of names"),
         (["--log", "there.jsonl"], "there.jsonl: exists; go on with it (--resume) or give"),
-        (["--log", "flow.yaml/log.jsonl"], "flow.yaml/log.jsonl: "),
+        (["--log", "flow.yaml/log.jsonl"], "flow.yaml/log.jsonl: flow.yaml: File exists"),
     ],
 )
 def test_what_cannot_be_used_is_told_before_anything_starts(
@@ -456,7 +456,10 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(folder: Path) -> None:
         check=False, capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "cannot write log.jsonl: File too large\n"
+    assert done.stderr.splitlines() == [
+        "cannot write log.jsonl: File too large",
+        "go on with: conductor run --resume log.jsonl",
+    ]
     again = replayed()
     assert again.truncated is not None
     assert again.entries > 3
@@ -480,6 +483,52 @@ def test_a_log_that_cannot_be_closed_is_told(folder: Path) -> None:
     assert (end["status"], end["exit_code"]) == ("success", 1)
     again = replayed()
     assert (again.closed, again.state.status) == (False, "success")
+
+
+def test_work_that_finds_no_room_stops_the_run(folder: Path) -> None:
+    """That the host cannot begin it says nothing about the work: it begins when there is room."""
+    spoil = "rm -r log.jsonl.d; touch log.jsonl.d"
+    done = run(f"groups: [{{key: g, steps: [{{key: a, run: '{spoil}'}}, {{key: b, run: ls}}]}}]")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        f"cannot go on: b#1: {folder}/log.jsonl.d: File exists",
+        "go on with: conductor run --resume log.jsonl",
+    ]
+    assert statuses() == {"a#1": "success", "b#1": "in-progress"}
+    Path("log.jsonl.d").unlink()
+    assert conductor("run", "--resume", "log.jsonl").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        """
+async def work(context):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+""",
+        """
+def work(context):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    time.sleep(60)
+""",
+        """
+async def work(context):
+    await asyncio.to_thread(time.sleep, 60)
+""",
+    ],
+    ids=["coroutine", "threads", "executor"],
+)
+def test_work_that_never_returns_keeps_no_run_alive(folder: Path, work: str) -> None:
+    """The flow gives it up at its time-out, and the process ends with the flow."""
+    write("deaf.py", f"import asyncio, threading, time\n{work}\nhandlers = {{'a': work}}\n")
+    flow = "groups: [{key: g, steps: [{key: a, timeout_ms: 200}]}]"
+    done = run(flow, "--handlers", "deaf")
+    assert (done.returncode, done.stderr) == (1, "timeout at a#1: Step failed\n")
+    assert replayed().closed
 
 
 # --- signals ---
@@ -620,6 +669,21 @@ def test_work_that_outlasts_the_grace_is_ended_without_a_fact(process: type[Proc
     assert statuses() == {"a#1": "in-progress", "b#1": "pending"}
     Path("go").touch()
     assert conductor("run", "--resume", "log.jsonl").returncode == 0
+
+
+def test_a_blocked_loop_is_ended_by_signals(process: type[Process]) -> None:
+    """A coroutine that blocks the loop keeps it from hearing; the signals end the process."""
+    write("rude.py", "import time\nasync def a(context):\n    print('blocks', flush=True)\n"
+          "    time.sleep(60)\nhandlers = {'a': a}\n")  # fmt: skip
+    write("flow.yaml", "groups: [{key: g, steps: [{key: a}]}]")
+    running = process("--handlers", "rude")
+    running.wait_for("blocks")
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(2.2)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end() == 1
+    assert "stopped at once: a handler blocks the loop" in running.seen
+    assert statuses() == {"a#1": "in-progress"}
 
 
 def test_without_a_log_nobody_is_sent_to_one(process: type[Process]) -> None:

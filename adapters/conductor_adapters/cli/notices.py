@@ -14,6 +14,7 @@ import signal
 from asyncio.subprocess import PIPE, STDOUT
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from conductor_adapters.cli.screen import Screen
@@ -22,6 +23,8 @@ from conductor_core.commands import RequestApproval
 
 LAST_WAIT_S: Final = 10.0
 """So long a run that ends waits for its notices."""
+SHOWN: Final = 65_536
+"""So many bytes of what a notice prints are shown."""
 
 
 class Notices:
@@ -40,13 +43,18 @@ class Notices:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
+    def give_up(self) -> None:
+        """End what is under way."""
+        for task in self._under_way:
+            task.cancel()
+
     async def close(self) -> None:
         """Wait for what is under way, and end what takes too long."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=LAST_WAIT_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        under_way = set(self._under_way)
+        if under_way:
+            await asyncio.wait(under_way, timeout=LAST_WAIT_S)
+            self.give_up()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _tell(self, command: str, flow_id: str, asked: RequestApproval) -> None:
         about = {**encode_command(asked), "flow_id": flow_id, "log": self._log and str(self._log)}
@@ -57,23 +65,33 @@ class Notices:
             "CONDUCTOR_SUBJECT": (asked.subject or "").replace("\0", ""),
             "CONDUCTOR_LOG": "" if self._log is None else str(self._log),
         }
+        # What it prints goes to a file: a child that it leaves behind may hold a pipe open.
+        with TemporaryFile() as printed:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *("/bin/sh", "-c", command),
+                    stdin=PIPE, stdout=printed, stderr=STDOUT,
+                    env={**os.environ, **variables}, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                self._screen.warn(f"--on-approval: {error}")
+                return
+            await self._ended(process, json.dumps(about).encode())
+            printed.seek(0)
+            for line in printed.read(SHOWN).decode("utf-8", "replace").splitlines():
+                self._screen.note(f"           on-approval | {line}")
+        if process.returncode:
+            self._screen.warn(f"--on-approval: exit status {process.returncode}")
+
+    async def _ended(self, process: asyncio.subprocess.Process, about: bytes) -> None:
+        """Tell a command what it is about, and wait for its end."""
+        assert process.stdin is not None, "it was begun with a pipe"
         try:
-            process = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", command),
-                stdin=PIPE, stdout=PIPE, stderr=STDOUT,
-                env={**os.environ, **variables}, start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            self._screen.warn(f"--on-approval: {error}")
-            return
-        try:
-            printed, _ = await process.communicate(json.dumps(about).encode())
+            process.stdin.write(about)
+            process.stdin.close()
+            await process.wait()
         except asyncio.CancelledError:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             self._screen.warn("--on-approval: took too long and was ended")
             raise
-        for line in printed.decode("utf-8", "replace").splitlines():
-            self._screen.note(f"           on-approval | {line}")
-        if process.returncode:
-            self._screen.warn(f"--on-approval: exit status {process.returncode}")

@@ -7,39 +7,34 @@ began, 3 when it waits for a person and nobody is there to ask.
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
-from attrs import evolve
+from click.core import ParameterSource
 
+from conductor_adapters.cli.documents import SURROGATE
 from conductor_adapters.cli.flow_file import import_workers, read_flow
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.people import Approvals, Terminal
-from conductor_adapters.cli.running import Answers, Run, run_flow
+from conductor_adapters.cli.process import ran
+from conductor_adapters.cli.resumed import resumed_log
+from conductor_adapters.cli.running import Answers, Order, run_flow
 from conductor_adapters.cli.screen import JsonScreen, Screen, people_screen
-from conductor_adapters.journal import LogFile
 from conductor_adapters.shell import Shell
 from conductor_adapters.workers import Workers
 from conductor_core import initial_state
-from conductor_core.codec import encode_spec
-from conductor_core.differences import differences
-from conductor_core.errors import ConductorError, LogError
-from conductor_core.payload import freeze
-from conductor_core.spec import FlowSpec, StepSpec
+from conductor_core.errors import ConductorError
+from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 
 ALL: Final = "all"
 GRACE_S: Final = 10.0
-TOLD: Final = 5
-"""So many differences between a flow file and a log are told."""
 
 
 @click.command()
@@ -60,7 +55,9 @@ TOLD: Final = 5
     metavar="KEY=VALUE",
     help="Fill one of the flow's inputs (metadata.inputs); may be repeated.",
 )
-@click.option("--approve", metavar="all|STEP,...", help="Approve these steps when they ask.")
+@click.option(
+    "--approve", multiple=True, metavar="all|STEP,...", help="Approve these steps when they ask."
+)
 @click.option(
     "--by",
     multiple=True,
@@ -99,7 +96,7 @@ def run(
     log: Path | None,
     resume: Path | None,
     settings: tuple[str, ...],
-    approve: str | None,
+    approve: tuple[str, ...],
     by: tuple[str, ...],
     no_input: bool,
     on_approval: str | None,
@@ -120,34 +117,37 @@ def run(
     workers = import_workers(handlers, Shell(show=screen.printed))
     names = _names(by)
     if resume is None:
-        resumed, state = None, _new_state(file, workers, settings, flow_id)
+        resumed, state, entries = None, _new_state(file, workers, settings, flow_id), 0
     else:
         _refuse_with_resume({"--log": log, "--set": settings, "--flow-id": flow_id})
-        resumed, state, truncated = _resumed(resume, file, workers, fsync=fsync)
-        if truncated is not None:
-            screen.warn(f"{resume}: warning: {truncated}")
-    named = _named_steps(state.spec, approve)
-    for step in _never_asking(state.spec, named):
+        resumed, replayed = resumed_log(resume, file, workers, fsync=fsync)
+        state, entries = replayed.state, replayed.entries
+        if replayed.truncated is not None:
+            screen.warn(f"{resume}: warning: {replayed.truncated}")
+    named = _named_steps(state, approve)
+    for step in _never_asking(state, named):
         screen.warn(f"warning: --approve: the step {step!r} asks for no approval")
     people: list[Answers] = [Approvals(named, names)]
     if text is not None and not no_input and os.isatty(0) and os.isatty(1):
         people.append(Terminal(text, names[0]))
-    order = Run(
+    order = Order(
         state=state,
+        entries=entries,
         workers=workers,
         log=log if resume is None else resume,
         resumed=resumed,
         fsync=fsync,
         by=names[0],
-        approve_all=approve == ALL,
+        approve_all=ALL in approve,
         people=tuple(people),
         on_approval=on_approval,
         cancels=on_interrupt == "cancel",
         grace_s=grace,
-        again=() if handlers is None else ("--handlers", handlers),
+        again=_again(ctx),
+        answers=_given(ctx, "--approve", "--by"),
         screen=screen,
     )
-    ctx.exit(asyncio.run(run_flow(order)))
+    ctx.exit(ran(run_flow(order)))
 
 
 # --- a new run, or one to go on with ---
@@ -170,51 +170,40 @@ def _refuse_with_resume(options: dict[str, object]) -> None:
             raise click.UsageError(f"{name} does not go together with --resume.")
 
 
-def _resumed(
-    path: Path, file: Path | None, workers: Workers, *, fsync: bool
-) -> tuple[LogFile, FlowState, LogError | None]:
-    """The log to go on with, where its flow is, and what is wrong with its last line."""
-    try:
-        log, replayed = LogFile.resume(path, fsync=fsync)
-    except OSError as error:
-        raise ConductorError(f"{path}: {error.strerror or error}") from None
-    except LogError as error:
-        raise ConductorError(f"{path}: {error}") from None
-    state = replayed.state
-    if file is not None:
-        _check_same(file, read_flow(file, workers), path, state.spec)
-    missing = [f"{place}: {problem}" for place, problem in workers.missing(state.spec)]
-    if missing:
-        raise ConductorError("\n".join(f"{path}: {problem}" for problem in missing))
-    return log, state, replayed.truncated
-
-
-def _check_same(file: Path, spec: FlowSpec, log: Path, logged: FlowSpec) -> None:
-    """Refuse a log of another flow than the one in the file; inputs may have been set."""
-    found = list(differences(_without_inputs(logged), _without_inputs(spec)))
-    if found:
-        more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
-        lines = "".join(f"\n  {line}" for line in (*found[:TOLD], *more))
-        raise ConductorError(f"{log}: the log of another flow than that in {file}:{lines}")
-
-
-def _without_inputs(spec: FlowSpec) -> dict[str, Any]:
-    """The wire form of a flow, but for its inputs."""
-    metadata: dict[str, Any] = dict(spec.metadata.value)
-    metadata.pop("inputs", None)
-    return encode_spec(evolve(spec, metadata=freeze(metadata)))
-
-
 # --- what the options say ---
+
+
+def _again(ctx: click.Context) -> tuple[str, ...]:
+    """The options of this run that the next one needs as well."""
+    return _given(
+        ctx,
+        *("--handlers", "--no-input", "--on-approval", "--json"),
+        *("--on-interrupt", "--grace", "--fsync"),
+    )
+
+
+def _given(ctx: click.Context, *names: str) -> tuple[str, ...]:
+    """Those of some options that were given, as they may be given again."""
+    given: list[str] = []
+    options = {option.opts[0]: option for option in ctx.command.params}
+    for name in names:
+        option = options[name]
+        assert option.name is not None, "every option has one"
+        if ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            value = ctx.params[option.name]
+            for each in value if isinstance(value, tuple) else (value,):
+                given += [name] if each is True else [name, str(each)]
+    return tuple(given)
 
 
 def _names(by: tuple[str, ...]) -> tuple[str, ...]:
     """The names that were given, or that of whoever started the command."""
-    names = [name.strip() for part in by for name in part.split(",")]
+    given = by or (_user(),)
+    names = [name.strip() for part in given for name in part.split(",")]
     for name in names:
-        if not name or re.search("[\ud800-\udfff]", name):
-            raise ConductorError(f"--by: expected names, got {','.join(by)!r}")
-    return tuple(dict.fromkeys(names)) or (_user(),)
+        if not name or SURROGATE.search(name):
+            raise ConductorError(f"--by: expected names, got {','.join(given)!r}")
+    return tuple(dict.fromkeys(names))
 
 
 def _user() -> str:
@@ -225,14 +214,12 @@ def _user() -> str:
         return "operator"
 
 
-def _named_steps(spec: FlowSpec, approve: str | None) -> frozenset[str]:
+def _named_steps(state: FlowState, approve: tuple[str, ...]) -> frozenset[str]:
     """The steps that are approved in advance; one that the flow does not have is an error."""
-    if approve is None or approve == ALL:
-        return frozenset()
-    named = frozenset(name.strip() for name in approve.split(","))
+    named = frozenset(name.strip() for part in approve for name in part.split(",")) - {ALL}
     if "" in named:
-        raise ConductorError(f"--approve: expected {ALL!r} or step keys, got {approve!r}")
-    steps = {step.key: step for step in _steps(spec)}
+        raise ConductorError(f"--approve: expected {ALL!r} or step keys, got {','.join(approve)!r}")
+    steps = {step.key: step for step in state.catalog.steps}
     asking = ", ".join(step.key for step in steps.values() if step.approval) or "no step"
     for name in sorted(named - steps.keys()) if steps else ():
         raise ConductorError(
@@ -241,13 +228,10 @@ def _named_steps(spec: FlowSpec, approve: str | None) -> frozenset[str]:
     return named
 
 
-def _never_asking(spec: FlowSpec, named: frozenset[str]) -> list[str]:
+def _never_asking(state: FlowState, named: frozenset[str]) -> list[str]:
     """The named steps that ask for approval only if their work wants it."""
-    return [step.key for step in _steps(spec) if step.key in named and step.approval is None]
-
-
-def _steps(spec: FlowSpec) -> Iterable[StepSpec]:
-    return (step for group in spec.groups for step in group.steps)
+    steps = state.catalog.steps
+    return [step.key for step in steps if step.key in named and step.approval is None]
 
 
 def _made_up_id(spec: FlowSpec) -> str:

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from attrs import evolve, frozen
 
 from conductor_adapters.attempt_files import AttemptFiles
-from conductor_adapters.cli.interrupts import heed_signals
+from conductor_adapters.cli.interrupts import Interrupts
 from conductor_adapters.cli.log_records import shown_records
 from conductor_adapters.cli.notices import Notices
 from conductor_adapters.cli.screen import Screen
@@ -30,6 +30,7 @@ from conductor_adapters.journal import LogFile, NoJournal
 from conductor_adapters.leftovers import end_leftovers
 from conductor_adapters.memory import MemoryFlow, MemoryHost
 from conductor_adapters.shell import Shell
+from conductor_adapters.work import HostFailure
 from conductor_adapters.workers import Workers
 from conductor_core import events
 from conductor_core.errors import ConductorError, LogError
@@ -55,15 +56,17 @@ class Answers(Protocol):
 
 
 @frozen(kw_only=True)
-class Run:
+class Order:
     """What is to be run, from which state, and for whom.
 
     `resumed` is the log to go on with, `log` the file of that or of a new one. `grace_s` is
     how long work may go on once the run is told to stop, unless that is to cancel the flow.
-    `again` are the options that the next run needs as well.
+    `entries` counts those of the log so far. The next run needs the options `again` as well,
+    and `answers`, unless it is told better ones.
     """
 
     state: FlowState
+    entries: int
     workers: Workers
     log: Path | None
     resumed: LogFile | None
@@ -75,19 +78,25 @@ class Run:
     cancels: bool
     grace_s: float
     again: tuple[str, ...]
+    answers: tuple[str, ...]
     screen: Screen
 
 
-async def run_flow(order: Run) -> int:
+async def run_flow(order: Order) -> int:
     """Run the flow under its log, say how that ended and return the exit code."""
+    interrupts = Interrupts()
+    notices = Notices(order.on_approval, order.screen, order.log)
     state, code = order.state, STOPPED
     try:
         with shown_records(order.screen), _journal(order) as journal:
-            state, code = await _host(order, journal, await _workers(order, journal))
+            workers = await _workers(order, journal)
+            state, code = await _host(order, journal, workers, notices, interrupts)
     except OSError as error:
         order.screen.warn(_cannot(error))
         code = STOPPED
     _tell_end(state, order, code)
+    interrupts.then(insist=notices.give_up)
+    await notices.close()
     return code
 
 
@@ -97,7 +106,7 @@ def files_of(log: Path) -> Path:
 
 
 @contextmanager
-def _journal(order: Run) -> Generator[LogFile | NoJournal]:
+def _journal(order: Order) -> Generator[LogFile | NoJournal]:
     """The log to go on with, or a new one; none if none was asked for."""
     if order.log is None:
         yield NoJournal()
@@ -106,10 +115,14 @@ def _journal(order: Run) -> Generator[LogFile | NoJournal]:
         yield log
 
 
-def _new_log(path: Path, order: Run) -> LogFile:
+def _new_log(path: Path, order: Order) -> LogFile:
+    now_ms = WallClock().now_ms()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        now_ms = WallClock().now_ms()
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+    except OSError as error:
+        raise ConductorError(f"{path}: {path.parent}: {error.strerror or error}") from None
+    try:
         return LogFile.create(path, order.state, at_ms=now_ms, fsync=order.fsync)
     except FileExistsError:
         raise ConductorError(
@@ -121,7 +134,7 @@ def _new_log(path: Path, order: Run) -> LogFile:
         raise ConductorError(f"{path}: {error}") from None
 
 
-async def _workers(order: Run, journal: LogFile | NoJournal) -> Workers:
+async def _workers(order: Order, journal: LogFile | NoJournal) -> Workers:
     """The workers, with a shell that keeps what commands print beside the log."""
     if order.log is None or isinstance(journal, NoJournal):
         return order.workers
@@ -136,23 +149,25 @@ async def _workers(order: Run, journal: LogFile | NoJournal) -> Workers:
     return evolve(order.workers, handlers=handlers)
 
 
-async def _host(order: Run, journal: Journal, workers: Workers) -> tuple[FlowState, int]:
+async def _host(
+    order: Order, journal: Journal, workers: Workers, notices: Notices, interrupts: Interrupts
+) -> tuple[FlowState, int]:
     """Run the flow and return where that left it, with the exit code."""
-    notices = Notices(order.on_approval, order.screen, order.log)
     async with MemoryHost(workers.handlers, generators=workers.generators, ask=notices.ask) as host:
         flow = await _begun(host, order, journal)
         try:
-            code = await _Play(flow, host, order).to_its_end()
-            await notices.close()
-        except (OSError, LogError) as error:
+            code = await _Play(flow, host, order).to_its_end(interrupts)
+        except (OSError, LogError, HostFailure) as error:
             order.screen.warn(_cannot(error))
+            if order.log is not None:
+                order.screen.warn(f"go on with: {_again(order.log, order)}")
             code = STOPPED
         finally:
             await host.close(STOP_GRACE_S)
     return flow.state, code
 
 
-async def _begun(host: MemoryHost, order: Run, journal: Journal) -> MemoryFlow:
+async def _begun(host: MemoryHost, order: Order, journal: Journal) -> MemoryFlow:
     """Start the flow, or take it up where its log ends."""
     state, happened = order.state, order.screen.happened
     if order.resumed is None:
@@ -162,8 +177,8 @@ async def _begun(host: MemoryHost, order: Run, journal: Journal) -> MemoryFlow:
     return await host.recover(state, journal=journal, observe=happened)
 
 
-def _cannot(error: OSError | LogError) -> str:
-    """Say why a flow cannot go on: its log takes no more."""
+def _cannot(error: OSError | LogError | HostFailure) -> str:
+    """Say why a flow cannot go on here: its log takes no more, or its work finds no room."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot write {error.filename}: {error.strerror}"
     return f"cannot go on: {error}"
@@ -172,7 +187,7 @@ def _cannot(error: OSError | LogError) -> str:
 class _Play:
     """Plays a flow to its end, until nobody here can answer it, or until it is told to stop."""
 
-    def __init__(self, flow: MemoryFlow, host: MemoryHost, order: Run) -> None:
+    def __init__(self, flow: MemoryFlow, host: MemoryHost, order: Order) -> None:
         self._flow = flow
         self._host = host
         self._order = order
@@ -180,13 +195,15 @@ class _Play:
         self._draining: asyncio.Future[None] | None = None
         self._insisted = False
 
-    async def to_its_end(self) -> int:
+    async def to_its_end(self, interrupts: Interrupts) -> int:
         """Play and return the exit code."""
-        heed_signals(self._asked, self._insist)
+        interrupts.then(self._asked, self._insist)
         try:
             return await self._playing
         except asyncio.CancelledError:
             return await self._stop()
+        finally:
+            interrupts.then()
 
     async def _play(self) -> int:
         flow, order = self._flow, self._order
@@ -254,15 +271,20 @@ def _code_of(state: FlowState) -> int:
     return SUCCEEDED if succeeded else STOPPED
 
 
-def _kept(order: Run) -> str:
+def _kept(order: Order) -> str:
     """Where to find what happened, and how to go on."""
     if order.log is None:
         return "; without --log nothing is kept of it"
-    again = shlex.join(["conductor", "run", "--resume", str(order.log), *order.again])
+    again = _again(order.log, order)
     return f"; what happened until then is in {order.log}; go on with: {again}"
 
 
-def _tell_end(state: FlowState, order: Run, code: int) -> None:
+def _again(log: Path, order: Order) -> str:
+    """The command that goes on with the flow as this one did."""
+    return shlex.join(["conductor", "run", "--resume", str(log), *order.again, *order.answers])
+
+
+def _tell_end(state: FlowState, order: Order, code: int) -> None:
     """Say how the run ended and why, and how a flow that waits goes on."""
     screen = order.screen
     screen.ended(state, code)
