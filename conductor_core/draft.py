@@ -93,7 +93,8 @@ News: TypeAlias = Union[
 class Draft:
     """The fields of a FlowState, open to change during one transition.
 
-    `news` is what the event left to be settled, `commands` what the rules emitted.
+    `news` is what the event left to be settled, `commands` what the rules emitted. What was
+    `unnoticed` is no difference to any rule, so that nothing is to be settled.
     """
 
     __slots__ = (
@@ -101,13 +102,14 @@ class Draft:
         "continuing", "current", "finished_at_ms", "flow_id", "generating", "generation",
         "groups_since", "incarnation", "live", "news", "now_ms", "outcome", "parked",
         "paused", "pending", "request_ids", "retrying", "run", "skipping", "span", "spec",
-        "started", "stop", "suggested", "superseded", "wait_due_at_ms", "waiting",
+        "started", "stop", "suggested", "superseded", "unnoticed", "wait_due_at_ms", "waiting",
     )  # fmt: skip
 
     def __init__(self, state: FlowState, now_ms: int) -> None:
         self.now_ms = now_ms
         self.commands: list[Command] = []
         self.news: News | None = None
+        self.unnoticed = False
         self.flow_id = state.flow_id
         self.spec = state.spec
         self.catalog = state.catalog
@@ -223,8 +225,10 @@ class Draft:
 
     def put(self, position: int, attempt: Attempt) -> None:
         """Let a live attempt go on as another value of itself."""
-        self._count(position, self.live[position], -1)
-        self._count(position, attempt, 1)
+        before = self.live[position]
+        if not (before.active and attempt.active):
+            self._count(position, before, -1)
+            self._count(position, attempt, 1)
         self.live = self.live.set(position, attempt)
 
     def supersede(self, position: int, new: Attempt) -> None:

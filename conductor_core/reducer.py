@@ -65,5 +65,6 @@ def reduce(state: FlowState, event: Event) -> Transition:
     draft = Draft(state, event.at_ms)
     remember(draft, event)
     record(draft, event)
-    settle(draft)
+    if not draft.unnoticed:
+        settle(draft)
     return Transition(draft.freeze(), tuple(draft.commands), verdict)

@@ -86,6 +86,13 @@ class Vector(Generic[T]):
             size += 1
         return self._of(root, shift, size)
 
+    def changed_since(self, before: Vector[T]) -> Iterator[int]:
+        """Where it holds another object than one that was no longer; cheap, as most is shared."""
+        root, shift = before._root, before._shift
+        while shift < self._shift:
+            root, shift = (root,), shift + BITS
+        return _changed(self._root, root, shift, 0)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vector):
             return NotImplemented
@@ -106,6 +113,22 @@ def _set(node: tuple[Any, ...], shift: int, index: int, item: Any) -> tuple[Any,
     if shift:
         child = node[slot] if slot < len(node) else ()
         item = _set(child, shift - BITS, index, item)
-    copy = list(node)  # twice as fast as two slices
+    # A list takes half the time of two slices.
+    copy = list(node)
     copy[slot : slot + 1] = (item,)
     return tuple(copy)
+
+
+def _changed(
+    node: tuple[Any, ...], before: tuple[Any, ...], shift: int, start: int
+) -> Iterator[int]:
+    """Where one trie holds another object than another of the same height."""
+    for slot, item in enumerate(node):
+        index = start + (slot << shift)
+        known = slot < len(before)
+        if known and item is before[slot]:
+            continue
+        if shift:
+            yield from _changed(item, before[slot] if known else (), shift - BITS, index)
+        else:
+            yield index

@@ -91,3 +91,18 @@ def test_vectors_are_equal_to_vectors_only() -> None:
 def test_a_vector_shows_its_items() -> None:
     """Its representation can be read, and evaluates to it."""
     assert repr(Vector("ab")) == "Vector(['a', 'b'])"
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_a_vector_knows_what_it_does_not_share_with_one_before(size: int) -> None:
+    """Items that were set, in order, and those that were added, however high the trie grew."""
+    before = Vector(range(size))
+    places = sorted({0, size // 2, size - 1})
+    after = before
+    for index in places:
+        after = after.set(index, -1)
+    assert list(before.changed_since(before)) == []
+    assert list(after.changed_since(before)) == places
+    grown = after.extend(range(2_000))
+    assert list(grown.changed_since(before)) == [*places, *range(size, size + 2_000)]
+    assert list(before.changed_since(Vector())) == list(range(size))

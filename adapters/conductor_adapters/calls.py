@@ -16,7 +16,8 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 A = TypeVar("A")
-Outcome: TypeAlias = tuple[object, BaseException | None]
+Answer: TypeAlias = tuple[object, BaseException | None]
+"""What a function returned, or else what it raised."""
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
@@ -26,32 +27,63 @@ def is_coroutine_function(function: Callable[..., object]) -> bool:
     )
 
 
+class Turn:
+    """The place of one thread among those that may run; given back once, at its end or before."""
+
+    def __init__(self, room: asyncio.Semaphore) -> None:
+        self._room = room
+        self._held = False
+        self.begun = False
+
+    async def take(self) -> None:
+        """Wait for the turn to come."""
+        await self._room.acquire()
+        self._held = self.begun = True
+
+    def give_back(self) -> None:
+        """Let another thread run."""
+        if self._held:
+            self._held = False
+            self._room.release()
+
+
 class Calls:
-    """Runs at most so many threads at a time."""
+    """Runs at most so many threads at a time, but for those that were asked to give up."""
 
     def __init__(self, threads: int) -> None:
         self._room = asyncio.Semaphore(threads)
+
+    def turn(self) -> Turn:
+        """The turn of a call that is to be made in a thread."""
+        return Turn(self._room)
 
     async def call(self, function: Callable[[A], object], argument: A) -> object:
         """Call a function of any kind, and wait for what it may return to be waited for."""
         if is_coroutine_function(function):
             value = function(argument)
         else:
-            value = await self.in_thread(function, argument, lambda: None)
+            value = await self.in_thread(function, argument, self.turn(), lambda: None)
         return await value if inspect.isawaitable(value) else value
 
     async def in_thread(
-        self, function: Callable[[A], object], argument: A, began: Callable[[], object]
+        self,
+        function: Callable[[A], object],
+        argument: A,
+        turn: Turn,
+        began: Callable[[], object],
     ) -> object:
         """Call a function in a thread once its turn has come, which `began` is told."""
-        async with self._room:
+        await turn.take()
+        try:
             began()
             return await _in_thread(partial(function, argument))
+        finally:
+            turn.give_back()
 
 
 async def _in_thread(function: Callable[[], object]) -> object:
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Outcome] = loop.create_future()
+    answer: asyncio.Future[Answer] = loop.create_future()
     run = partial(_run, function, loop, answer)
     threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
     value, error = await answer
@@ -63,7 +95,7 @@ async def _in_thread(function: Callable[[], object]) -> object:
 def _run(
     function: Callable[[], object],
     loop: asyncio.AbstractEventLoop,
-    answer: asyncio.Future[Outcome],
+    answer: asyncio.Future[Answer],
 ) -> None:
     """Call a function in this thread and hand what comes of it to the loop's."""
     value: object = None
@@ -77,6 +109,6 @@ def _run(
         loop.call_soon_threadsafe(_settle, answer, (value, problem))
 
 
-def _settle(answer: asyncio.Future[Outcome], outcome: Outcome) -> None:
+def _settle(answer: asyncio.Future[Answer], came: Answer) -> None:
     if not answer.done():
-        answer.set_result(outcome)
+        answer.set_result(came)

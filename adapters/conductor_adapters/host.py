@@ -2,8 +2,9 @@
 
 Rule: an event stands in the journal before its commands leave, and nothing here or in a
 performer decides what a flow does next. Everything is synchronous: one event at a time
-holds the flow, and an event that a performer feeds while it carries out a command is
-recorded at once, its commands leaving after those that came before them.
+holds the flow, and an event that a performer feeds while it carries out a command, or an
+observer when it sees an entry, is recorded at once, its commands leaving after those that
+came before them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from conductor_core.commands import (
     RequestApproval,
     ScheduleTimer,
 )
-from conductor_core.events import Event, StepError, StepFinished
+from conductor_core.events import Event, StepError, StepFinished, TimerFired
+from conductor_core.legality import is_open_timer
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
@@ -146,11 +148,13 @@ class FlowLoop:
         self._observe = observe
         self._latest_ms = 0
         self._outgoing: deque[Command] = deque()
+        self._unseen: deque[tuple[Event, Transition]] = deque()
+        self._telling = False
         self._busy = False
         self._stopped = False
 
     def now_ms(self) -> int:
-        """The host's clock, which never goes back within a flow."""
+        """The host's clock, which never goes back while it has the flow."""
         return max(self._latest_ms, self._now_ms())
 
     def report(self, what: Unstamped[Event]) -> Verdict:
@@ -161,14 +165,16 @@ class FlowLoop:
         """Record an event, then carry out what it commands."""
         transition = self._record(event)
         self._outgoing.extend(transition.commands)
+        self._tell()
         self._carry_out()
         return transition.verdict
 
     def recover(self) -> None:
         """Take up a flow whose last host is gone: call it once, before anything is fed.
 
-        What must not run twice unseen is answered for first; the commands that this leads
-        to are among those that are pending afterwards.
+        What must not run twice unseen is answered for first, then timers fire that fell due
+        meanwhile, the earliest first; the commands that all this leads to are among those
+        that are pending afterwards.
         """
         for attempt in interrupted_attempts(self.state):
             self._record(
@@ -176,8 +182,18 @@ class FlowLoop:
                     at_ms=self.now_ms(), attempt=attempt, outcome="failed", error=INTERRUPTED
                 )
             )
+        for timer in self._overdue():
+            if is_open_timer(self.state, timer):
+                self._record(TimerFired(at_ms=self.now_ms(), timer=timer))
         self._outgoing.extend(pending_commands(self.state, at_ms=self.now_ms()))
+        self._tell()
         self._carry_out()
+
+    def _overdue(self) -> list[str]:
+        """The timers that are due by now, the earliest first."""
+        now_ms = self.now_ms()
+        due = sorted((due_ms, timer) for timer, due_ms in self.state.timers() if due_ms <= now_ms)
+        return [timer for _, timer in due]
 
     def stop(self) -> None:
         """Record on, but carry nothing out any more: the next host recovers it."""
@@ -188,12 +204,23 @@ class FlowLoop:
         self._journal.append(event, transition)
         self.state = transition.state
         self._latest_ms = max(self._latest_ms, event.at_ms)
-        self._observe(event, transition)
+        self._unseen.append((event, transition))
         return transition
 
+    def _tell(self) -> None:
+        """Show who observes what they have not seen, in order, also of what they feed."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._unseen:
+                self._observe(*self._unseen.popleft())
+        finally:
+            self._telling = False
+
     def _carry_out(self) -> None:
-        """Carry out what waits, in order; a performer that feeds comes by here in vain."""
-        if self._busy:
+        """Carry out what waits, in order; what is fed meanwhile comes by here in vain."""
+        if self._busy or self._telling:
             return
         self._busy = True
         try:

@@ -63,6 +63,8 @@ class LogFile:
         log = cls(_new_file(path), writer, state, fsync=fsync)
         try:
             log._write(writer.header())
+            if fsync:
+                _sync_folder(path.parent)
         except OSError:
             # A log without its header would only stand in the way of the next run.
             log.close()
@@ -82,8 +84,8 @@ class LogFile:
         """
         file = FileIO(path, "r+")
         try:
-            _lock(file)
-            replayed = replay(_lines(path), flow_id=flow_id)
+            _lock(file, path)
+            replayed = replay(_lines(file), flow_id=flow_id)
         except BaseException:
             file.close()
             raise
@@ -107,6 +109,8 @@ class LogFile:
 
     def close(self) -> None:
         """Give the file back; the log of a flow that has finished says so."""
+        if self._file.closed:
+            return
         with self._file:
             if self._state.outcome is not None and not self._torn:
                 self._write(self._writer.close(self._state))
@@ -153,7 +157,7 @@ def _new_file(path: Path) -> FileIO:
     file = FileIO(path, "a")
     try:
         _check_empty(file)
-        _lock(file)
+        _lock(file, path)
         _check_empty(file)
     except BaseException:
         file.close()
@@ -166,14 +170,23 @@ def _check_empty(file: FileIO) -> None:
         raise FileExistsError(EEXIST, os.strerror(EEXIST), str(file.name))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _sync_folder(folder: Path) -> None:
+    """Let the name of a new file reach the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lines(file: FileIO) -> Iterator[bytes]:
     """The lines of a file, none of them longer than a log allows."""
-    with path.open("rb") as file:
-        yield from iter(partial(file.readline, LONGEST_LINE + 1), b"")
+    with open(file.fileno(), "rb", closefd=False) as lines:
+        yield from iter(partial(lines.readline, LONGEST_LINE + 1), b"")
 
 
-def _lock(file: FileIO) -> None:
-    """Hold a file alone, or raise LogError."""
+def _lock(file: FileIO, path: Path) -> None:
+    """Hold a file alone, or raise LogError; also where another has taken its place meanwhile."""
     if sys.platform == "win32":
         raise LogError("a log is written with flock, which this system lacks")
     patience_s = time.monotonic() + LOCK_PATIENCE_S
@@ -185,4 +198,14 @@ def _lock(file: FileIO) -> None:
                 raise LogError("another run is writing this log") from None
             time.sleep(POLL_S)
         else:
-            return
+            break
+    if not _is_there(file, path):
+        raise LogError("the file was replaced while it was opened")
+
+
+def _is_there(file: FileIO, path: Path) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
-from attrs import define
-
-from conductor_adapters.calls import Calls, is_coroutine_function
+from conductor_adapters.calls import Calls, Turn, is_coroutine_function
 from conductor_adapters.clock import Alarm, Clock
 from conductor_adapters.host import Unstamped
+from conductor_adapters.under_way import UnderWay
 from conductor_adapters.work import (
     Finished,
     HostFailure,
@@ -44,6 +43,7 @@ from conductor_core.commands import (
     ScheduleTimer,
 )
 from conductor_core.errors import FormatError
+from conductor_core.events import StepError
 from conductor_core.state import FlowState
 
 Asked: TypeAlias = Callable[[str, RequestApproval], None]
@@ -54,32 +54,6 @@ _logger = logging.getLogger(__name__)
 
 def nobody(_flow_id: str, _command: RequestApproval) -> None:
     """Tell nobody: who watches the flow sees its open approvals."""
-
-
-@define
-class _Running:
-    """Work that is under way; what runs in a thread cannot be interrupted, only asked."""
-
-    task: asyncio.Task[None]
-    context: StepContext
-    in_thread: bool
-
-    def cancel(self) -> None:
-        """Ask it to give up; what it does about that is its answer."""
-        self.context.cancellation.ask()
-        if not self.in_thread:
-            self.task.cancel()
-
-    def left_thread(self) -> None:
-        """What runs on is a coroutine, which can be interrupted."""
-        self.in_thread = False
-        if self.context.cancelled:
-            self.task.cancel()
-
-    def abandon(self) -> None:
-        """Ask it to give up and wait for it no longer."""
-        self.context.cancellation.ask()
-        self.task.cancel()
 
 
 class LocalPerformer:
@@ -104,10 +78,11 @@ class LocalPerformer:
         self._metadata = state.spec.metadata
         self._report = report
         self._give_up = give_up
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, UnderWay] = {}
         self._alarms: dict[str, Alarm] = {}
         self._generations: dict[int, asyncio.Task[None]] = {}
         self._stopped = False
+        self._coroutines: dict[str, bool] = {}
         self._surroundings = copy_context()
 
     # --- work ---
@@ -118,14 +93,20 @@ class LocalPerformer:
             return
         handler = self._workers.handler(command.work)
         context = StepContext(flow_id=self._flow_id, command=command, flow_metadata=self._metadata)
-        in_thread = not is_coroutine_function(handler)
-        # What earlier work left in its context variables is not for this one.
-        task = asyncio.get_running_loop().create_task(
-            self._work(handler, context, in_thread), context=self._surroundings.copy()
-        )
-        running = _Running(task, context, in_thread)
-        self._running[command.attempt] = running
+        turn = None if self._is_coroutine_function(command.work, handler) else self._calls.turn()
+        task = self._begin(self._work(handler, context, turn))
+        self._running[command.attempt] = UnderWay(task, context, turn)
         task.add_done_callback(partial(self._gone, command.attempt))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin something that finds the context variables as they were when the flow began."""
+        loop = asyncio.get_running_loop()
+        return loop.create_task(coroutine, context=self._surroundings.copy())
+
+    def _is_coroutine_function(self, work: str, handler: Handler) -> bool:
+        if work not in self._coroutines:
+            self._coroutines[work] = is_coroutine_function(handler)
+        return self._coroutines[work]
 
     def cancel_futures(self, command: CancelFutures) -> None:
         """Tell work to give up; what went down with an earlier host has done so."""
@@ -136,10 +117,12 @@ class LocalPerformer:
             else:
                 running.cancel()
 
-    async def _work(self, handler: Handler, context: StepContext, in_thread: bool) -> None:
+    async def _work(self, handler: Handler, context: StepContext, turn: Turn | None) -> None:
         try:
-            if in_thread:
-                value = await self._calls.in_thread(handler, context, partial(self._began, context))
+            if turn is not None:
+                value = await self._calls.in_thread(
+                    handler, context, turn, partial(self._began, context)
+                )
                 if inspect.isawaitable(value):
                     self._running[context.attempt].left_thread()
                     value = await value
@@ -151,33 +134,35 @@ class LocalPerformer:
             del self._running[context.attempt]
             self._give_up(error)
             return
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not _is_of_work(error, in_thread=turn is not None):
+                raise
             if not isinstance(error, StepFailure) and not is_cancellation_error(error):
                 _logger.warning("the work of %s raised", context.attempt, exc_info=error)
             finished = raised(context.attempt, error)
-        self._ended(finished)
+        # Timers and what is dispatched next are none of this work's surroundings.
+        self._surroundings.copy().run(self._ended, finished)
 
     def _began(self, context: StepContext) -> None:
         self._report(partial(events.StepStarted, attempt=context.attempt))
 
-    def _gone(self, attempt: str, _task: asyncio.Task[None]) -> None:
+    def _gone(self, attempt: str, task: asyncio.Task[None]) -> None:
         """Tell of work whose task was cancelled, perhaps before it began."""
         if attempt in self._running:
-            self._ended(cancelled(attempt))
+            if task.cancelled():
+                self._ended(cancelled(attempt))
+            else:
+                del self._running[attempt]
 
     def _ended(self, finished: Finished) -> None:
         """Report how work ended."""
         running = self._running.pop(finished.attempt)
         # What ends because its host does may begin again; only what it achieved is a fact.
-        if finished.outcome == "succeeded" or not (self._stopped or self._torn_down(running)):
+        if finished.outcome == "succeeded" or not (self._stopped or running.torn_down):
             try:
                 self._report(finished)
             except FormatError as error:
                 self._report(unusable(finished.attempt, error))
-
-    def _torn_down(self, running: _Running) -> bool:
-        """Whether the loop itself ended the work, as it does with all tasks when it closes."""
-        return bool(running.task.cancelling()) and not running.context.cancelled
 
     # --- timers ---
 
@@ -205,8 +190,9 @@ class LocalPerformer:
     def generate_steps(self, command: GenerateSteps) -> None:
         """Begin to make the groups of the flow, unless that is under way."""
         if command.run not in self._generations:
-            task = asyncio.get_running_loop().create_task(self._generate(command))
+            task = self._begin(self._generate(command))
             self._generations[command.run] = task
+            task.add_done_callback(partial(self._generated, command.run))
 
     async def _generate(self, command: GenerateSteps) -> None:
         generator = self._workers.generator(command.flow_type)
@@ -214,10 +200,19 @@ class LocalPerformer:
             made = await self._calls.call(generator, command)
             groups = checked_groups(made)
             self._report(partial(events.GroupsGenerated, groups=groups))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not _is_of_work(error, in_thread=not is_coroutine_function(generator)):
+                raise
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", self._flow_id, exc_info=error)
             self._report(partial(events.GenerationFailed, error=step_error(error)))
+
+    def _generated(self, run: int, task: asyncio.Task[None]) -> None:
+        """Tell of a generator that cancelled itself; nobody here asked it to."""
+        del self._generations[run]
+        if task.cancelled() and not task.cancelling():
+            error = StepError(message="the generator was cancelled", type="CancelledError")
+            self._report(partial(events.GenerationFailed, error=error))
 
     # --- the flow ---
 
@@ -236,20 +231,32 @@ class LocalPerformer:
         """Give up on what still runs: the flow waits for it no longer."""
         self._abandon()
 
+    def hold(self) -> None:
+        """Begin nothing more, not even what waits for its turn."""
+        for running in self._running.values():
+            running.withdraw()
+
     def stop(self) -> None:
-        """End everything; what comes of it happened to no flow."""
+        """End everything; only what it still achieves happened to the flow."""
         self._stopped = True
         for timer in tuple(self._alarms):
             self._forget(timer)
         self._abandon()
 
-    def under_way(self) -> tuple[asyncio.Task[object], ...]:
+    def under_way(self) -> tuple[asyncio.Task[None], ...]:
         """The tasks that have not ended yet."""
         work = (running.task for running in self._running.values())
         return (*work, *self._generations.values())
 
     def _abandon(self) -> None:
         for running in self._running.values():
-            running.abandon()
+            running.cancel()
         for task in self._generations.values():
             task.cancel()
+
+
+def _is_of_work(error: BaseException, *, in_thread: bool) -> bool:
+    """Whether an exception is the work's own, and not what ends the loop or the process."""
+    if isinstance(error, asyncio.CancelledError):
+        return False
+    return in_thread or not isinstance(error, KeyboardInterrupt)

@@ -22,6 +22,7 @@ from conductor_adapters.local import Asked, LocalPerformer, nobody
 from conductor_adapters.observing import Observer, log_entry, watched
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core import events, initial_state
+from conductor_core.codec import encode_event
 from conductor_core.commands import Outcome
 from conductor_core.errors import ConductorError, FormatError, SpecError
 from conductor_core.reducer import Transition
@@ -30,6 +31,7 @@ from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
 CLOSE_GRACE_S: Final = 10.0
+LEFT_BEHIND_S: Final = 0.1
 
 
 class MemoryHost:
@@ -57,6 +59,7 @@ class MemoryHost:
         self.observe = observe
         self.calls = Calls(threads)
         self._flows: dict[str, MemoryFlow] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
         self,
@@ -67,9 +70,6 @@ class MemoryHost:
         observe: Observer | None = None,
     ) -> MemoryFlow:
         """Start a flow; raises SpecError where a handler or a generator is missing."""
-        problems = tuple(self.workers.missing(spec))
-        if problems:
-            raise SpecError(problems)
         flow = self._take(initial_state(spec, flow_id), journal, observe)
         flow.tell(events.FlowStarted)
         return flow
@@ -81,7 +81,10 @@ class MemoryHost:
         journal: Journal | None = None,
         observe: Observer | None = None,
     ) -> MemoryFlow:
-        """Take up a flow whose last host is gone, from the last state of its journal."""
+        """Take up a flow whose last host is gone, from the last state of its journal.
+
+        Raises SpecError where a handler or a generator is missing for what is left of it.
+        """
         flow = self._take(state, journal, observe)
         flow.recover()
         if flow.state.outcome is None and not flow.state.started:
@@ -91,29 +94,53 @@ class MemoryHost:
     def _take(
         self, state: FlowState, journal: Journal | None, observe: Observer | None
     ) -> MemoryFlow:
-        if state.flow_id in self._flows:
-            raise ConductorError(f"flow {state.flow_id!r} runs here already")
-        return MemoryFlow(self, state, journal or NoJournal(), observe)
+        problems = tuple(self.workers.missing(state))
+        if problems:
+            raise SpecError(problems)
+        flow = MemoryFlow(self, state, journal or NoJournal(), observe)
+        self.check_alone(flow)
+        return flow
+
+    def check_alone(self, flow: MemoryFlow) -> None:
+        """Raise ConductorError where another flow runs here under the same id."""
+        if self._flows.get(flow.flow_id, flow) is not flow:
+            raise ConductorError(f"flow {flow.flow_id!r} runs here already")
 
     def keep(self, flow: MemoryFlow) -> None:
-        """Remember a flow for as long as it is live."""
-        if flow.state.is_live:
+        """Remember a flow for as long as it is live, and its work for as long as it runs."""
+        if flow.state.is_live and not flow.is_broken:
             self._flows[flow.flow_id] = flow
-        else:
-            self._flows.pop(flow.flow_id, None)
+        elif self._flows.get(flow.flow_id) is flow:
+            del self._flows[flow.flow_id]
+            for task in flow.under_way():
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
 
     async def drain(self, grace_s: float = CLOSE_GRACE_S) -> None:
-        """Start nothing more, and record what work achieves that ends in time."""
-        tasks = [task for flow in self._flows.values() for task in flow.hold()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
+        """Begin nothing more, and record what work achieves that ends in time."""
+        for flow in self._flows.values():
+            flow.hold()
+        await self._ended_within(grace_s)
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Let go of every flow: their work is ended, their journals can be recovered."""
-        tasks = [task for flow in self._flows.values() for task in flow.close()]
-        self._flows.clear()
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
+        for flow in tuple(self._flows.values()):
+            flow.close()
+        late = await self._ended_within(grace_s)
+        # A thread that does not listen is left behind.
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LEFT_BEHIND_S)
+
+    async def _ended_within(self, grace_s: float) -> set[asyncio.Task[None]]:
+        """Wait for all work, also that of flows that have finished; returns what still runs."""
+        running = {task for flow in self._flows.values() for task in flow.under_way()}
+        tasks = {task for task in running | self._ending if not task.done()}
+        if not tasks:
+            return tasks
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        return late
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,6 +168,7 @@ class MemoryFlow(FlowHandle):
         self._host = host
         self._observers = tuple(o for o in (host.observe, observe) if o is not None)
         self._broken: Exception | None = None
+        self._kept = False
         self._waiters: list[_Waiter] = []
         self._performer = LocalPerformer(
             state,
@@ -191,7 +219,9 @@ class MemoryFlow(FlowHandle):
         """Feed an event that happens now; raises if it is none, or if the flow is broken."""
         if self._broken is not None:
             raise self._broken
+        self._host.check_alone(self)
         event = what(at_ms=self._loop.now_ms())
+        encode_event(event)  # raises FormatError where no journal could express it
         with self._breakable():
             return self._loop.feed(event)
 
@@ -206,23 +236,34 @@ class MemoryFlow(FlowHandle):
 
     def recover(self) -> None:
         """Carry out what the last host left pending."""
+        self._kept = self.state.is_live
         self._host.keep(self)
         with self._breakable():
             self._loop.recover()
 
-    def hold(self) -> tuple[asyncio.Task[object], ...]:
-        """Carry nothing out any more; returns the work that is under way."""
-        self._loop.stop()
+    @property
+    def is_broken(self) -> bool:
+        """Whether the flow cannot go on here."""
+        return self._broken is not None
+
+    def under_way(self) -> tuple[asyncio.Task[None], ...]:
+        """The work that has not ended yet."""
         return self._performer.under_way()
 
-    def close(self) -> tuple[asyncio.Task[object], ...]:
-        """Let go of the flow; returns the work that is being ended."""
+    def hold(self) -> None:
+        """Carry nothing out any more; what has begun runs on."""
+        self._loop.stop()
+        self._performer.hold()
+
+    def close(self) -> None:
+        """Let go of the flow; its work is asked to give up."""
         self._break(ConductorError(f"the host of flow {self.flow_id!r} closed"))
-        return self._performer.under_way()
 
     def _observe(self, event: events.Event, transition: Transition) -> None:
-        self._host.keep(self)
-        log_entry(event, transition)
+        if transition.state.is_live is not self._kept:
+            self._kept = transition.state.is_live
+            self._host.keep(self)
+        watched(log_entry, event, transition)
         for waiter in self._waiters:
             waiter.look(transition.state)
         for observer in self._observers:
@@ -245,6 +286,7 @@ class MemoryFlow(FlowHandle):
             self._broken = error
             self._loop.stop()
             self._performer.stop()
+            self._host.keep(self)
             for waiter in self._waiters:
                 waiter.give_up(error)
 

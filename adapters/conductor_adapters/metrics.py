@@ -1,7 +1,8 @@
 """Measures of flows, for whatever keeps them: Prometheus, OpenTelemetry, statsd, a list.
 
 Rule: a measure is read from entries alone, times included, so that a replayed log yields the
-very measures of its run. Nothing is kept of a flow that has ended.
+measures of its run; that work was dispatched again after a crash is no entry. Nothing is kept
+of a flow that has ended.
 
 | measure | unit | labels |
 |---|---|---|
@@ -114,6 +115,7 @@ def _touched(watch: _Watch, event: Event, transition: Transition) -> tuple[str, 
     """The attempts that an event may have put an end to: its own, or any."""
     if isinstance(event, StepStarted):
         return ()
-    if isinstance(event, StepFinished) and transition.state.outcome is None:
+    state = transition.state
+    if isinstance(event, StepFinished) and state.outcome is None and state.stop is None:
         return (event.attempt,)
     return (*watch.work, *watch.asked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from conductor_core.codec import TAGS
@@ -36,7 +37,9 @@ def watched(observer: Observer, event: Event, transition: Transition) -> None:
     try:
         observer(event, transition)
     except Exception:
-        LOGGER.exception("an observer of flow %s raised", transition.state.flow_id)
+        # Filters and factories of log records may raise as well.
+        with suppress(Exception):
+            LOGGER.exception("an observer of flow %s raised", transition.state.flow_id)
 
 
 def _level(event: Event, transition: Transition) -> int:

@@ -17,7 +17,8 @@ from conductor_adapters.work import StepContext, StepFailure
 from conductor_core.codec import encode_groups
 from conductor_core.commands import GenerateSteps
 from conductor_core.errors import Problem
-from conductor_core.spec import FlowSpec, GroupSpec
+from conductor_core.spec import GroupSpec
+from conductor_core.state import FlowState
 
 Groups: TypeAlias = Iterable[GroupSpec]
 Handler: TypeAlias = Callable[[StepContext], object]
@@ -40,24 +41,18 @@ class Workers:
         """The generator of the flows of a type; where there is none, one that fails."""
         return _eager(self.generators.get(flow_type, _unknown_type))
 
-    def missing(self, spec: FlowSpec) -> Iterator[Problem]:
-        """What a flow needs that nobody here does."""
-        yield from self.missing_handlers(spec.groups)
-        if not spec.groups:
-            yield from self.missing_generator(spec)
-
-    def missing_generator(self, spec: FlowSpec) -> Iterator[Problem]:
-        """That nobody here makes the groups of a flow."""
-        if spec.type not in self.generators:
-            yield "groups", _no_generator(spec.type)
-
-    def missing_handlers(self, groups: Iterable[GroupSpec]) -> Iterator[Problem]:
-        """The steps of groups that nobody here works on."""
-        for index, group in enumerate(groups):
+    def missing(self, state: FlowState) -> Iterator[Problem]:
+        """What a flow still needs that nobody here does."""
+        if state.outcome is not None:
+            return
+        for index, group in enumerate(state.catalog.groups):
+            first = state.catalog.starts[index]
             for number, step in enumerate(group.steps):
-                if step.handler not in self.handlers:
+                if step.handler not in self.handlers and state.live[first + number].unfinished:
                     named = "key" if step.work is None else "work"
                     yield f"groups[{index}].steps[{number}].{named}", self._no_handler(step.handler)
+        if needs_groups(state) and state.spec.type not in self.generators:
+            yield "groups", _no_generator(state.spec.type)
 
     def _no_handler(self, work: str) -> str:
         known = ", ".join(sorted(self.handlers)) or "none"
@@ -66,6 +61,11 @@ class Workers:
     async def _unknown_work(self, context: StepContext) -> object:
         message = self._no_handler(context.work)
         raise StepFailure(message, type="unknown-work", non_retryable=True)
+
+
+def needs_groups(state: FlowState) -> bool:
+    """Whether the groups of a flow are still to be made."""
+    return state.generating == "running" or not (state.started or state.spec.groups)
 
 
 def _eager(generator: GroupsOf) -> Callable[[GenerateSteps], object]:

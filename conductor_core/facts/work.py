@@ -43,9 +43,10 @@ def on_generation_failed(draft: Draft, event: GenerationFailed) -> None:
 
 
 def on_step_started(draft: Draft, event: StepStarted) -> None:
-    """A worker took the attempt up (S5.6)."""
+    """A worker took the attempt up (S5.6); rules see only that it is active, as before."""
     position = position_of(draft, event.attempt)
     draft.put(position, draft.live[position].started())
+    draft.unnoticed = True
 
 
 def on_step_finished(draft: Draft, event: StepFinished) -> None:

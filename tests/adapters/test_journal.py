@@ -179,3 +179,27 @@ def test_a_log_of_another_flow_is_not_gone_on_with(tmp_path: Path) -> None:
     begun(path)
     with pytest.raises(LogError, match="the log of flow 'f', expected 'g'"):
         LogFile.resume(path, flow_id="g")
+
+
+def test_a_log_that_was_replaced_meanwhile_is_not_written(tmp_path: Path) -> None:
+    """Who waited for the lock of a file that is gone writes no log that nobody would find."""
+    path = tmp_path / "log.jsonl"
+    first = LogFile.create(path, STATE, at_ms=0)
+
+    def replace() -> None:
+        path.unlink()
+        path.touch()
+        first.close()
+
+    replacing = threading.Timer(0.1, replace)
+    replacing.start()
+    with pytest.raises(LogError, match="the file was replaced while it was opened"):
+        LogFile.resume(path)
+    replacing.join()
+
+
+def test_a_log_may_be_closed_twice(tmp_path: Path) -> None:
+    """The second time there is nothing to give back."""
+    log = LogFile.create(tmp_path / "log.jsonl", STATE, at_ms=0, fsync=True)
+    log.close()
+    log.close()

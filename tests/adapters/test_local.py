@@ -142,3 +142,17 @@ def test_a_cancel_in_the_thread_reaches_the_coroutine_after_it() -> None:
 
     last = asyncio.run(asyncio.wait_for(script(), 20)).reported[-1]
     assert last == partial(events.StepFinished, attempt="a#1", outcome="cancelled")(at_ms=0)
+
+
+def test_groups_that_nobody_here_makes_are_a_failed_generation() -> None:
+    """A flow of a type that nobody knows here fails; it does not wait for ever."""
+
+    async def script() -> World:
+        world = World(handlers={})
+        world.performer.generate_steps(GENERATE)
+        await world.settle()
+        return world
+
+    (failed,) = asyncio.run(script()).reported
+    assert isinstance(failed, events.GenerationFailed)
+    assert failed.error.type == "unknown-type"

@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Coroutine, Iterable
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
 
 from conductor_adapters.clock import VirtualClock
-from conductor_adapters.journal import LogFile
+from conductor_adapters.journal import LogFile, NoJournal
 from conductor_adapters.memory import MemoryFlow, MemoryHost
 from conductor_adapters.work import (
     HostFailure,
@@ -840,14 +841,31 @@ def test_a_generator_that_fails_fails_the_flow(generator: Any, kind: str) -> Non
     assert errors == [kind]
 
 
-def test_groups_that_nobody_here_makes_are_a_failed_generation() -> None:
-    """A host that takes over a flow of a type that it has no generator for says so."""
-    state = reduce(initial_state(FlowSpec(type="g"), "f"), events.FlowStarted(at_ms=0)).state
+def test_a_flow_is_not_taken_up_where_nobody_does_what_is_left_of_it() -> None:
+    """A missing handler or generator is told, with its place, before anything happens."""
+    no_groups = reduce(initial_state(FlowSpec(type="g"), "f"), events.FlowStarted(at_ms=0)).state
+    left = reduce(initial_state(flow_of(StepSpec(key="a"), StepSpec(key="b")), "f"), STARTED).state
+    left = reduce(left, events.StepFinished(at_ms=0, attempt="a#1", outcome="succeeded")).state
+
+    async def script() -> None:
+        async with MemoryHost({"b": fine}) as host:
+            with pytest.raises(SpecError, match="groups: there are none, and no generator"):
+                await host.recover(no_groups)
+            await (await host.recover(left)).wait()
+
+    play(script())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), pytest.fail.Exception("odd")])
+def test_a_generator_that_ends_oddly_fails_the_flow_too(error: BaseException) -> None:
+    """Whatever ends it, the flow does not wait for ever."""
+
+    async def generator(_command: commands.GenerateSteps) -> list[GroupSpec]:
+        raise error
 
     async def script() -> str | None:
-        async with MemoryHost({}) as host:
-            flow = await host.recover(state)
-            return (await flow.wait()).reason
+        async with MemoryHost({}, generators={"g": generator}) as host:
+            return (await (await host.start(FlowSpec(type="g"), flow_id="f")).wait()).reason
 
     assert play(script()) == "generation-failed"
 
@@ -1227,6 +1245,232 @@ def test_a_host_that_fails_its_work_stops_the_flow_without_a_fact() -> None:
         return [command.attempt for command in dispatches(flow.state)]
 
     assert play(script()) == ["a#1", "b#1"]
+
+
+STARTED = events.FlowStarted(at_ms=0)
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_exceptions_that_are_none_are_failures_of_the_work(in_thread: bool) -> None:
+    """Whatever a handler raises, it was no cancel, and it may be retried."""
+    tries = iter([True, False, False])
+
+    def odd(_context: StepContext) -> None:
+        if next(tries):
+            pytest.fail("odd")
+
+    async def odd_coroutine(context: StepContext) -> None:
+        odd(context)
+
+    retry = RetryPolicy(max_auto_retries=1, backoff_ms=())
+    handler = odd if in_thread else odd_coroutine
+    state = play(ended(flow_of(StepSpec(key="a", retry=retry)), a=handler))
+    assert [attempt.status.value for attempt in state.attempts()] == ["error", "success"]
+
+
+def test_a_keyboard_interrupt_is_no_fact_about_the_work(tmp_path: Path) -> None:
+    """It ends the loop; the flow is as it was, and can be taken up."""
+    path = tmp_path / "log.jsonl"
+
+    async def interrupted(_context: StepContext) -> None:
+        raise KeyboardInterrupt
+
+    async def script() -> None:
+        spec = flow_of(StepSpec(key="a"))
+        with LogFile.create(path, initial_state(spec, "f"), at_ms=0) as log:
+            async with MemoryHost({"a": interrupted}) as host:
+                await (await host.start(spec, flow_id="f", journal=log)).wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        play(script())
+    with path.open("rb") as file:
+        assert replay(file).state.status == "in-progress"
+
+
+def test_a_thread_that_does_not_listen_holds_nobody_else_up() -> None:
+    """Once it was asked to give up it counts no longer among those that may run."""
+    go = threading.Event()
+
+    def deaf(_context: StepContext) -> None:
+        go.wait()
+
+    def quick(_context: StepContext) -> None:
+        return
+
+    async def script() -> str:
+        stuck = StepSpec(key="a", timeout_ms=10, skip_on_failure=True)
+        async with MemoryHost({"a": deaf, "b": quick}, threads=1) as host:
+            flow = await host.start(flow_of(stuck, StepSpec(key="b")), flow_id="f")
+            try:
+                return (await flow.wait()).status
+            finally:
+                go.set()
+
+    assert play(script()) == "success"
+
+
+def test_draining_begins_nothing_that_waits_for_its_turn() -> None:
+    """Work that found no thread free is as if it had not been dispatched."""
+    go, begun = threading.Event(), list[str]()
+
+    def work(context: StepContext) -> None:
+        begun.append(context.attempt)
+        go.wait()
+
+    async def script() -> list[str]:
+        steps = tuple(StepSpec(key=key, work="work") for key in "abc")
+        spec = FlowSpec(groups=(GroupSpec(key="g", parallel=True, steps=steps),))
+        async with MemoryHost({"work": work}, threads=1) as host:
+            flow = await host.start(spec, flow_id="f")
+            await flow.until(lambda state: attempt_of(state, "a#1").status == "in-progress")
+            asyncio.get_running_loop().call_later(0.05, go.set)
+            await host.drain()
+        return [attempt.status.value for attempt in flow.state.attempts()]
+
+    assert play(script()) == ["success", "queued", "queued"]
+    assert begun == ["a#1"]
+
+
+def test_closing_waits_for_threads_that_listen(tmp_path: Path) -> None:
+    """What a thread achieves in the grace is recorded."""
+
+    def listens(context: StepContext) -> str:
+        context.cancellation.wait(PATIENCE_S)
+        return "committed"
+
+    async def script() -> str:
+        async with MemoryHost({"a": listens}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a")), flow_id="f")
+            await flow.until(lambda state: attempt_of(state, "a#1").status == "in-progress")
+        return attempt_of(flow.state, "a#1").status
+
+    assert play(script()) == "success"
+
+
+def test_closing_waits_for_the_work_of_flows_that_have_finished() -> None:
+    """A flow may go on without work that takes its time to end; its host does not."""
+    let_go = list[str]()
+
+    async def slow_to_end(context: StepContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            let_go.append(context.attempt)
+
+    async def script() -> None:
+        async with MemoryHost({"a": slow_to_end}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a"), cancel_grace_ms=1), flow_id="f")
+            await flow.until(lambda state: attempt_of(state, "a#1").status == "in-progress")
+            await flow.cancel(by="ana")
+            await flow.wait()
+            assert let_go == []
+
+    play(script())
+    assert let_go == ["a#1"]
+
+
+def test_what_fell_due_while_no_host_was_there_fires_first() -> None:
+    """Nobody approves what has expired, and work whose time is over does not begin again."""
+    begun = list[str]()
+
+    async def work(context: StepContext) -> None:
+        begun.append(context.attempt)
+        await asyncio.Event().wait()
+
+    spec = flow_of(StepSpec(key="plan", approval=ApprovalSpec(timeout_ms=10)))
+    planned = reduce(initial_state(spec, "f"), STARTED).state
+    done = events.StepFinished(at_ms=0, attempt="plan#1", outcome="succeeded")
+    planned = reduce(planned, done).state
+    working = reduce(initial_state(flow_of(StepSpec(key="a", timeout_ms=10)), "g"), STARTED).state
+
+    async def script() -> list[str | None]:
+        async with MemoryHost({"plan": fine, "a": work}, clock=VirtualClock(11)) as host:
+            late = await host.recover(planned)
+            verdict = await late.approve("plan", by="ana")
+            assert str(verdict).startswith("rejected(flow-finished")
+            return [(await flow.wait()).reason for flow in (late, await host.recover(working))]
+
+    assert play(script()) == ["approval-expired", "timeout"]
+    assert begun == []
+
+
+def test_an_observer_that_feeds_the_flow_comes_after_what_it_saw() -> None:
+    """Commands leave in the order of their events, and all observers see entries in it."""
+    seen = list[str]()
+    begun = list[str]()
+
+    async def work(context: StepContext) -> None:
+        begun.append(context.attempt)
+
+    async def script() -> str:
+        def cancels(event: events.Event, _transition: Transition) -> None:
+            if isinstance(event, events.FlowStarted):
+                flows[0].report(partial(events.CancelRequested, by="ana"))
+
+        def watches(event: events.Event, _transition: Transition) -> None:
+            seen.append(type(event).__name__)
+
+        flows = list[MemoryFlow]()
+        async with MemoryHost({"a": work}, observe=cancels) as host:
+            state = initial_state(flow_of(StepSpec(key="a")), "f")
+            flow = MemoryFlow(host, state, NoJournal(), watches)
+            flows.append(flow)
+            flow.tell(events.FlowStarted)
+            return (await flow.wait()).status
+
+    assert play(script()) == "cancelled"
+    assert seen[:2] == ["FlowStarted", "CancelRequested"]
+    assert begun == []
+
+
+def test_flows_of_one_name_do_not_get_into_each_other_s_way() -> None:
+    """An old one neither takes the place of a new one nor is revived beside it."""
+
+    async def script() -> None:
+        async with MemoryHost({"a": fine, "b": forever}) as host:
+            old = await host.start(flow_of(StepSpec(key="a")), flow_id="f")
+            await old.wait()
+            new = await host.start(flow_of(StepSpec(key="b")), flow_id="f")
+            await new.until(lambda state: attempt_of(state, "b#1").status == "in-progress")
+            old.report(partial(events.StepStarted, attempt="a#1"))
+            with pytest.raises(ConductorError, match="flow 'f' runs here already"):
+                await old.retry("a", by="ana")
+            waiting = asyncio.ensure_future(new.wait())
+        with pytest.raises(ConductorError, match="the host of flow 'f' closed"):
+            await waiting
+
+    play(script())
+
+
+def test_a_flow_whose_log_failed_can_be_taken_up_here() -> None:
+    """It does not run here any more."""
+
+    async def script() -> str:
+        async with MemoryHost({"a": fine}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a")), flow_id="f", journal=FullDisk(2))
+            with pytest.raises(OSError, match="No space left"):
+                await flow.wait()
+            return (await (await host.recover(flow.state)).wait()).status
+
+    assert play(script()) == "success"
+
+
+@pytest.mark.parametrize("step", [["plan"], "\ud800"])
+def test_a_request_that_no_log_can_hold_breaks_nothing(step: Any) -> None:
+    """Whoever sends it is told, and the flow goes on."""
+
+    async def script() -> str:
+        async with MemoryHost({"plan": fine}) as host:
+            spec = flow_of(StepSpec(key="plan", approval=ApprovalSpec()))
+            flow = await host.start(spec, flow_id="f")
+            with pytest.raises(FormatError, match="step"):
+                await flow.approve(step, by="ana")
+            await flow.until(lambda state: bool(state.open_approvals()))
+            await flow.approve("plan", by="ana")
+            return (await flow.wait()).status
+
+    assert play(script()) == "success"
 
 
 # --- stopping in good order ---

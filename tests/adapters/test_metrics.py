@@ -110,6 +110,25 @@ def test_what_a_timer_or_a_cancel_ends_is_measured_too() -> None:
     ]
 
 
+def test_a_question_that_a_stop_made_moot_is_measured_then() -> None:
+    """Not when the last of the other steps ends."""
+    steps = [StepSpec(key="plan", approval=ApprovalSpec()), StepSpec(key="b"), StepSpec(key="c")]
+    spec = FlowSpec(groups=[GroupSpec(key="g", parallel=True, steps=steps)])
+    meter, state = Meter(), initial_state(spec, "f")
+    metrics = Metrics(meter)
+    for event in (
+        STARTED,
+        events.StepFinished(at_ms=10, attempt="plan#1", outcome="succeeded"),
+        events.StepFinished(at_ms=20, attempt="b#1", outcome="failed"),
+        events.StepFinished(at_ms=5_000, attempt="c#1", outcome="succeeded"),
+    ):
+        transition = reduce(state, event)
+        metrics(event, transition)
+        state = transition.state
+    waited = [ms for name, ms, _ in meter.measures if name == "conductor.approval.waited"]
+    assert waited == [10]
+
+
 def test_a_flow_that_was_taken_up_is_measured_from_then_on() -> None:
     """What began under another host has no beginning here."""
     meter = Meter()

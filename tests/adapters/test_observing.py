@@ -103,6 +103,22 @@ def test_an_observer_that_raises_breaks_no_flow(caplog: pytest.LogCaptureFixture
     assert "an observer of flow deploy-42 raised" in caplog.messages
 
 
+def test_log_records_that_cannot_be_made_break_no_flow() -> None:
+    """A filter of somebody else's may raise."""
+
+    def broken(_record: logging.LogRecord) -> bool:
+        raise LookupError("no such field")
+
+    LOGGER.addFilter(broken)
+    level = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    try:
+        play(run())
+    finally:
+        LOGGER.removeFilter(broken)
+        LOGGER.setLevel(level)
+
+
 @pytest.mark.parametrize("breaks", [False, True])
 def test_whoever_is_asked_is_told_of_each_approval(breaks: bool) -> None:
     """The host hands every request for approval on; a messenger that fails holds nothing up."""

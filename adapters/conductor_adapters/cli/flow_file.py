@@ -22,6 +22,7 @@ from conductor_adapters.cli.documents import (
 )
 from conductor_adapters.shell import input_problems, missing_environment
 from conductor_adapters.workers import Handler, Workers
+from conductor_core import initial_state
 from conductor_core.codec import decode_flow, loads
 from conductor_core.errors import ConductorError, FormatError, Problem, SpecError
 from conductor_core.flowfile import SHELL
@@ -38,7 +39,7 @@ def read_flow(path: Path, workers: Workers) -> FlowSpec:
         spec = decode_flow(document.data)
     except (FormatError, SpecError) as error:
         raise document.refused(error.problems) from None
-    problems = [*workers.missing(spec), *_bad_commands(spec, document.data)]
+    problems = [*workers.missing(initial_state(spec, "flow")), *_bad_commands(spec, document.data)]
     if problems:
         raise document.refused(problems)
     return spec

@@ -44,7 +44,7 @@ def resumed_log(
     state = replayed.state
     if file is not None:
         _check_same(file, read_flow(file, workers), path, state.spec)
-    problems = [*_nobody_to_do(state, workers), *_missing_here(state)]
+    problems = [*workers.missing(state), *_missing_here(state)]
     if problems:
         raise ConductorError("\n".join(f"{path}: {place}: {text}" for place, text in problems))
     return log, replayed
@@ -64,15 +64,6 @@ def _without_inputs(spec: FlowSpec) -> dict[str, Any]:
     metadata: dict[str, Any] = dict(spec.metadata.value)
     metadata.pop("inputs", None)
     return encode_spec(evolve(spec, metadata=freeze(metadata)))
-
-
-def _nobody_to_do(state: FlowState, workers: Workers) -> Iterator[Problem]:
-    """What the flow still needs, groups that were added included, and nobody here does."""
-    if state.outcome is not None:
-        return
-    if state.generating == "running" or not (state.started or state.spec.groups):
-        yield from workers.missing_generator(state.spec)
-    yield from workers.missing_handlers(state.catalog.groups)
 
 
 def _missing_here(state: FlowState) -> Iterator[Problem]:
