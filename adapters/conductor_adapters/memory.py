@@ -169,6 +169,7 @@ class MemoryFlow(FlowHandle):
         self._observers = tuple(o for o in (host.observe, observe) if o is not None)
         self._broken: Exception | None = None
         self._kept = False
+        self._home = asyncio.get_running_loop()
         self._waiters: list[_Waiter] = []
         self._performer = LocalPerformer(
             state,
@@ -219,6 +220,8 @@ class MemoryFlow(FlowHandle):
         """Feed an event that happens now; raises if it is none, or if the flow is broken."""
         if self._broken is not None:
             raise self._broken
+        if asyncio.get_running_loop() is not self._home:
+            raise ConductorError(f"flow {self.flow_id!r} belongs to another loop")
         self._host.check_alone(self)
         event = what(at_ms=self._loop.now_ms())
         encode_event(event)  # raises FormatError where no journal could express it

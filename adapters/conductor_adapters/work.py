@@ -262,7 +262,10 @@ def raised(attempt: str, error: BaseException) -> Finished:
 
 def _checked(finished: Finished) -> Finished:
     """Raise FormatError where a handler filled in what cannot be recorded."""
-    encode_event(finished(at_ms=0))
+    try:
+        encode_event(finished(at_ms=0))
+    except (TypeError, AttributeError) as error:
+        raise FormatError("", str(error)) from None
     return finished
 
 

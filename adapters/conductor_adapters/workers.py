@@ -16,8 +16,8 @@ from conductor_adapters.calls import is_coroutine_function
 from conductor_adapters.work import StepContext, StepFailure
 from conductor_core.codec import encode_groups
 from conductor_core.commands import GenerateSteps
-from conductor_core.errors import Problem
-from conductor_core.spec import GroupSpec
+from conductor_core.errors import Problem, SpecError
+from conductor_core.spec import GroupSpec, group_problems
 from conductor_core.state import FlowState
 
 Groups: TypeAlias = Iterable[GroupSpec]
@@ -81,13 +81,16 @@ def _eager(generator: GroupsOf) -> Callable[[GenerateSteps], object]:
 
 
 def checked_groups(made: object) -> tuple[GroupSpec, ...]:
-    """The groups that a generator made; raises TypeError or FormatError for anything else."""
+    """The groups that a generator made; raises TypeError, FormatError or SpecError for others."""
     groups = tuple(cast("Iterable[object]", made))
     for group in groups:
         if not isinstance(group, GroupSpec):
             raise TypeError(f"a generator makes GroupSpecs, not {group!r}")
     specs = cast("tuple[GroupSpec, ...]", groups)
     encode_groups(specs)
+    problems = group_problems(specs)
+    if problems:
+        raise SpecError(tuple(problems))
     return specs
 
 

@@ -822,6 +822,7 @@ def test_groups_are_generated_by_the_type_of_the_flow() -> None:
         (lambda _command: ["group"], "TypeError"),
         (lambda _command: 1 / 0, "ZeroDivisionError"),
         (lambda _command: [GroupSpec(key=cast("str", 5))], "FormatError"),
+        (lambda _command: [GroupSpec(key="g g")], "SpecError"),
     ],
 )
 def test_a_generator_that_fails_fails_the_flow(generator: Any, kind: str) -> None:
@@ -1471,6 +1472,18 @@ def test_a_request_that_no_log_can_hold_breaks_nothing(step: Any) -> None:
             return (await flow.wait()).status
 
     assert play(script()) == "success"
+
+
+def test_a_flow_is_asked_on_its_own_loop_only() -> None:
+    """From elsewhere nothing would wake it."""
+
+    async def script() -> None:
+        async with MemoryHost({"a": forever}) as host:
+            flow = await host.start(flow_of(StepSpec(key="a")), flow_id="f")
+            with pytest.raises(ConductorError, match="flow 'f' belongs to another loop"):
+                await asyncio.to_thread(asyncio.run, flow.cancel(by="ana"))
+
+    play(script())
 
 
 # --- stopping in good order ---

@@ -62,6 +62,23 @@ def test_nothing_but_run_imports_what_windows_lacks() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["--version"], ["init", "--help"]])
+def test_output_that_cannot_be_written_is_told(arguments: list[str]) -> None:
+    """One line, exit code 2, no traceback."""
+    code = "from conductor_adapters.cli.main import main; main()"
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "cannot write the output: No space left on device\n"
+
+
 def test_an_unknown_command_is_a_mistake() -> None:
     """What is not in the list is refused."""
     assert CliRunner().invoke(main.conductor, ["replicate"]).exit_code == 2

@@ -280,7 +280,7 @@ def test_a_log_of_another_flow_is_told_by_its_differences(folder: Path) -> None:
     done = conductor("run", "flow.yaml", "--resume", "log.jsonl")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "log.jsonl: the log of another flow than that in flow.yaml:",
+        "log.jsonl: the log of another flow than that in flow.yaml (expected is the log's):",
         (
             "  groups[0].steps[1].input.run: expected 'echo applied >> ran', "
             "got 'echo destroyed >> ran'"
@@ -332,6 +332,32 @@ def test_a_changed_log_is_not_gone_on_with(folder: Path) -> None:
     assert "broken digest chain" in done.stderr
 
 
+def test_a_log_is_a_regular_file(folder: Path) -> None:
+    """A device or a pipe holds no log, and stays what it is."""
+    os.mkfifo("pipe")
+    Path("flow.yaml").write_text(FLOW)
+    done = conductor("run", "flow.yaml", "--log", "pipe")
+    assert (done.returncode, done.stderr) == (2, "pipe: no regular file, which a log has to be\n")
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("grace", ["nan", "inf", "-1"])
+def test_a_grace_is_a_number_of_seconds(folder: Path, grace: str) -> None:
+    """Nobody waits for ever, or for a time that is none."""
+    done = run(FLOW, "--grace", grace)
+    assert done.returncode == 2
+    assert "--grace" in done.stderr
+
+
+def test_a_question_that_expired_meanwhile_is_no_reason_to_wait(folder: Path) -> None:
+    """What ended while nobody was there ended: exit code 1, and no way on is told."""
+    flow = FLOW.replace("approvers: [ana]", "timeout_ms: 1")
+    assert run(flow).returncode in (1, 3)
+    done = resume("--approve", "plan", "--by", "ana")
+    assert done.returncode == 1
+    assert done.stderr.startswith("approval-expired at plan#1")
+
+
 # --- inputs ---
 
 INPUTS = """
@@ -374,7 +400,7 @@ def test_a_flow_without_inputs_takes_any(folder: Path) -> None:
         ("=us", "--set: expected KEY=VALUE, got '=us'"),
         ("count=many", "--set count: expected a value like the flow's 3, got 'many'"),
         ("count=1.5", "--set count: expected a value like the flow's 3, got '1.5'"),
-        ("dry=1", "--set dry: expected a value like the flow's False, got '1'"),
+        ("dry=1", "--set dry: expected a value like the flow's false, got '1'"),
         ("ratio=true", "--set ratio: expected a value like the flow's 0.5, got 'true'"),
         ("region=\udcff", "--set: expected KEY=VALUE"),
     ],

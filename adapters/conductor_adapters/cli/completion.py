@@ -19,18 +19,21 @@ ASKED_BY: Final = "_CONDUCTOR_COMPLETE"
 """The variable by which a shell asks what may follow."""
 
 
-@click.command()
+HELP: Final = """Print the script that completes `conductor` in a shell.
+
+\b
+bash: conductor completion bash >> ~/.bashrc
+zsh:  conductor completion zsh >> ~/.zshrc
+fish: conductor completion fish > ~/.config/fish/completions/conductor.fish
+"""
+
+
+@click.command(help=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.option("--json", "as_json", is_flag=True, help="Write an object with the script.")
 @click.pass_context
 def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
-    r"""Print the script that completes `conductor` in a shell.
-
-    \b
-    bash: conductor completion bash >> ~/.bashrc
-    zsh:  conductor completion zsh >> ~/.zshrc
-    fish: conductor completion fish > ~/.config/fish/completions/conductor.fish
-    """
+    """Print the script that completes `conductor` in a shell."""
     kind = get_completion_class(shell)
     assert kind is not None, f"click completes in {shell}"
     script = kind(ctx.find_root().command, {}, PROGRAM, ASKED_BY).source()

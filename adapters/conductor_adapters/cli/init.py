@@ -74,6 +74,8 @@ def init(file: Path, as_json: bool) -> None:
     """Write a small commented flow to FILE, which must be new; flow.yaml by default."""
     if file.suffix.lower() == ".json":
         raise ConductorError(f"{file}: what is written is YAML, which no .json file holds")
+    if not file.name:
+        raise ConductorError(f"{file}: expected the name of a file")
     named, log = shlex.quote(str(file)), shlex.quote(str(file.with_suffix(".log.jsonl")))
     try:
         with file.open("x", encoding="utf-8") as new:
@@ -81,6 +83,8 @@ def init(file: Path, as_json: bool) -> None:
     except FileExistsError:
         raise ConductorError(f"{file}: exists, and is left as it is") from None
     except OSError as error:
+        if file.is_file():
+            file.unlink()
         raise ConductorError(f"{file}: {error.strerror or error}") from None
     following = [command.format(file=named, log=log) for command in COMMANDS]
     if as_json:

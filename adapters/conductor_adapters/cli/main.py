@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, Final
@@ -88,4 +89,30 @@ def main() -> None:
         # A terminal that cannot show a character gets its escape, not an exception.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    conductor()
+    try:
+        code = conductor(standalone_mode=False)
+        _flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        warn("aborted")
+        sys.exit(1)
+    except OSError as error:
+        _leave_unwritten(error)
+
+
+def _flush() -> None:
+    """Write what is still in the buffer, while a failure can be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _leave_unwritten(error: OSError) -> None:
+    """End with exit code 2: what was asked for could not be written."""
+    with suppress(OSError):
+        # What is still in the buffer must not fail once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    warn(f"cannot write the output: {error.strerror}")
+    sys.exit(2)

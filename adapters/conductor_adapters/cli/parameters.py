@@ -6,6 +6,7 @@ where it gives none, or a text, or null, what is set is a text. Nothing is evalu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,6 +61,11 @@ def _typed(key: str, text: str, declared: dict[str, Any]) -> Any:
     kinds = (float, int) if isinstance(default, float) else (type(default),)
     if type(value) not in kinds:
         raise ConductorError(
-            f"--set {key}: expected a value like the flow's {shown(default)}, got {shown(text)}"
+            f"--set {key}: expected a value like the flow's {_told(default)}, got {shown(text)}"
         )
     return value
+
+
+def _told(default: Any) -> str:
+    """A default as a file has it."""
+    return json.dumps(default, ensure_ascii=False)

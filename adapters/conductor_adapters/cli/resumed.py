@@ -1,7 +1,6 @@
 """A log that a run goes on with: held, verified, and fit to be gone on with here.
 
-Rule: whatever would keep the flow from its end here is told before anything is written. A
-log that only diverges or waits is as it was when it is let go of.
+Rule: whatever would keep the flow from its end here is told before anything is written.
 """
 
 from __future__ import annotations
@@ -56,7 +55,9 @@ def _check_same(file: Path, spec: FlowSpec, log: Path, logged: FlowSpec) -> None
     if found:
         more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
         lines = "".join(f"\n  {line}" for line in (*found[:TOLD], *more))
-        raise ConductorError(f"{log}: the log of another flow than that in {file}:{lines}")
+        raise ConductorError(
+            f"{log}: the log of another flow than that in {file} (expected is the log's):{lines}"
+        )
 
 
 def _without_inputs(spec: FlowSpec) -> dict[str, Any]:

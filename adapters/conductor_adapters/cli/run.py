@@ -35,6 +35,7 @@ from conductor_core.state import FlowState
 
 ALL: Final = "all"
 GRACE_S: Final = 10.0
+LONGEST_GRACE_S: Final = 86_400.0
 
 
 @click.command()
@@ -82,7 +83,7 @@ GRACE_S: Final = 10.0
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, LONGEST_GRACE_S),
     default=GRACE_S,
     show_default=True,
     metavar="SECONDS",
@@ -112,6 +113,8 @@ def run(
     Interrupt it once to stop it when the work that runs has ended, and once more to stop it
     at once. With a log it can be gone on with.
     """
+    if grace != grace:  # noqa: PLR0124 - a number that is none, which every range takes
+        raise click.BadParameter("nan is not a number of seconds.", param_hint="--grace")
     text = None if as_json else people_screen()
     screen: Screen = JsonScreen() if text is None else text
     workers = import_workers(handlers, Shell(show=screen.printed))
