@@ -5,7 +5,7 @@ Rule: an explanation is read from the state and from the judge; it has no rules 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
@@ -16,12 +16,15 @@ from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED, judge
 from conductor_core.rerun import OPERATIONS
+from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
 
 Who: TypeAlias = Literal["worker", "clock", "person", "host"]
 ANYBODY: Final = "anybody"
 MANY: Final = 50
 RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
+UP_TO_PEOPLE: Final = ("approval-awaiting", "failed-pending-retry", "paused")
+"""The statuses of a flow that nothing but a request moves on, while no approval expires."""
 
 
 @frozen(kw_only=True)
@@ -43,17 +46,48 @@ class Wait:
 
 
 @frozen(kw_only=True)
+class Quorum:
+    """How far an approval is that was asked for: how many must approve, and who did.
+
+    `approvers` are those who may, None where anybody may. An approval from `stale_at_ms` on
+    has the plan worked out anew (S8.5).
+    """
+
+    attempt: str
+    step: str
+    required: int
+    given: tuple[str, ...]
+    approvers: tuple[str, ...] | None
+    stale_at_ms: int | None
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are missing."""
+        return max(self.required - len(self.given), 0)
+
+    @property
+    def left(self) -> tuple[str, ...] | None:
+        """Who of those who may approve has not; None where anybody else may."""
+        if self.approvers is None:
+            return None
+        return tuple(name for name in self.approvers if name not in self.given)
+
+
+@frozen(kw_only=True)
 class Explanation:
     """Why a flow is where it is.
 
-    `waits` is empty only when the flow has ended. `legal` are events that would be accepted
-    now, with `at_ms` 0 and, where a name is needed, one that is allowed; of more than
+    `waits` is empty only when the flow has ended. `for_people` says that nothing but a request
+    moves it on, and `quorums` how far its open approvals are. `legal` are events that would be
+    accepted now, with `at_ms` 0 and, where a name is needed, one that is allowed; of more than
     MANY attempts that failed only so many are spoken of there. `next_timer` is
     the open timer that is due first, with its time.
     """
 
     status: str
     waits: tuple[Wait, ...]
+    for_people: bool
+    quorums: tuple[Quorum, ...]
     legal: tuple[Event, ...]
     next_timer: tuple[str, int] | None
 
@@ -66,9 +100,60 @@ def explain(state: FlowState) -> Explanation:
     return Explanation(
         status=state.status,
         waits=tuple(_waits(state)),
+        for_people=waits_for_people(state),
+        quorums=tuple(quorum_of(state, attempt) for attempt in state.open_approvals()),
         legal=tuple(event for event in _candidates(state) if judge(state, event) is ACCEPTED),
         next_timer=min(state.timers(), key=lambda timer: (timer[1], timer[0]), default=None),
     )
+
+
+def waits_for_people(state: FlowState) -> bool:
+    """Whether nothing but a request moves a flow on, while no approval expires; costs little."""
+    return state.status in UP_TO_PEOPLE
+
+
+def step_of(state: FlowState, attempt: Attempt) -> StepSpec:
+    """The step that an attempt of a flow executes."""
+    position = state.position_of(attempt.id)
+    assert position is not None, f"{attempt.id!r} has no position"
+    return state.catalog.steps[position]
+
+
+def quorum_of(state: FlowState, attempt: Attempt) -> Quorum:
+    """How far an approval is that was asked for."""
+    spec, approval = step_of(state, attempt).approval_spec, attempt.approval
+    assert approval is not None, f"{attempt.id!r} was never asked about"
+    stale_after_ms = spec.stale_after_ms
+    return Quorum(
+        attempt=attempt.id,
+        step=attempt.step,
+        required=spec.required,
+        given=approval.approvers,
+        approvers=spec.approvers,
+        stale_at_ms=None if stale_after_ms is None else approval.requested_at_ms + stale_after_ms,
+    )
+
+
+def enough_names(quorums: Sequence[Quorum], *, anew: bool = False) -> tuple[tuple[str, ...], int]:
+    """Names that meet all of these together, and how many more people that takes, whoever they are.
+
+    What is asked for `anew` needs all of its approvals again, first those of who gave them.
+    """
+    names: dict[str, None] = {}
+    for quorum in quorums:
+        named = (*(quorum.given if anew else ()), *(quorum.left or ()))
+        names |= dict.fromkeys(named[: quorum.required if anew else quorum.missing])
+    by_anybody = (quorum for quorum in quorums if quorum.approvers is None)
+    more = [_others_needed(quorum, names, anew=anew) for quorum in by_anybody]
+    return tuple(names), max([0, *more])
+
+
+def _others_needed(quorum: Quorum, names: Collection[str], *, anew: bool) -> int:
+    """How many people an approval by anybody takes beside those who are named."""
+    if anew:
+        return quorum.required - len(names)
+    # Who approved before is not heard again.
+    return quorum.missing - len(names) + sum(name in names for name in quorum.given)
 
 
 def _waits(state: FlowState) -> Iterator[Wait]:
@@ -109,14 +194,9 @@ def _waits_of(state: FlowState, attempt: Attempt) -> Iterator[Wait]:
 
 def _missing(state: FlowState, attempt: Attempt) -> str:
     """The approvals that are missing, and whose they may be."""
-    position = state.position_of(attempt.id)
-    assert position is not None, f"{attempt.id!r} has no position"
-    assert attempt.approval is not None, f"{attempt.id!r} was never asked about"
-    spec, given = state.catalog.steps[position].approval_spec, attempt.approval.approvers
-    count = f"{len(given)} of {spec.required} approvals"
-    if spec.approvers is None:
-        return count
-    return f"{count}, by {' or '.join(name for name in spec.approvers if name not in given)}"
+    quorum = quorum_of(state, attempt)
+    count = f"{len(quorum.given)} of {quorum.required} approvals"
+    return count if quorum.left is None else f"{count}, by {' or '.join(quorum.left)}"
 
 
 def _candidates(state: FlowState) -> Iterator[Event]:
@@ -163,9 +243,5 @@ def _reruns_of(state: FlowState, attempt: Attempt) -> Iterator[Event]:
 
 def _approver(state: FlowState, attempt: Attempt) -> str:
     """Somebody who may approve and has not."""
-    position = state.position_of(attempt.id)
-    assert position is not None, f"{attempt.id!r} has no position"
-    assert attempt.approval is not None, f"{attempt.id!r} was never asked about"
-    approvers = state.catalog.steps[position].approval_spec.approvers or (ANYBODY,)
-    given = attempt.approval.approvers
-    return next((name for name in approvers if name not in given), approvers[0])
+    left = quorum_of(state, attempt).left
+    return ANYBODY if left is None else left[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from conductor_core import (
     ApprovalSpec,
@@ -18,7 +19,14 @@ from conductor_core import (
 )
 from conductor_core.codec import encode_event
 from conductor_core.events import Event
-from conductor_core.explain import RESPONSES, Explanation, Wait
+from conductor_core.explain import (
+    RESPONSES,
+    Explanation,
+    Quorum,
+    Wait,
+    enough_names,
+    waits_for_people,
+)
 from conductor_core.state import FlowState
 from conductor_core.testing import given
 from conductor_core.testing.brief import (
@@ -121,6 +129,8 @@ def test_an_explanation_is_data() -> None:
     assert explain(state) == Explanation(
         status="in-progress",
         waits=(Wait(what="the end of its work", who="worker", subject="a#1", due_at_ms=70),),
+        for_people=False,
+        quorums=(),
         legal=explain(state).legal,
         next_timer=("timeout:a#1", 70),
     )
@@ -133,6 +143,74 @@ def test_the_next_timer_is_the_one_that_is_due_first() -> None:
     spec = flow(group("g", *steps, parallel=True))
     assert explain(given(spec, START).state).next_timer == ("timeout:a#1", 50)
     assert explain(given(spec).state).next_timer is None
+
+
+# --- who is needed ---
+
+
+@pytest.mark.parametrize("why", TOLD)
+def test_a_flow_that_waits_for_people_alone_says_so(why: str) -> None:
+    """Whether nothing else moves it on is asked of the state, and cheap."""
+    spec, history, _ = TOLD[why]
+    state = given(spec, *history).state
+    waits = explain(state).waits
+    alone = bool(waits) and all(wait.who == "person" for wait in waits)
+    assert (explain(state).for_people, waits_for_people(state)) == (alone, alone)
+
+
+def test_a_flow_that_is_paused_over_an_approval_waits_for_people() -> None:
+    """Somebody must answer it and somebody resume it; that it may expire is another matter."""
+    state = given(flow(group("g", PLAN, "b")), START, PAUSE, succeeded("plan#1")).state
+    assert [wait.who for wait in explain(state).waits] == ["person", "person"]
+    assert explain(state).for_people
+
+
+def test_an_open_approval_knows_who_may_still_give_it() -> None:
+    """Who approved, how many are missing, whose approval counts, and until when."""
+    stale = evolve(PLAN, approval=evolve(PLAN.approval or ApprovalSpec(), stale_after_ms=50))
+    history: list[Event] = [START, succeeded("plan#1", at_ms=7), answered("plan")]
+    (quorum,) = explain(given(flow(group("g", stale)), *history).state).quorums
+    assert quorum == Quorum(
+        attempt="plan#1",
+        step="plan",
+        required=2,
+        given=("ann",),
+        approvers=("ann", "bob", "cid"),
+        stale_at_ms=57,
+    )
+    assert (quorum.missing, quorum.left) == (1, ("bob", "cid"))
+    anybody = flow(group("g", StepSpec(key="a", approval=ApprovalSpec())))
+    (quorum,) = explain(given(anybody, START, succeeded("a#1")).state).quorums
+    assert (quorum.missing, quorum.left, quorum.stale_at_ms) == (1, None, None)
+
+
+def asked(required: int, *approved: str, by: tuple[str, ...] | None = None) -> Quorum:
+    """An approval that was asked for."""
+    return Quorum(
+        attempt="a#1", step="a", required=required, given=approved, approvers=by, stale_at_ms=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("quorums", "missing", "anew"),
+    [
+        ([], ((), 0), ((), 0)),
+        ([asked(2)], ((), 2), ((), 2)),
+        ([asked(2, "cid")], ((), 1), (("cid",), 1)),
+        ([asked(2, "bob", by=("ann", "bob", "cid"))], (("ann",), 0), (("bob", "ann"), 0)),
+        # One who is named for another approval counts here too, unless they have approved it.
+        ([asked(1, by=("cid",)), asked(2)], (("cid",), 1), (("cid",), 1)),
+        ([asked(1, by=("cid",)), asked(2, "cid")], (("cid",), 1), (("cid",), 1)),
+        ([asked(1, by=("cid",)), asked(1)], (("cid",), 0), (("cid",), 0)),
+        ([asked(1, "ann")], ((), 0), (("ann",), 0)),
+    ],
+)
+def test_enough_names_meet_all_approvals_together(
+    quorums: list[Quorum], missing: tuple[object, int], anew: tuple[object, int]
+) -> None:
+    """Who must be named, and how many more of any name: for what is missing, or for all of it."""
+    assert enough_names(quorums) == missing
+    assert enough_names(quorums, anew=True) == anew
 
 
 # --- what is legal now ---

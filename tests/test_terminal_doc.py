@@ -19,22 +19,40 @@ TIMES = re.compile(r"\d+\.\d\ds|\d+(\.\d+)? s\b")
 RUN = "conductor run deploy.yaml --flow-id deploy-42 --by ana"
 
 
-def seen(folder: Path) -> dict[str, str]:
-    """Run the flow of the document on a terminal, and return what it shows at each moment."""
-    for kind, text in BLOCK.findall(PATH.read_text(encoding="utf-8")):
-        if kind == "yaml":
-            (folder / "deploy.yaml").write_text(text, encoding="utf-8")
+AS_SHOWN: dict[str, str] = {}
+UNHURRIED = {"sleep 8": "sleep 60", "[4000]": "[59000]"}
+"""Nothing moves on while a test looks."""
+SHORT = {"sleep 8": "sleep 0", "[4000]": "[10]"}
+
+
+def watched(folder: Path, changes: dict[str, str], *options: str) -> Tmux:
+    """Run the flow of the document on a terminal, with some texts in it replaced."""
+    blocks = BLOCK.findall(PATH.read_text(encoding="utf-8"))
+    (flow,) = (text for kind, text in blocks if kind == "yaml")
+    for old, new in changes.items():
+        assert old in flow
+        flow = flow.replace(old, new)
+    (folder / "deploy.yaml").write_text(flow, encoding="utf-8")
+    (folder / "again").unlink(missing_ok=True)
+    command = " ".join((RUN.replace("conductor", CONDUCTOR, 1), *options))
+    return Tmux(command, folder, columns=100, lines=40)
+
+
+def seen(folder: Path, slow: dict[str, str], quick: dict[str, str]) -> dict[str, str]:
+    """What the flow of the document shows at each moment."""
     screens: dict[str, str] = {}
-    with Tmux(RUN.replace("conductor", CONDUCTOR, 1), folder, columns=100, lines=40) as terminal:
+    with watched(folder, slow) as terminal:
         screens["a question"] = terminal.wait_for(r"retry\?$")
         terminal.type("approve as agreed", "Enter")
-        screens["progress"] = terminal.wait_for(r"● lint#1(.|\n)*↻ unit#2")
+        progress = terminal.wait_for(r"● lint#1 .* runs(.|\n)*✗ unit#1(.|\n)*↻ unit#2")
+        screens["progress"] = progress.partition("retry? approve as agreed\n")[2]
+        for _ in range(2):
+            terminal.type("C-c")
+            terminal.wait_for("^stopping: ")
+        terminal.wait_for("^exit code 1$")
+    with watched(folder, quick, "--approve", "plan") as terminal:
         last = terminal.wait_for("^exit code 0$").partition("\nexit code")[0]
         screens["the end"] = last[last.index("flow deploy-42: success") :]
-    begins = screens["progress"].index("retry? approve as agreed") + len(
-        "retry? approve as agreed\n"
-    )
-    screens["progress"] = screens["progress"][begins:]
     return screens
 
 
@@ -47,7 +65,7 @@ def masked(screen: str) -> list[str]:
 def test_the_screens_are_as_shown(tmp_path: Path) -> None:
     """A question, progress and the end look like this, times aside."""
     shown = dict(SCREEN.findall(PATH.read_text(encoding="utf-8")))
-    screens = seen(tmp_path)
+    screens = seen(tmp_path, UNHURRIED, SHORT)
     assert shown.keys() == screens.keys()
     for name, screen in screens.items():
         assert masked(shown[name]) == masked(screen), name
@@ -70,7 +88,7 @@ def test_links_lead_somewhere() -> None:
 def rewrite() -> None:
     """Put what is seen now into the document."""
     with tempfile.TemporaryDirectory() as folder:
-        screens = seen(Path(folder))
+        screens = seen(Path(folder), AS_SHOWN, AS_SHOWN)
     text = SCREEN.sub(
         lambda found: f"{found[1]} -->\n```text\n{screens[found[1]]}\n",
         PATH.read_text(encoding="utf-8"),

@@ -15,6 +15,8 @@ from attrs import field, frozen
 OUTPUT: Final = ".txt"
 RECORD: Final = ".group"
 DISPATCH: Final = "conductor-"
+CAPITALS: Final = "~"
+"""No attempt's id has one."""
 
 
 def _absolute(path: Path) -> Path:
@@ -24,6 +26,9 @@ def _absolute(path: Path) -> Path:
 @frozen
 class AttemptFiles:
     """The files of attempts; an attempt's id is a good name for a file (S1.1).
+
+    Where it has capitals the name tells which: `Build#1~1.txt`. On many systems two names
+    that differ in nothing but that are the same file.
 
     `hold` is an open descriptor that keeps the log locked (flock) for as long as anybody has
     it, which every command does until the record of its process group is written.
@@ -35,11 +40,11 @@ class AttemptFiles:
 
     def output_of(self, attempt: str) -> Path:
         """The file that holds what an attempt printed."""
-        return self.folder / f"{attempt}{OUTPUT}"
+        return self.folder / f"{_name(attempt)}{OUTPUT}"
 
     def record_of(self, attempt: str) -> Path:
         """The file that tells which process group works on an attempt."""
-        return self.folder / f"{attempt}{RECORD}"
+        return self.folder / f"{_name(attempt)}{RECORD}"
 
     def make_folder(self) -> None:
         """Make the folder, unless it is there; what commands print is nobody else's business."""
@@ -59,13 +64,20 @@ class AttemptFiles:
 
     def records(self) -> tuple[tuple[str, Path], ...]:
         """The attempts that have a record, with the record."""
-        return tuple((path.stem, path) for path in self._all() if path.suffix == RECORD)
+        found = (path for path in self._all() if path.suffix == RECORD)
+        return tuple((path.stem.partition(CAPITALS)[0], path) for path in found)
 
     def _all(self) -> list[Path]:
         try:
             return sorted(self.folder.iterdir())
         except FileNotFoundError:
             return []
+
+
+def _name(attempt: str) -> str:
+    """The name of an attempt's files, another one for each attempt also where case is ignored."""
+    capitals = sum(1 << place for place, letter in enumerate(attempt) if letter.isupper())
+    return f"{attempt}{CAPITALS}{capitals:x}" if capitals else attempt
 
 
 def new_folder(where: Path | None = None) -> TemporaryDirectory[str]:

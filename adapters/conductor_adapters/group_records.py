@@ -13,25 +13,25 @@ what the system says of its first process, with the boot that this counts from, 
 stopped), and its command never began.
 
 A number is used again once its group has ended, so that a record says nothing without its
-proof. The group is the recorded one if somebody in it carries the mark, or if its first
-process is the recorded one, told by when it began: by the system's ticks, which no change of
-the clock touches, or where those cannot be had by the time, which may not be later than that
-of the record. If the first process is another, the recorded group had ended. If there is none
-and nobody carries the mark, nothing tells: that is for a person to decide.
+proof. A group of an earlier boot has ended. Any other is the recorded one if somebody in it
+carries the mark, or if its first process is the recorded one, told by when it began: by the
+system's ticks, which no change of the clock touches, or where those cannot be had by the time,
+which may not be later than that of the record. If the first process is another, the recorded
+group had ended. If there is none and nobody carries the mark, nothing tells: that is for a
+person to decide.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import psutil
 from attrs import frozen
 
-from conductor_adapters.process_groups import LOOKS, POLL_S, members
+from conductor_adapters.process_groups import LOOKS, POLL_S, began_s, environment_of, members
 from conductor_core.errors import ConductorError, shown
 
 MARK: Final = "CONDUCTOR_RESULT"
@@ -63,14 +63,17 @@ class GroupRecord:
     path: Path
     group: int
     mark: str
-    began: str | None
+    boot: str | None
+    ticks: str | None
     written_s: float
 
     def runs(self) -> bool:
         """Whether the group still runs; raises ConductorError where nothing tells."""
+        if self.boot is not None and self.boot != _BOOT.read_text("utf-8").strip():
+            return False
         for _ in range(LOOKS):
             found = members(self.group)
-            if not found or any(mark_of(process) == self.mark for process in found):
+            if not found or self.mark in map(_mark, map(environment_of, found)):
                 return bool(found)
             is_first = self._is_first()
             if is_first is not None:
@@ -84,12 +87,11 @@ class GroupRecord:
 
     def _is_first(self) -> bool | None:
         """Whether the process with the group's number is the recorded one; None without one."""
-        try:
-            if self.began is not None:
-                return _began(self.group) == self.began
-            return psutil.Process(self.group).create_time() <= self.written_s + SLACK_S
-        except (OSError, psutil.NoSuchProcess):
-            return None
+        if self.ticks is not None:
+            ticks = _ticks(self.group)
+            return None if ticks is None else ticks == self.ticks
+        now_began_s = began_s(self.group)
+        return None if now_began_s is None else now_began_s <= self.written_s + SLACK_S
 
 
 def recording(line: str, record: Path, mark: str) -> tuple[str, ...]:
@@ -108,8 +110,14 @@ def read_record(path: Path) -> GroupRecord | None:
     if match is None or (group := int(match["group"])) <= 1:
         # Nobody who writes records wrote this, and what it stands for may still run.
         raise ConductorError(f"{path}: expected the record of a process group, got {shown(text)}")
-    began = f"{match['boot']} {match['ticks']}" if match["boot"] else None
-    return GroupRecord(path=path, group=group, mark=match["mark"], began=began, written_s=written_s)
+    return GroupRecord(
+        path=path,
+        group=group,
+        mark=match["mark"],
+        boot=match["boot"],
+        ticks=match["ticks"],
+        written_s=written_s,
+    )
 
 
 def is_recorded(path: Path, group: int, mark: str) -> bool:
@@ -121,16 +129,17 @@ def is_recorded(path: Path, group: int, mark: str) -> bool:
     return text.startswith(f"{group} {mark} ".encode()) and text.endswith(b"\n")
 
 
-def mark_of(process: psutil.Process) -> str | None:
-    """The mark that a process carries, as far as one is allowed to look."""
-    with suppress(OSError, psutil.Error):
-        return Path(process.environ().get(MARK, "")).parent.name
-    return None
+def _mark(environment: Mapping[str, str]) -> str:
+    """The mark in the environment of a process."""
+    return Path(environment.get(MARK, "")).parent.name
 
 
-def _began(pid: int) -> str:
-    """When a process began, in a form that is only good for comparing."""
-    stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+def _ticks(pid: int) -> str | None:
+    """When a process began, counted from the boot and only good for comparing; None without one."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
     match = re.fullmatch(_STAT, stat, re.DOTALL)
     assert match is not None, "that is the form of the system's own file"
-    return f"{_BOOT.read_text('utf-8').strip()} {match['ticks']}"
+    return match["ticks"]

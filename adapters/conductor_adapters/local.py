@@ -229,7 +229,7 @@ class LocalPerformer:
 
     def finish_flow(self, command: FinishFlow) -> None:
         """Give up on what still runs: the flow waits for it no longer."""
-        self._abandon()
+        self._abandon(UnderWay.cancel)
 
     def hold(self) -> None:
         """Begin nothing more, not even what waits for its turn."""
@@ -241,16 +241,16 @@ class LocalPerformer:
         self._stopped = True
         for timer in tuple(self._alarms):
             self._forget(timer)
-        self._abandon()
+        self._abandon(UnderWay.let_go)
 
     def under_way(self) -> tuple[asyncio.Task[None], ...]:
         """The tasks that have not ended yet."""
         work = (running.task for running in self._running.values())
         return (*work, *self._generations.values())
 
-    def _abandon(self) -> None:
+    def _abandon(self, end: Callable[[UnderWay], None]) -> None:
         for running in self._running.values():
-            running.cancel()
+            end(running)
         for task in self._generations.values():
             task.cancel()
 

@@ -9,15 +9,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-import psutil
+try:
+    import psutil
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "shell steps need the cli extra: pip install 'conductor-core[cli]'", name="psutil"
+    ) from None
 
 TERM_GRACE_S: Final = 5.0
 KILL_GRACE_S: Final = 5.0
 """What is killed is gone at once, unless the system itself holds it up."""
 POLL_S: Final = 0.02
+LONGEST_PAUSE_S: Final = 0.2
 LOOKS: Final = 5
 
 
@@ -55,6 +63,21 @@ def _has_ended(process: psutil.Process) -> bool:
         return True
 
 
+def environment_of(process: psutil.Process) -> Mapping[str, str]:
+    """The environment of a process; empty where one is not allowed to look."""
+    with suppress(OSError, psutil.Error):
+        return process.environ()
+    return {}
+
+
+def began_s(pid: int) -> float | None:
+    """When a process began, by the clock; None without one."""
+    try:
+        return psutil.Process(pid).create_time()
+    except (OSError, psutil.NoSuchProcess):
+        return None
+
+
 async def end_group(group: int, *, grace_s: float) -> bool:
     """End a group: politely, then for good; tells whether that was its end."""
     try:
@@ -70,11 +93,49 @@ async def end_group(group: int, *, grace_s: float) -> bool:
 
 async def has_gone(group: int, *, within_s: float) -> bool:
     """Wait for the end of a group; tells whether it came in time."""
+    seen, pause_s = True, POLL_S
     with suppress(TimeoutError):
         async with asyncio.timeout(within_s):
-            while _signal(group, 0) and members(group):  # noqa: ASYNC110 - nothing tells of it
-                await asyncio.sleep(POLL_S)
+            while _signal(group, 0):
+                seen_before, seen = seen, _GLANCE.sees(group)
+                # What has ended is reaped in a moment, as a rule; what is not is looked at closely.
+                if not (seen or seen_before or members(group)):
+                    return True
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             return True
+    return False
+
+
+class _Glance:
+    """One look at all processes for all who wait: a thousand groups that end are one look."""
+
+    def __init__(self) -> None:
+        self._looked_s = -POLL_S
+        self._pids: dict[int, list[int]] = {}
+
+    def sees(self, group: int) -> bool:
+        """Whether somebody who was in a group a moment ago still runs."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= POLL_S:
+            self._looked_s, self._pids = now_s, _pids_by_group()
+        return any(_runs(pid) for pid in self._pids.get(group, ()))
+
+
+_GLANCE: Final = _Glance()
+
+
+def _pids_by_group() -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        with suppress(OSError):
+            found.setdefault(os.getpgid(pid), []).append(pid)
+    return found
+
+
+def _runs(pid: int) -> bool:
+    with suppress(OSError, psutil.Error):
+        return not _has_ended(psutil.Process(pid))
     return False
 
 

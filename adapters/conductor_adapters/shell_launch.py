@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 from asyncio.subprocess import DEVNULL
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,9 @@ from conductor_adapters.work import HostFailure, StepFailure
 from conductor_core.errors import FormatError, shown
 
 GONE_S: Final = 2.0
+FILES_EACH: Final = 8
+FILES_LEFT: Final = 64
+MANY: Final = 100_000
 
 _logger = logging.getLogger(__name__)
 
@@ -42,19 +46,20 @@ class Launch:
         try:
             transport, _ = await asyncio.get_running_loop().subprocess_exec(
                 lambda: command,
-                *self._arguments(),
+                *map(_bytes, self._arguments()),
                 stdin=self._hold(),
-                cwd=self.given.cwd,
-                env={
-                    **self.given.variables,
-                    "CONDUCTOR_CONTEXT": str(self.folder / "context.json"),
-                    MARK: str(self.folder / "result.json"),
-                },
+                cwd=None if self.given.cwd is None else _bytes(self.given.cwd),
+                env={_bytes(name): _bytes(value) for name, value in self._environment()},
                 start_new_session=True,
             )
         except OSError as error:
             raise self._cannot(error) from None
         return transport
+
+    def _environment(self) -> Iterator[tuple[str, str]]:
+        yield from self.given.variables.items()
+        yield "CONDUCTOR_CONTEXT", str(self.folder / "context.json")
+        yield MARK, str(self.folder / "result.json")
 
     def _arguments(self) -> tuple[str, ...]:
         if self.files is None:
@@ -67,7 +72,7 @@ class Launch:
 
     def _cannot(self, error: OSError) -> StepFailure:
         """Why a command could not be begun."""
-        if self.given.cwd is not None and error.filename == self.given.cwd:
+        if self.given.cwd is not None and error.filename == _bytes(self.given.cwd):
             problem = f"{shown(self.given.cwd)}: {error.strerror}"
             return bad_input(FormatError("cwd", problem))
         if error.errno == errno.E2BIG:
@@ -90,6 +95,19 @@ class Launch:
         except OSError as error:
             _logger.warning("%s cannot be deleted: %s", record, error.strerror)
         return True
+
+
+def most_at_once() -> int:
+    """How many commands may run at once, by the number of files that may be open."""
+    import resource  # noqa: PLC0415 - Windows has none, and runs no commands
+
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MANY if most == resource.RLIM_INFINITY else max(1, (most - FILES_LEFT) // FILES_EACH)
+
+
+def _bytes(text: str) -> bytes:
+    """What the system is given: commands are UTF-8 in every locale."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def not_recorded(attempt: str, why: str) -> HostFailure:

@@ -37,6 +37,15 @@ class UnderWay:
         else:
             self.turn.give_back()
 
+    def let_go(self) -> None:
+        """End it because its host stops, which is nothing that its flow asked of it."""
+        if self.turn is not None and self.turn.begun:
+            self.cancel()
+        elif not self.context.cancelled:
+            self.task.cancel()
+            # Threads that a coroutine leaves behind can still be asked.
+            self.task.add_done_callback(lambda _task: self.context.cancellation.ask())
+
     def withdraw(self) -> None:
         """End it if it has not begun, as if it had never been dispatched."""
         if self.turn is not None and not self.turn.begun:

@@ -209,13 +209,17 @@ def test_a_number_that_is_used_again_is_left_alone(tmp_path: Path) -> None:
 
 
 @PROC
-def test_a_group_of_an_earlier_boot_is_left_alone(tmp_path: Path) -> None:
-    """After a reboot everything may look the same, and nothing is."""
-    with sleeper() as unrelated:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+@pytest.mark.parametrize("command", ["echo; exec sleep 600", "sleep 600 & echo"])
+def test_a_group_of_an_earlier_boot_is_left_alone(tmp_path: Path, command: str) -> None:
+    """After a reboot everything may look the same, with a first process or without one."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with sleeper("/bin/sh", "-c", command) as unrelated:
         files = record(tmp_path, record_of(unrelated).replace(boot, "another"))
+        if command.endswith("echo"):
+            unrelated.wait()
         assert play(end_leftovers(files)) == ()
-        assert runs(unrelated.pid)
+        assert members(unrelated.pid)
+        assert files.records() == ()
 
 
 @pytest.mark.parametrize(("age_s", "is_ours"), [(3600, False), (0, True)])
@@ -275,6 +279,28 @@ def test_the_group_of_the_next_host_is_not_ended(tmp_path: Path) -> None:
     assert "is where this command itself runs" in done.stderr
 
 
+# --- the files of an attempt ---
+
+
+def test_names_of_files_differ_also_where_case_is_ignored() -> None:
+    """Two attempts never share a file, and which attempt a file belongs to can be told."""
+    files = AttemptFiles(Path("files"))
+    attempts = ["ab.c#1", "Ab.c#1", "aB.c#1", "AB.c#1", "AB.C#1", "ab.c#12", "AB.c#12"]
+    for path_of in (files.output_of, files.record_of):
+        assert len({path_of(attempt).name.lower() for attempt in attempts}) == len(attempts)
+    assert files.output_of("ab.c#1").name == "ab.c#1.txt"
+    assert files.output_of("aB.C#1").name == "aB.C#1~a.txt"
+
+
+def test_what_is_left_of_a_step_with_capitals_is_ended(tmp_path: Path) -> None:
+    """The name of a record says which attempt it is of."""
+    files = AttemptFiles(tmp_path)
+    with sleeper() as process:
+        files.record_of("buildImage#1").write_text(f"{process.pid} conductor-x  \n")
+        assert play(end_leftovers(files)) == ("buildImage#1",)
+        assert not runs(process.pid)
+
+
 # --- records ---
 
 
@@ -324,7 +350,7 @@ def test_a_record_is_written_where_there_is_no_proc(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("done\n", "")
     told = read_record(path.with_name("a#1.group"))
     assert told is not None
-    assert (told.mark, told.began) == ("conductor-x", None)
+    assert (told.mark, told.boot, told.ticks) == ("conductor-x", None, None)
 
 
 # --- process groups ---

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,8 +16,8 @@ from hypothesis import strategies as st
 from conductor_adapters.masking import MASK, Secrets
 
 # Few different letters, so that secrets overlap, repeat and begin again in each other.
-LETTERS = st.text('ab\n"\\é1', max_size=6)
-OTHERS = st.text(max_size=4).filter(lambda text: "*" not in text and text.isprintable())
+LETTERS = st.text("ab\n\"\\é1/'", max_size=4)
+OTHERS = st.text(max_size=3).filter(lambda text: "*" not in text and text.isprintable())
 
 
 def in_pieces(secrets: Secrets, pieces: list[bytes]) -> list[bytes]:
@@ -22,21 +26,36 @@ def in_pieces(secrets: Secrets, pieces: list[bytes]) -> list[bytes]:
     return [*map(masker.feed, pieces), masker.flush()]
 
 
+def written(part: str) -> set[str]:
+    """The ways to write a character, or single quotes in a row."""
+    if part.isascii() and part.isalnum():
+        return {part}
+    code = "".join(f"\\u{unit:04x}" for unit in memoryview(part.encode("utf-16")[2:]).cast("H"))
+    ways = {part, code, code.upper().replace("\\U", "\\u"), json.dumps(part)[1:-1]}
+    if part.isascii() and part.isprintable():
+        ways.add("".join(f"\\{character}" for character in part))
+    if part.startswith("'"):
+        ways |= {part.replace("'", r"'\''"), part.replace("'", """'"'"'""")}
+        ways |= {f"""'"{part}"'""", f"""'"{part}\""""}
+    return ways
+
+
 def forms(secret: str) -> set[bytes]:
     """The forms in which a secret is to be hidden; not those of its lines."""
-    texts = (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-    return {text.encode() for text in texts if text}
+    parts = re.findall("'+|[^']", secret)
+    return {"".join(way).encode() for way in product(*map(written, parts))} - {b""}
 
 
-def marked(data: bytes, needles: set[bytes]) -> bytes:
+def marked(data: bytes, needles: set[bytes], end: int | None = None) -> bytes:
     """The simplest way: mark every byte of every occurrence, and show a mask for each run."""
     hidden = [False] * len(data)
     for needle in needles:
-        for start in range(len(data) - len(needle) + 1):
-            if data.startswith(needle, start):
-                hidden[start : start + len(needle)] = [True] * len(needle)
+        start = data.find(needle)
+        while start != -1:
+            hidden[start : start + len(needle)] = [True] * len(needle)
+            start = data.find(needle, start + 1)
     shown = bytearray()
-    for index, byte in enumerate(data):
+    for index, byte in enumerate(data[:end]):
         if not hidden[index]:
             shown.append(byte)
         elif index == 0 or not hidden[index - 1]:
@@ -49,7 +68,7 @@ def streams(draw: st.DrawFn) -> tuple[list[str], list[bytes]]:
     """Secrets, and pieces of a stream in which they are likely to occur, also in part."""
     secrets = draw(st.lists(LETTERS | OTHERS, max_size=4))
     whole = st.sampled_from(sorted(set().union(*map(forms, secrets)) or {b"x"}))
-    part = st.builds(lambda form, end: form[:end], whole, st.integers(0, 5))
+    part = st.builds(lambda form, end: form[:end], whole, st.integers(0, 9))
     data = b"".join(draw(st.lists(whole | part | LETTERS.map(str.encode) | st.binary(max_size=3))))
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
     return secrets, [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
@@ -60,6 +79,8 @@ def streams(draw: st.DrawFn) -> tuple[list[str], list[bytes]]:
 @example((["abc", "cd"], [b"xabc", b"d"]))
 @example((["aa"], [b"a", b"a", b"a"]))
 @example((["ab", "abcd"], [b"abc", b"dab"]))
+@example((["a\\"], [b"a\\", b"\\", b"u005c"]))
+@example((["a'"], [b"a'", b'"\'"', b"'"]))
 def test_pieces_give_what_the_whole_gives(drawn: tuple[list[str], list[bytes]]) -> None:
     """However a stream is cut, its secrets are hidden as in the whole, and none is left."""
     values, pieces = drawn
@@ -93,7 +114,7 @@ def test_no_more_is_held_back_than_needed(drawn: tuple[list[str], list[bytes]]) 
     held = [
         end for needle in needles for end in range(1, len(needle)) if data.endswith(needle[:end])
     ]
-    assert len(marked(data, needles)) - len(begun) <= max(held, default=0)
+    assert begun.startswith(marked(data, needles, len(data) - max(held, default=0)))
 
 
 @pytest.mark.parametrize(
@@ -132,13 +153,39 @@ def test_a_secret_of_many_lines_is_hidden_line_by_line(text: str, shown: str) ->
     assert Secrets(["-----BEGIN\nkey 1\nkey 2\n", "x\n{\n}"]).hidden_in_text(text) == shown
 
 
-def test_what_json_makes_of_a_secret_is_hidden() -> None:
-    """Quotes, backslashes and other letters look different in JSON, in one of two ways."""
-    secret = 'p"ä\\s'
-    secrets = Secrets([secret])
-    for ascii_only in (True, False):
-        text = json.dumps([secret, "other"], ensure_ascii=ascii_only)
-        assert secrets.hidden_in_text(text) == '["***", "other"]'
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(r"""t/+=<&>`'\"\\é😀\n$z""", id="JavaScript"),
+        pytest.param(r"""t/+=<&>`'\"\\\u00e9\ud83d\ude00\n$z""", id="Python"),
+        pytest.param(r"""t\/+=<&>`'\"\\\u00e9\ud83d\ude00\n$z""", id="PHP"),
+        pytest.param(r"""t\/+=\u003C\u0026\u003E`\u0027\u0022\\é😀\n$z""", id="PHP for HTML"),
+        pytest.param(r"""t/+=\u003c\u0026\u003e`'\"\\é😀\n$z""", id="Go"),
+        pytest.param(r"""t/+\u003d\u003c\u0026\u003e`\u0027\"\\é😀\n$z""", id="Gson"),
+        pytest.param(
+            r"""t/\u002B=\u003C\u0026\u003E\u0060\u0027\u0022\\\u00E9\uD83D\uDE00\n$z""", id=".NET"
+        ),
+        pytest.param("t/+=<&>`'\\''\"\\é😀\n$z", id="set -x of bash"),
+        pytest.param("t/+=<&>`'\"'\"'\"\\é😀\n$z", id="export -p of dash"),
+        pytest.param("t/+=<&>\\`'\\\"\\\\é😀\n\\$z", id="export -p of bash"),
+        pytest.param(r"""t/+=<&>`\'"\\é😀\n$z""", id="set of bash"),
+    ],
+)
+def test_however_a_secret_is_written_it_is_hidden(written: str) -> None:
+    """Programs escape different characters in different ways; none of them shows a secret."""
+    secrets = Secrets(["t/+=<&>`'\"\\é😀\n$z"])
+    assert secrets.hidden_in_text(f"[{written}, other]") == "[***, other]"
+
+
+@pytest.mark.parametrize(
+    "quote", [shlex.quote, json.dumps, lambda text: text.replace("'", "'\\''")]
+)
+@pytest.mark.parametrize("secret", ["a'b", "'a''b'", "'", "''", "'a", "b'' '"])
+def test_quotes_of_a_secret_are_hidden_with_it(secret: str, quote: Callable[[str], str]) -> None:
+    """Wherever its single quotes stand, nothing but the quotes around a secret is left."""
+    shown = Secrets([secret]).hidden_in_text(f"x={quote(secret)}.")
+    assert "***" in shown
+    assert set(shown) <= set("x=*.'\"")
 
 
 def test_bytes_that_are_no_text_survive() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from conductor_adapters.attempt_files import AttemptFiles
 from conductor_adapters.captured import AGAIN
@@ -123,6 +124,16 @@ def test_a_bad_result_is_a_failure(result: str, problem: str) -> None:
     error = failure(f"""printf '%s' '{result}' > "$CONDUCTOR_RESULT" """).error
     assert error.type == "bad-result"
     assert error.message.startswith(problem)
+
+
+def test_a_bad_result_does_not_hide_how_a_command_failed() -> None:
+    """Of a command that broke off while it wrote its result, status and complaints are told."""
+    told = failure("""echo no space >&2; printf '{"out' > "$CONDUCTOR_RESULT"; echo half; exit 7""")
+    assert (told.error.type, told.error.message) == ("exit-status", "exit status 7")
+    details = told.error.details.value
+    assert (details["exit_status"], details["stderr"]) == (7, "no space\n")
+    assert details["bad_result"].startswith("CONDUCTOR_RESULT: ")
+    assert told.result.output.value == {"stdout": "half\n"}
 
 
 def test_a_result_has_a_size() -> None:
@@ -405,6 +416,14 @@ def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
     assert output('echo "$TOKEN"; cat "$CONDUCTOR_CONTEXT"', env=FROM_ENV).startswith("***\n{")
 
 
+def test_a_shell_that_shows_what_it_does_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the shell quotes a secret that holds quotes itself."""
+    monkeypatch.setenv("SECRET_OF_WORKER", "it's 'one' $")
+    told = output('export -p; set -x; : "$TOKEN"', env=FROM_ENV)
+    assert "***" in told
+    assert "one" not in told
+
+
 @pytest.mark.usefixtures("_secret")
 def test_a_context_names_a_secret_and_does_not_hold_it() -> None:
     """The file that a command finds its context in says where a value comes from."""
@@ -514,6 +533,49 @@ def test_without_a_folder_no_command_begins(tmp_path: Path) -> None:
         run("true", files=AttemptFiles(tmp_path / "files"))
 
 
+def test_flows_with_the_same_attempts_have_shells_of_their_own(tmp_path: Path) -> None:
+    """On one host two flows run the same attempts at once, each in its own folder."""
+    first, second = AttemptFiles(tmp_path / "first"), AttemptFiles(tmp_path / "second")
+    handlers = {"first": Shell(files=first), "second": Shell(files=second)}
+
+    def flow(name: str, other: str) -> FlowSpec:
+        meet = f"touch {tmp_path}/{name}; until [ -e {tmp_path}/{other} ]; do sleep 0.01; done"
+        step = StepSpec(key="a", work=name, input={"run": f"{meet}; echo {name}"})
+        return FlowSpec(groups=(GroupSpec(key="g", steps=(step,)),))
+
+    async def script() -> list[str]:
+        async with MemoryHost(handlers) as host:
+            one = await host.start(flow("first", "second"), flow_id="1")
+            two = await host.start(flow("second", "first"), flow_id="2")
+            return [(await one.wait()).status, (await two.wait()).status]
+
+    assert play(script()) == ["success", "success"]
+    for files in (first, second):
+        assert files.output_of("a#1").read_text() == f"{files.folder.name}\n"
+        assert files.records() == ()
+
+
+def test_a_shell_keeps_the_files_of_one_flow(tmp_path: Path) -> None:
+    """A second flow would write over what the first printed, so that its host has failed it."""
+    shell = Shell(files=AttemptFiles(tmp_path / "files"))
+    play(shell(context_of({"run": "echo one"})))
+    other = evolve(context_of({"run": "echo two"}), flow_id="other")
+    with pytest.raises(HostFailure, match=r"files holds the files of flow 'f'; flow 'other' needs"):
+        play(shell(other))
+    assert (tmp_path / "files" / "a#1.txt").read_text() == "one\n"
+
+
+def test_without_psutil_the_extra_is_named() -> None:
+    """Whoever embeds the shell without the extra is told which one is missing."""
+    script = "import sys; sys.modules['psutil'] = None; import conductor_adapters.shell"
+    done = subprocess.run(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: shell steps need the cli extra: pip install 'conductor-core[cli]'"
+    )
+
+
 def test_status_125_is_a_status(tmp_path: Path) -> None:
     """A command may exit with the status of the shell that could not write its record."""
     error = failure("exit 125", files=AttemptFiles(tmp_path)).error
@@ -582,12 +644,17 @@ asyncio.run(main())
 # --- how a command ends ---
 
 
-def cancelled_after(command: str, ready: Path, grace_s: float = 10.0) -> asyncio.Task[StepResult]:
+def cancelled_after(
+    command: str, ready: Path, grace_s: float = 10.0, *, by_flow: bool = True
+) -> asyncio.Task[StepResult]:
     """Run a command and cancel it once it made a file; returns the ended task."""
 
     async def script() -> asyncio.Task[StepResult]:
-        work = asyncio.ensure_future(Shell(grace_s=grace_s)(context_of({"run": command})))
+        context = context_of({"run": command})
+        work = asyncio.ensure_future(Shell(grace_s=grace_s)(context))
         await until(ready.exists)
+        if by_flow:
+            context.cancellation.ask()
         work.cancel()
         await asyncio.wait([work])
         return work
@@ -681,11 +748,19 @@ def test_a_second_cancel_kills_at_once(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_done_in_its_grace_has_succeeded(tmp_path: Path) -> None:
-    """The exit status counts also after SIGTERM: 0 means that the work was done."""
+    """The exit status counts also when the flow cancels: 0 means that the work was done."""
     ready = tmp_path / "ready"
-    command = f"trap 'echo done; exit 0' TERM; touch {ready}; while :; do sleep 0.01; done"
-    work = cancelled_after(command, ready)
+    work = cancelled_after(OBEDIENT.format(ready), ready)
     assert work.result().output.value == {"stdout": "done\n"}
+
+
+def test_a_command_that_obeys_a_host_that_stops_has_not_succeeded(tmp_path: Path) -> None:
+    """Servers exit with 0 on SIGTERM; that the host stops them tells nothing about their work."""
+    ready = tmp_path / "ready"
+    assert cancelled_after(OBEDIENT.format(ready), ready, by_flow=False).cancelled()
+
+
+OBEDIENT = "trap 'echo done; exit 0' TERM; touch {}; while :; do sleep 0.01; done"
 
 
 def test_what_is_left_of_the_group_ends_with_the_shell(tmp_path: Path) -> None:

@@ -105,8 +105,7 @@ def test_an_open_approval_says_who_may_answer_until_when_and_how() -> None:
     spec = flow(group("g", PLAN, "apply"), group("later", "smoke"))
     assert lines_of(spec, START, succeeded("plan#1", subject="sha256:1"), answered("plan")) == [
         "flow deploy-42 (flow): approval-awaiting",
-        "  waits for plan#1: 1 of 2 approvals, by bob (person, at the latest in 1 h)",
-        "  plan#1 may be approved by bob",
+        "  waits for plan#1: 1 of 2 approvals (person, at the latest in 1 h)",
         "groups",
         "  g: approval-awaiting",
         "    plan#1: approval-awaiting",
@@ -303,7 +302,7 @@ def test_a_large_flow_fits_on_a_page() -> None:
     assert "  a0 to a499 (500 groups): pending (500 pending)" in lines
     assert "    s2999#1: error (failed)" in lines
     assert "    and 1,991 approval-awaiting, 999 queued" in lines
-    assert "  and 4,990 lines more of this kind" in lines
+    assert "  and for 2,990 things more" in lines
     assert "  approve s0, s1, s2, s3, s4 and more" in lines
 
 
@@ -332,6 +331,7 @@ def test_json_tells_where_a_flow_stands() -> None:
         {
             "key": "g",
             "status": "in-progress",
+            "current": True,
             "counts": {"waiting-to-retry": 1, "approval-awaiting": 1},
         }
     ]
@@ -340,11 +340,22 @@ def test_json_tells_where_a_flow_stands() -> None:
     assert [wait["due_at_ms"] for wait in told["waits"]] == [1_000, 3_600_007]
     assert waiting["failure_before"] == {
         "attempt": "slow#1",
+        "status": "error",
+        "reason": "failed",
         "message": "Step failed",
         "deny_violations": [],
         "error": None,
     }
-    assert asking["approval"] == {"requested_at_ms": 7, "answers": [], "automatic": None}
+    assert (waiting["retry"], waiting["max_retries"]) == (1, 10)
+    assert asking["approval"] == {
+        "requested_at_ms": 7,
+        "answers": [],
+        "automatic": None,
+        "required": 2,
+        "missing": 2,
+        "may_approve": ["ann", "bob"],
+        "stale_at_ms": 60_007,
+    }
     assert {
         "told": "approve plan",
         "request": {
@@ -355,6 +366,30 @@ def test_json_tells_where_a_flow_stands() -> None:
             "by": "ann",
         },
     } in told["requests"]
+
+
+def test_json_tells_who_cancelled_and_what_stops() -> None:
+    """What people read about the whole flow, programs find too."""
+    both = flow(group("g", StepSpec(key="a", name="The work"), "b", parallel=True))
+    told = data_of(both, START, failed("a#1"))
+    assert (told["stop"]["step"], told["outcome"], told["cancellation"]) == ("a#1", None, None)
+    assert (told["approval_option"], told["for_people"]) == ("prompt", False)
+    assert [it["name"] for it in told["groups"][0]["attempts"]] == ["The work", None]
+    told = data_of(both, START, events.CancelRequested(at_ms=0, by="ann", reason="too slow"))
+    assert told["cancellation"] == {"by": "ann", "reason": "too slow"}
+
+
+def test_json_tells_who_may_still_approve() -> None:
+    """Who has not yet, null where that is anybody, and nobody once it is decided."""
+    anybody = StepSpec(key="any", approval=ApprovalSpec())
+    spec = flow(group("g", PLAN, anybody, parallel=True))
+    sent = (START, succeeded("plan#1"), succeeded("any#1"), answered("plan"))
+    plan, other = data_of(spec, *sent)["groups"][0]["attempts"]
+    assert (plan["approval"]["missing"], plan["approval"]["may_approve"]) == (1, ["bob"])
+    assert other["approval"]["may_approve"] is None
+    no = events.ApprovalResponded(at_ms=0, step="plan", response="deny", by="bob")
+    plan, *_ = data_of(spec, *sent, no)["groups"][0]["attempts"]
+    assert (plan["approval"]["missing"], plan["approval"]["may_approve"]) == (0, [])
 
 
 def test_json_tells_an_outcome_with_the_whole_error() -> None:

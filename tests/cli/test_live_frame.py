@@ -288,7 +288,7 @@ def test_of_a_thousand_steps_what_failed_waits_and_runs_comes_first() -> None:
         (flow.failed if n % 50 == 7 else flow.succeeded)(1_000, f"s{n}#1")
     assert flow.moving(1_000, lines=12) == [
         "flow deploy-42: in-progress, 1.0 s",
-        "● many      1.0 s  199 of 1000 steps finished, 3 failed, 1 retry",
+        "● many      1.0 s  199 of 1,000 steps finished, 3 failed, 1 retry",
         "  ✗ s57#1   1.0 s  error: exit-status: exit status 3",
         "  ✗ s107#1  0.0 s  error: exit-status: exit status 3",
         "  ↻ s7#2           waits, retries in 3 s",

@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from conductor_adapters.journal import LogFile
 from conductor_adapters.memory import MemoryHost
 from conductor_adapters.shell import Shell
-from conductor_core import FlowState
-from conductor_core.events import ApprovalResponded, Event
+from conductor_core import FlowState, reduce
+from conductor_core.events import ApprovalResponded, Event, PauseRequested
 from conductor_core.log import Entry, Replay, read_log, replay
 
 CONDUCTOR = [sys.executable, "-c", "from conductor_adapters.cli.main import main; main()"]
@@ -553,7 +554,7 @@ class Process:
         while text not in self.seen:
             ready, _, _ = select.select([self.output], [], [], max(0, end - time.monotonic()))
             assert ready, f"{text!r} did not come: {self.seen}"
-            self._read()
+            assert self._read(), f"{text!r} did not come: {self.seen}"
 
     def _read(self) -> bytes:
         try:
@@ -775,12 +776,13 @@ TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 class Terminal(Process):
     """A `conductor run` on a terminal, and the person at it."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, shell: str = "exec {}", resume: bool = False) -> None:
         ours, theirs = pty.openpty()
-        python, option, code = CONDUCTOR
-        command = [python, option, f"{TAKE_TERMINAL}; {code}", "run", "flow.yaml"]
+        what = ["--resume", "log.jsonl"] if resume else ["flow.yaml", "--log", "log.jsonl"]
+        command = shlex.join([*CONDUCTOR, "run", *what, "--by", "ana", *arguments])
+        shell = f"import os; os.execvp('sh', ['sh', '-c', {shell.format(command)!r}])"
         self.process = subprocess.Popen(
-            [*command, "--log", "log.jsonl", "--by", "ana", *arguments],
+            [sys.executable, "-c", f"{TAKE_TERMINAL}; {shell}"],
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
@@ -804,8 +806,8 @@ def terminal(folder: Path) -> Iterator[type[Terminal]]:
     started: list[Terminal] = []
 
     class Started(Terminal):
-        def __init__(self, *arguments: str) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments: str, shell: str = "exec {}", resume: bool = False) -> None:
+            super().__init__(*arguments, shell=shell, resume=resume)
             started.append(self)
 
     yield Started
@@ -917,6 +919,163 @@ def test_a_flow_can_be_cancelled_at_the_prompt(terminal: type[Terminal]) -> None
     assert "cancelled: not today" in session.seen
 
 
+def test_what_nobody_would_keep_is_not_taken(terminal: type[Terminal]) -> None:
+    """A note where none belongs is told, and nothing is done: no word is dropped in silence."""
+    write("flow.yaml", PARKED)
+    session = terminal()
+    session.wait_for("a#1 (as ana): retry/skip/cancel? ")
+    session.type("s because\n")
+    session.wait_for("skip takes no more than the word, got 'because' (a reason may follow cancel)")
+    session.wait_for("cancel)\r\na#1 (as ana): retry/skip/cancel? ")
+    assert statuses() == {"a#1": "error"}
+    session.type("skip\n")
+    assert session.end() == 0
+
+
+def paused() -> None:
+    """Pause the flow of the log, as another host may have done."""
+    log, replayed = LogFile.resume(Path("log.jsonl"))
+    event = PauseRequested(at_ms=0, by="bo")
+    with log:
+        log.append(event, reduce(replayed.state, event))
+
+
+def test_a_paused_flow_is_resumed_at_the_prompt(terminal: type[Terminal]) -> None:
+    """Its steps are asked about first; then somebody resumes or cancels it."""
+    assert run(PLAN_AND_APPLY).returncode == 3
+    paused()
+    session = terminal(resume=True)
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry/next? ")
+    session.type("approve\n")
+    session.wait_for("  paused: nothing new starts\r\n")
+    session.wait_for(" (as ana): resume/cancel? ")
+    session.type("resume\n")
+    assert session.end() == 0
+    assert statuses() == {"plan#1": "success", "apply#1": "success"}
+
+
+def test_a_paused_flow_is_told_the_way_on_that_there_is(terminal: type[Terminal]) -> None:
+    """No option resumes it, so none is told; at the prompt it may also be cancelled."""
+    assert run(PLAN_AND_APPLY).returncode == 3
+    paused()
+    resume = ("run", "--resume", "log.jsonl", "--by", "ana")
+    assert conductor(*resume).stderr.splitlines()[-1].startswith(
+        "go on with: conductor run --resume log.jsonl, and answer at its prompt"
+    )  # fmt: skip
+    done = conductor(*resume, "--approve", "plan")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "waits for somebody to resume it (person)",
+        (
+            "go on with: conductor run --resume log.jsonl, and resume it at its prompt "
+            "(on a terminal, without --no-input)"
+        ),
+    ]
+    session = terminal(resume=True)
+    session.wait_for(" (as ana): resume/cancel? ")
+    session.type("cancel not today\n")
+    assert session.end() == 1
+    assert "cancelled: not today" in session.seen
+
+
+BOTH_ASK = """
+groups:
+  - key: g
+    parallel: true
+    steps:
+      - {key: a, run: "true", approval: {approvers: [bo]}}
+      - {key: b, run: "while [ ! -e go ]; do sleep 0.01; done", approval: true}
+"""
+
+
+def test_a_prompt_keeps_nobody_else_from_answering(terminal: type[Terminal]) -> None:
+    """While somebody is asked about one step, `--approve` approves the other."""
+    write("flow.yaml", BOTH_ASK)
+    session = terminal("--approve", "b")
+    question = "a#1 (as ana): approve/deny/skip/retry? "
+    session.wait_for(question)
+    write("go", "")
+    session.wait_for("ana approves b\r\n")
+    session.type("as bo\n")
+    session.wait_for("a#1 (as bo): approve/deny/skip/retry? ")
+    session.type("approve\n")
+    assert session.end() == 0
+
+
+def test_a_question_may_be_left_for_the_next(terminal: type[Terminal]) -> None:
+    """Who cannot answer the first is not kept from the second, and comes back to it."""
+    write("flow.yaml", BOTH_ASK)
+    session = terminal()
+    session.wait_for("a#1 (as ana): approve/deny/skip/retry? ")
+    session.type("next\n")
+    session.wait_for("nothing else is asked\r\n")
+    write("go", "")
+    session.wait_for("a#1 (as ana): approve/deny/skip/retry/next? ")
+    session.type("n\n")
+    session.wait_for("b#1 (as ana): approve/deny/skip/retry/next? ")
+    session.type("next\n")
+    session.wait_for("may be approved by bo\r\na#1 (as ana): approve/deny/skip/retry/next? ")
+    session.type("next\n")
+    session.wait_for("a#1 (as ana): approve/deny/skip/retry/next? next\r\n  0 of 1 approvals")
+    session.wait_for("anybody\r\nb#1 (as ana): approve/deny/skip/retry/next? next\r\n")
+    session.seen = session.seen.rpartition("next\r\n")[2]
+    session.wait_for("b#1 (as ana): approve/deny/skip/retry/next? ")
+    session.type("approve\n")
+    session.wait_for("ana approves b\r\n")
+    session.type("\x04")
+    assert session.end() == 3
+    assert statuses() == {"a#1": "approval-awaiting", "b#1": "success"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "status"),
+    [("app\x04\x04", 3, "approval-awaiting"), ("app\x04rove\n", 0, "success")],
+)
+def test_half_a_line_is_no_answer(
+    terminal: type[Terminal], typed: str, code: int, status: str
+) -> None:
+    """Ctrl-D behind the beginning of a word hands it over; it counts when the line ends."""
+    write("flow.yaml", PLAN_AND_APPLY)
+    session = terminal()
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
+    session.type(typed)
+    assert session.end() == code
+    assert statuses()["plan#1"] == status
+
+
+def test_a_plan_of_any_size_is_shown_in_part(terminal: type[Terminal]) -> None:
+    """Forty lines of 400 characters, and the prompt below them."""
+    plan = "\n".join("x" * 5_000 for _ in range(50))
+    write("result.json", json.dumps({"subject": "y" * 5_000, "output": {"plan": plan}}))
+    write("flow.yaml", PLAN_AND_APPLY.replace("echo 3 to add", "cp result.json $CONDUCTOR_RESULT"))
+    session = terminal()
+    session.wait_for("plan#1 (as ana): approve/deny/skip/retry? ")
+    told = session.seen.partition("  subject: ")[2]
+    assert told.count("x" * 398 + "...\r\n") == 39
+    assert "  (11 lines more)\r\n" in told
+    assert "x" * 401 not in told
+    assert "y" * 401 not in told
+    session.type("approve\n")
+    assert session.end() == 0
+
+
+def test_in_the_background_nobody_is_asked_yet(terminal: type[Terminal]) -> None:
+    """A run that the terminal does not belong to goes on, and asks when it is brought back."""
+    write("flow.yaml", BOTH_ASK.replace("[bo]", "[ana]"))
+    session = terminal(
+        "--approve", "b",
+        shell="set -m; {} & while [ ! -e front ]; do sleep 0.01; done; fg",
+    )  # fmt: skip
+    session.wait_for("a#1 asks; to answer, bring this to the foreground\r\n")
+    write("go", "")
+    session.wait_for("ana approves b\r\n")
+    write("front", "")
+    session.wait_for("a#1 (as ana): approve/deny/skip/retry? ")
+    session.type("approve\n")
+    assert session.end() == 0
+    assert session.seen.count("to the foreground") == 1
+
+
 def test_nobody_is_asked_who_does_not_want_to_be(terminal: type[Terminal]) -> None:
     """`--no-input` asks nothing, also on a terminal."""
     write("flow.yaml", PLAN_AND_APPLY)
@@ -1000,11 +1159,11 @@ def test_a_closed_terminal_ends_the_work(
 
 
 def test_a_terminal_may_close_while_it_asks(terminal: type[Terminal]) -> None:
-    """Nothing is answered by that, and the log verifies."""
+    """That is a hangup and stops the run; nothing is answered by it, and the log verifies."""
     write("flow.yaml", PLAN_AND_APPLY)
     session = terminal()
     session.wait_for("plan#1 (as ana): ")
-    assert session.hang_up() in (1, 3)
+    assert session.hang_up() == 1
     assert state().status == "approval-awaiting"
 
 

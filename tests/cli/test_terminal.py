@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,13 @@ groups:
       - {{key: lint, name: Look at the style, run: "{AWAIT.format("linted")}"}}
       - key: unit
         run: "[ -e again ] || {{ touch again; exit 3; }}"
-        retry: {{max_auto_retries: 1, backoff_ms: [4000], jitter: false}}
+        retry: {{max_auto_retries: 1, backoff_ms: [10], jitter: false}}
   - key: publish
     steps:
       - {{key: copy, run: "{AWAIT.format("copied")}"}}
 """
+SLOW = DEPLOY.replace("[10]", "[59000]")
+"""The same flow, which is not retried while a test looks at it."""
 RESULT = '{"subject": "sha256:2c26b4", "output": {"add": 3, "text": "one\\ntwo"}}'
 GATED = f"groups: [{{key: g, steps: [{{key: a, run: 'echo ready; {AWAIT.format('go')}'}}]}}]"
 TIMES = re.compile(r"\d+(\.\d)? s\b")
@@ -58,9 +60,34 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         (tmp_path / name).touch()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "it did not come to hold"
+        time.sleep(POLL_S)
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def gated(folder: Path) -> None:
     """Let the flow be one step that waits for the file `go`."""
     (folder / "flow.yaml").write_text(GATED, encoding="utf-8")
+
+
+def stop(terminal: Tmux) -> None:
+    """Have the run stop at once."""
+    terminal.type("C-c")
+    terminal.wait_for("^stopping: ")
+    terminal.type("C-c")
+    terminal.wait_for("^exit code 1$")
 
 
 def masked(text: str) -> list[str]:
@@ -68,15 +95,16 @@ def masked(text: str) -> list[str]:
     return [re.sub(" +", " ", TIMES.sub("T", line)).rstrip() for line in text.splitlines()]
 
 
-def test_a_run_is_watched_from_its_start_to_its_end(folder: Path) -> None:
-    """Somebody approves what is shown, sees a retry wait and other work go on, and a summary."""
+def test_somebody_approves_what_is_shown_and_sees_what_follows(folder: Path) -> None:
+    """The question takes the place of the view, which then shows a retry wait and work go on."""
+    (folder / "flow.yaml").write_text(SLOW, encoding="utf-8")
     with Tmux(RUN, folder) as terminal:
         screen = terminal.wait_for(r"plan#1 \(as ana\): approve/deny/skip/retry\?$")
         assert "  subject: sha256:2c26b4\n  add: 3\n  text:\n    one\n    two\n" in screen
         assert "0 of 1 approvals; may be approved by ana or bo" in screen
         assert "in-progress" not in screen
         terminal.type("approve as agreed", "Enter")
-        screen = terminal.wait_for(r"↻ unit#2 +waits, retries in \d s$")
+        screen = terminal.wait_for(r"● lint#1 .* runs(.|\n)*↻ unit#2 +waits, retries in \d+ s$")
         assert "ana approves plan: as agreed -> dispatch apply#1" in screen
         assert masked(screen)[-7:] == [
             "flow deploy-42: in-progress, T",
@@ -87,6 +115,12 @@ def test_a_run_is_watched_from_its_start_to_its_end(folder: Path) -> None:
             " ↻ unit#2 waits, retries in T",
             "· publish 1 step",
         ]
+        stop(terminal)
+
+
+def test_a_run_is_watched_to_its_end(folder: Path) -> None:
+    """A summary stays of what was watched."""
+    with Tmux(f"{RUN} --approve plan", folder) as terminal:
         terminal.wait_for(r"✓ unit#2 +\d\.\d s  success$")
         (folder / "linted").touch()
         terminal.wait_for(r"● copy#1 +\d\.\d s  runs$")
@@ -122,15 +156,22 @@ def test_times_go_on_while_nothing_happens(folder: Path) -> None:
 
 def test_a_small_terminal_is_not_overfilled(folder: Path) -> None:
     """On 40 columns and 12 lines the view takes seven lines, cut, and some output is seen."""
+    (folder / "flow.yaml").write_text(SLOW, encoding="utf-8")
     with Tmux(f"{RUN} --approve plan", folder, columns=40, lines=12) as terminal:
-        screen = terminal.wait_for(r"↻ unit#2 ")
+        screen = terminal.wait_for(r"● lint#1(.|\n)*↻ unit#2 (.|\n)*· publish ")
         head, *rows = screen[screen.index("flow deploy-42: in-progress") :].splitlines()
         assert [line[:10] for line in rows] == [
             "✓ network ", "● checks  ", "  ● lint#1", "  ✗ unit#1", "  ↻ unit#2", "· publish "
         ]  # fmt: skip
         assert all(len(line) < 40 for line in (head, *rows))
-        (folder / "linted").touch()
-        (folder / "copied").touch()
+        stop(terminal)
+
+
+def test_a_summary_fits_a_small_terminal(folder: Path) -> None:
+    """All is shown if there are the lines for it, and what is too wide is cut."""
+    for name in ("linted", "copied"):
+        (folder / name).touch()
+    with Tmux(f"{RUN} --approve plan", folder, columns=40, lines=12) as terminal:
         terminal.wait_for("^exit code 0$")
         *summary, _ = terminal.everything().partition("flow deploy-42: success")[2].splitlines()
         assert len(summary) == 10
@@ -209,11 +250,8 @@ def test_an_interrupt_from_the_keyboard_ends_a_run(folder: Path) -> None:
     gated(folder)
     with Tmux(RUN, folder) as terminal:
         terminal.wait_for(r"● a#1 .* runs$")
-        terminal.type("C-c")
-        terminal.wait_for("interrupt once more")
-        terminal.type("C-c")
-        screen = terminal.wait_for("^exit code 1$")
-        assert "^C" not in screen
+        stop(terminal)
+        assert "^C" not in terminal.screen()
 
 
 def test_a_run_that_goes_on_shows_what_was_done_before(folder: Path) -> None:
@@ -266,14 +304,42 @@ def test_a_terminal_that_is_stopped_holds_nothing_up(folder: Path) -> None:
         terminal.wait_for(r"● a#1 .* runs$")
         terminal.type("C-s")
         (folder / "go").touch()
-        end = time.monotonic() + PATIENCE_S
-        while not (folder / "done").exists():
-            assert time.monotonic() < end, terminal.everything()
-            time.sleep(POLL_S)
+        until((folder / "done").exists)
         assert "exit code" not in terminal.screen()
         terminal.type("C-q")
         terminal.wait_for("^exit code 0$")
         assert terminal.everything().count("| 30\n") == 50
+
+
+def test_a_terminal_that_is_stopped_does_not_keep_a_run_from_its_end(folder: Path) -> None:
+    """After Ctrl-S a run that has ended waits for Ctrl-Q, until two signals tell it not to."""
+    steps = ", ".join(f"{{key: s{n}, run: 'seq 1 100'}}" for n in range(50))
+    flow = GATED.replace("}]}]", f"}}, {steps}, {{key: last, run: touch done}}]}}]")
+    (folder / "flow.yaml").write_text(flow, encoding="utf-8")
+    with Tmux(f"sh -c 'echo $$ > pid; exec \"$@\"' run {RUN} --log log.jsonl", folder) as terminal:
+        terminal.wait_for(r"● a#1 .* runs$")
+        terminal.type("C-s")
+        (folder / "go").touch()
+        until(lambda: b'"closed"' in (folder / "log.jsonl").read_bytes()[-300:])
+        process = int((folder / "pid").read_text())
+        assert alive(process)
+        os.kill(process, signal.SIGTERM)
+        os.kill(process, signal.SIGINT)
+        until(lambda: not alive(process))
+        terminal.type("C-q")
+        terminal.wait_for("^exit code 0$")
+
+
+@pytest.mark.parametrize("lines", [1, 40])
+def test_below_a_large_plan_there_is_a_prompt(folder: Path, lines: int) -> None:
+    """What a terminal does not take at once is not left lying, with the question behind it."""
+    command = f"yes {'x' * (20_000 // lines)} | head -n {lines}; echo end of plan"
+    step = f"{{key: plan, run: '{command}', approval: true}}"
+    (folder / "flow.yaml").write_text(f"groups: [{{key: g, steps: [{step}]}}]", encoding="utf-8")
+    with Tmux(RUN, folder) as terminal:
+        terminal.wait_for(r"plan#1 \(as ana\): approve/deny/skip/retry\?$")
+        terminal.type("approve", "Enter")
+        terminal.wait_for("^exit code 0$")
 
 
 def test_what_python_code_prints_scrolls_above(folder: Path) -> None:

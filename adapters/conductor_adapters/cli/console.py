@@ -7,8 +7,12 @@ the standard output, what is wrong with the input to the standard error.
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import click
+
+WIDTH: Final = 400
+"""So many characters of a text that others wrote are shown."""
 
 
 def escaped(text: str) -> str:
@@ -17,6 +21,16 @@ def escaped(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def cut(text: str) -> str:
+    """A text, or the beginning of one that is longer than WIDTH."""
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number of things in words: `1 step`, `2,000 retries`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def say(line: str) -> None:

@@ -20,7 +20,8 @@ from conductor_adapters.cli.recorded import (
     read_source,
     warn_of_truncation,
 )
-from conductor_adapters.cli.standing import standing_as_data, told_standing
+from conductor_adapters.cli.standing import told_standing
+from conductor_adapters.cli.standing_data import standing_as_data
 
 
 @click.command()

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
+from conductor_adapters.cli.console import counted, cut
 from conductor_adapters.cli.durations import told_duration
 from conductor_adapters.cli.possible import skipping
 from conductor_core.codec import encode_spec
 from conductor_core.flowfile import SHELL
 from conductor_core.graph import at_once
+from conductor_core.outlook import Failing, failing
 from conductor_core.spec import (
     ApprovalSpec,
     FlowOptions,
@@ -31,14 +33,12 @@ GROUPS_SHOWN: Final = 50
 STEPS_SHOWN: Final = 3
 ASKING_SHOWN: Final = 20
 NEEDS_SHOWN: Final = 10
-WIDTH: Final = 400
-"""So many characters of a command, or of an input, are shown."""
 
 
 def told_intent(spec: FlowSpec) -> Iterator[str]:
     """Say what a flow will do."""
     steps = sum(len(group.steps) for group in spec.groups)
-    yield f"flow {spec.type}: {_several(len(spec.groups), 'group')}, {_several(steps, 'step')}"
+    yield f"flow {spec.type}: {counted(len(spec.groups), 'group')}, {counted(steps, 'step')}"
     yield from (f"  {line}" for line in _for_all(spec))
     for number, group in enumerate(spec.groups[: GROUPS_SHOWN if steps > ALL else None], 1):
         name = "" if group.name is None else f" ({group.name})"
@@ -46,7 +46,7 @@ def told_intent(spec: FlowSpec) -> Iterator[str]:
         yield from (f"   {line}" for line in _steps(group, spec, in_full=steps <= ALL))
     left = spec.groups[GROUPS_SHOWN:] if steps > ALL else ()
     if left:
-        yield f"and {_several(len(left), 'group')} more{_that_ask(_asking(left))}"
+        yield f"and {counted(len(left), 'group')} more{_that_ask(_asking(left))}"
 
 
 def intent_as_data(spec: FlowSpec) -> dict[str, Any]:
@@ -84,9 +84,9 @@ def _for_all(spec: FlowSpec) -> Iterator[str]:
         yield f"its groups are generated when it starts, for the type {spec.type!r}"
     asking = _asking(spec.groups)
     if spec.options.approval == "approve-all":
-        yield f"{_several(asking, 'approval')}, taken as given without asking (approve-all)"
+        yield f"{counted(asking, 'approval')}, taken as given without asking (approve-all)"
     else:
-        yield f"{_several(asking, 'approval')}" + (" asked of people" if asking else "")
+        yield f"{counted(asking, 'approval')}" + (" asked of people" if asking else "")
     if spec.options.on_failure == "await-retry":
         yield "a failure waits for somebody to retry or skip its step (await-retry)"
     else:
@@ -102,11 +102,7 @@ def _asking(groups: tuple[GroupSpec, ...]) -> int:
 
 
 def _that_ask(count: int) -> str:
-    return f", with {_several(count, 'approval')}" if count else ""
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f", with {counted(count, 'approval')}" if count else ""
 
 
 # --- groups ---
@@ -114,7 +110,7 @@ def _several(count: int, what: str) -> str:
 
 def _together(group: GroupSpec, options: FlowOptions) -> str:
     """How many steps there are, and how they run."""
-    count = _several(len(group.steps), "step")
+    count = counted(len(group.steps), "step")
     if not group.parallel:
         return count if len(group.steps) == 1 else f"{count}, one after another"
     limit = at_once(group, options)
@@ -132,7 +128,7 @@ def _steps(group: GroupSpec, spec: FlowSpec, *, in_full: bool) -> Iterator[str]:
     left = len(group.steps) - len(told)
     if left:
         asking = _asking((group,)) - sum(step.approval is not None for step in told)
-        yield f"and {_several(left, 'step')} more{_that_ask(asking)}"
+        yield f"and {counted(left, 'step')} more{_that_ask(asking)}"
 
 
 def _most_telling(group: GroupSpec) -> Iterator[StepSpec]:
@@ -154,16 +150,12 @@ def _work(step: StepSpec) -> str:
     given = step.input.value
     if step.handler == SHELL and isinstance(given, dict) and "run" in given:
         more = {key: value for key, value in given.items() if key != "run"}
-        return f"runs {_cut(str(given['run']).strip())}" + (f" with {_json(more)}" if more else "")
+        return f"runs {cut(str(given['run']).strip())}" + (f" with {_json(more)}" if more else "")
     return f"calls {step.handler}" + (f" with {_json(given)}" if given != {} else "")
 
 
 def _json(value: object) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+    return cut(json.dumps(value, ensure_ascii=False))
 
 
 def _about(step: StepSpec, group: GroupSpec, options: FlowOptions) -> Iterator[str]:
@@ -178,8 +170,9 @@ def _about(step: StepSpec, group: GroupSpec, options: FlowOptions) -> Iterator[s
         yield "when there is nothing to do, the rest of its group is skipped"
     if step.approval is not None:
         yield from _approval(step, step.approval, options)
-    if _fails_in_its_own_way(step, group):
-        yield from _failure(step, group, options)
+    ahead = failing(step, group, options)
+    if not ahead.is_usual:
+        yield _failure(step, ahead)
     if not step.skippable:
         yield "no person may skip it"
     if step.on_recovery == "fail":
@@ -217,30 +210,15 @@ def _people(approval: ApprovalSpec) -> str:
     return f"{'' if required == 1 else f'{required} of '}{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _fails_in_its_own_way(step: StepSpec, group: GroupSpec) -> bool:
-    """Whether a failure leads anywhere else than what is told of the whole flow."""
-    never = _most_retries(step, group) == 0
-    return step.skip_on_failure or not step.retryable or bool(step.retry.max_auto_retries) or never
+def _failure(step: StepSpec, ahead: Failing) -> str:
+    """What a failure leads to: retries, and then."""
+    retries = f"retried {_retries(step.retry, ahead)}; then " if ahead.retries else ""
+    return f"on failure {retries}{_in_the_end(step, ahead)}"
 
 
-def _failure(step: StepSpec, group: GroupSpec, options: FlowOptions) -> Iterator[str]:
-    """What a failure leads to: retries, and then (S6.13 to S6.19)."""
-    most = _most_retries(step, group)
-    own = min(step.retry.max_auto_retries, most)
-    retries = f"retried {_retries(step.retry, own)}; then " if own else ""
-    yield f"on failure {retries}{_in_the_end(step, options, most, own)}"
-
-
-def _most_retries(step: StepSpec, group: GroupSpec) -> int:
-    """How often it may be tried again; as a group, as often as each of its steps may."""
-    if step.retry.scope == "step":
-        return step.retry.max_retries
-    return min(each.retry.max_retries for each in group.steps)
-
-
-def _retries(retry: RetryPolicy, count: int) -> str:
-    whole = "with its whole group " if retry.scope == "group" else ""
-    return f"{whole}{_times(count)}, {_waits(retry, count)}"
+def _retries(retry: RetryPolicy, ahead: Failing) -> str:
+    whole = "with its whole group " if ahead.of_group else ""
+    return f"{whole}{_times(ahead.retries)}, {_waits(retry, ahead.retries)}"
 
 
 def _times(count: int) -> str:
@@ -259,13 +237,15 @@ def _waits(retry: RetryPolicy, count: int) -> str:
     return f"after {most}{', '.join(told)}{each}{more}"
 
 
-def _in_the_end(step: StepSpec, options: FlowOptions, most: int, own: int) -> str:
+def _in_the_end(step: StepSpec, ahead: Failing) -> str:
     """What follows when no retry of its own is left."""
-    if step.skip_on_failure:
-        return "the flow goes on (skip_on_failure)"
-    # Who may not be retried any more is not waited for (S6.14).
-    if options.on_failure == "await-retry" and step.retryable and own < most:
-        skip = " or to skip it" if step.skippable else ""
-        return f"waits for somebody to retry it (at most {_times(most - own)}){skip}"
-    again = "" if step.retryable and own < most else ", and nobody may retry it"
-    return f"the flow stops{again}"
+    match ahead.end:
+        case "continue":
+            return "the flow goes on (skip_on_failure)"
+        case "await-retry":
+            skip = " or to skip it" if step.skippable else ""
+            return f"waits for somebody to retry it (at most {_times(ahead.left)}){skip}"
+        case "stop":
+            return "the flow stops" + ("" if ahead.left else ", and nobody may retry it")
+        case _:
+            assert_never(ahead.end)

@@ -28,17 +28,18 @@ class Interrupts:
     """Hears signals from when it is built; needs a running loop, in the main thread."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._ask: Callable[[], object] = _nothing
         self._insist: Callable[[], object] = _nothing
         self._asked_s: float | None = None
         self._insisted = False
         self._unheard_s: float | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._came)
         # Under nohup a hangup is nothing to heed.
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._came)
+        hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangup else [])):
+            # The loop is woken by a signal only if it has a handler of its own for it.
+            loop.add_signal_handler(number, self._hear, number)
+            signal.signal(number, self._came)
 
     def then(
         self, ask: Callable[[], object] = _nothing, insist: Callable[[], object] = _nothing
@@ -50,14 +51,13 @@ class Interrupts:
         if self._insisted:
             insist()
 
-    def _came(self, number: int, _frame: object) -> None:
-        """Let the loop know, wherever Python is just now."""
+    def _came(self, _number: int, _frame: object) -> None:
+        """Note that a signal is on its way to the loop, wherever Python is just now."""
         now_s = time.monotonic()
         if self._unheard_s is not None and now_s - self._unheard_s > DEAF_S:
             os.write(2, DEAF)
             os._exit(1)
         self._unheard_s = self._unheard_s or now_s
-        self._loop.call_soon_threadsafe(self._hear, number)
 
     def _hear(self, number: int) -> None:
         self._unheard_s = None

@@ -18,9 +18,10 @@ from rich.text import Text
 from conductor_adapters.cli.live_area import LiveArea
 from conductor_adapters.cli.live_frame import Frames
 from conductor_adapters.cli.live_marks import Charset
-from conductor_adapters.cli.live_output import encoding, same_terminal
+from conductor_adapters.cli.live_output import encoding
 from conductor_adapters.cli.live_times import Times
-from conductor_adapters.cli.screen import Output, Stream, TextScreen
+from conductor_adapters.cli.screen import Output, TextScreen
+from conductor_adapters.cli.streams import Stream, Streams, same_terminal
 from conductor_adapters.clock import Clock, WallClock
 from conductor_core.events import Event
 from conductor_core.reducer import Transition
@@ -34,20 +35,24 @@ class LiveScreen:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock: Clock = WallClock() if clock is None else clock
-        self._encoding = encoding()
-        self._output = _Above(Stream(1))
-        errors: Output = self._output if same_terminal() else Stream(2)
-        self._text = TextScreen(self._output, errors)
+        streams = Streams(encoding())
+        self._output = _Above(streams.output)
+        errors: Output = self._output if same_terminal() else streams.errors
+        self._text = TextScreen(streams, self._output, errors)
         self._times = Times()
-        self._frames = Frames(self._times, Charset(self._encoding))
+        self._frames = Frames(self._times, Charset(encoding()))
         self._state: FlowState | None = None
         self._before: SignalHandler = None
 
     # --- what happens ---
 
-    def resumed(self, state: FlowState) -> None:
+    def begin(self) -> None:
+        """Show what Python code prints from now on."""
+        self._text.begin()
+
+    def resumed(self, state: FlowState, entries: int) -> None:
         """Show where the flow is that goes on."""
-        self._text.resumed(state)
+        self._text.resumed(state, entries)
         self._times.resumed(state, self._clock.now_ms())
         self._changed(state)
 
@@ -75,10 +80,22 @@ class LiveScreen:
         if area is None:
             self._text.ended(state, exit_code)
             return
+        self._text.end_prints()
         self._unheed()
         self._state = state
         area.end(self._last)
         self._output.area = None
+
+    def hurry(self) -> None:
+        """Wait no longer than a moment for a terminal that takes nothing."""
+        self._text.hurry()
+
+    async def finish(self) -> None:
+        """Wait for the terminal, and leave no live lines behind if something went wrong."""
+        if self._output.area is not None:
+            self._unheed()
+            self._output.area.hide()
+        await self._text.finish()
 
     # --- prompts ---
 
@@ -108,7 +125,7 @@ class LiveScreen:
         """Have the new state drawn soon."""
         self._state = state
         if self._output.area is None:
-            self._output.area = LiveArea(self._moving, self._encoding, note=self.note)
+            self._output.area = LiveArea(self._moving, self._output.stream)
             self._heed(self._output.area)
         self._output.area.touch()
 
@@ -145,10 +162,14 @@ class LiveScreen:
 class _Above:
     """The standard output, above the live lines while there are any."""
 
-    def __init__(self, stream: Output) -> None:
-        self._stream = stream
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
         self.area: LiveArea | None = None
 
     def write(self, text: str) -> None:
-        """Write a text."""
-        (self._stream if self.area is None else self.area).write(text)
+        """Write whole lines."""
+        (self.stream if self.area is None else self.area).write(text)
+
+    def show(self, text: str) -> None:
+        """Write what belongs to a prompt; there are no live lines beside one."""
+        self.stream.show(text)

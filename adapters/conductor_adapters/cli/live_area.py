@@ -2,14 +2,13 @@
 
 Rule: a drawing is one write that leaves the cursor visible, at the start of the line below,
 and every mode of the terminal as it was: whatever ends this process leaves a sane terminal.
-What is written above waits for the next drawing, which is REFRESH_S away at most unless the
-terminal takes nothing.
+What is written above waits for the next drawing: that is soon, unless the terminal takes
+nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import io
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -17,7 +16,8 @@ from typing import Final, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from conductor_adapters.cli.live_output import Redirection, TerminalOutput
+from conductor_adapters.cli import live_output
+from conductor_adapters.cli.streams import MOST_KEPT, Stream, told_left_out
 
 REFRESH_S: Final = 0.125
 """Between two drawings at least."""
@@ -25,8 +25,6 @@ IDLE_S: Final = 0.25
 """Between two drawings while nothing happens but that time passes."""
 LOAD: Final = 10
 """Drawing takes one part in so many of the time at most."""
-MOST_KEPT: Final = 1_000_000
-"""So many characters wait for a terminal that takes nothing; more are left out."""
 
 UP: Final = "\x1b[{}A"
 CLEAR_LINE: Final = "\x1b[K"
@@ -39,15 +37,14 @@ Draw: TypeAlias = Callable[[int, int], list[Text]]
 
 
 class LiveArea:
-    """Lines that `draw` makes, below those that are written; it must be ended.
+    """Lines that `draw` makes, below those that are written; it must be ended, or hidden.
 
-    While it is hidden, what is written is written at once. What Python code prints until the
-    end goes line by line to `note`, which should write it.
+    While it is hidden, what is written does not wait for a drawing.
     """
 
-    def __init__(self, draw: Draw, encoding: str, *, note: Callable[[str], None]) -> None:
+    def __init__(self, draw: Draw, terminal: Stream) -> None:
         self._draw = draw
-        self._terminal = TerminalOutput(encoding)
+        self._terminal = terminal
         self._console = Console(
             file=io.StringIO(), force_terminal=True, legacy_windows=False, soft_wrap=True
         )
@@ -60,9 +57,6 @@ class LiveArea:
         self._loop = asyncio.get_running_loop()
         self._next: asyncio.TimerHandle | None = None
         self._earliest_s = 0.0
-        self._redirection = Redirection(self._loop, note)
-        # Should an exception end the process, what was written is not lost.
-        atexit.register(self._leave)
         self.touch()
 
     def write(self, text: str) -> None:
@@ -74,7 +68,7 @@ class LiveArea:
             self._kept += len(text)
             self.touch()
         else:
-            self._left_out += 1
+            self._left_out += text.count("\n")
 
     def touch(self) -> None:
         """Draw soon: what is shown has changed."""
@@ -87,10 +81,10 @@ class LiveArea:
 
     def hide(self) -> None:
         """Take the live lines away, so that the cursor stands where they were."""
-        self._terminal.write(self._cleared() + self._taken())
-        self._widths, self._drawn = [], ""
         self._hidden = True
         self._cancel()
+        self._terminal.show(self._cleared() + self._taken())
+        self._widths, self._drawn = [], ""
 
     def show(self) -> None:
         """Bring the live lines back, unless they are hidden again at once."""
@@ -99,20 +93,8 @@ class LiveArea:
 
     def end(self, draw: Draw) -> None:
         """Leave last lines behind."""
-        self._redirection.undo()
-        self._hidden = False
-        self._terminal.write(self._drawing(draw(*self._terminal.size())))
-        self._leave()
-
-    def _leave(self) -> None:
-        """Write what is left to write, and let go of the terminal."""
-        atexit.unregister(self._leave)
-        self._redirection.undo()
+        self._terminal.show(self._drawing(draw(*live_output.size())))
         self._cancel()
-        self._hidden = True
-        if self._above:
-            self._terminal.write(self._cleared() + self._taken())
-        self._terminal.close()
 
     # --- drawing ---
 
@@ -133,13 +115,13 @@ class LiveArea:
         """Draw, and once more when some time has passed."""
         begun_s = self._loop.time()
         self._next = None
-        if self._terminal.flush():
-            if self._terminal.in_front():
-                self._terminal.write(self._drawing(self._draw(*self._terminal.size())))
+        if not self._terminal.writer.kept:
+            if live_output.in_front():
+                self._terminal.show(self._drawing(self._draw(*live_output.size())))
             else:
                 # The terminal is the shell's: what is written is written, but nothing drawn.
                 self.forget()
-                self._terminal.write(self._taken())
+                self._terminal.show(self._taken())
         now_s = self._loop.time()
         self._earliest_s = now_s + max(REFRESH_S, LOAD * (now_s - begun_s))
         self._draw_at(max(now_s + IDLE_S, self._earliest_s))
@@ -162,7 +144,7 @@ class LiveArea:
 
     def _back(self) -> str:
         """Go back to the first live line; in a window that became narrower they were wrapped."""
-        columns, _ = self._terminal.size()
+        columns, _ = live_output.size()
         lines = sum(max(1, -(-width // columns)) for width in self._widths)
         return f"\r{UP.format(lines)}" if lines else ""
 
@@ -174,6 +156,6 @@ class LiveArea:
         """What was to be written above, which is not kept any longer."""
         text = "".join(self._above)
         if self._left_out:
-            text += f"({self._left_out} lines left out: the terminal took nothing)\n"
+            text += told_left_out(self._left_out)
         self._above, self._kept, self._left_out = [], 0, 0
         return text

@@ -13,9 +13,11 @@ from typing import Final
 
 from attrs import frozen
 
+from conductor_adapters.cli.console import counted
 from conductor_adapters.cli.durations import told_countdown
 from conductor_adapters.cli.live_marks import (
     ASKING,
+    FAILURE,
     MORE,
     OF_ATTEMPT,
     OF_GROUP,
@@ -27,19 +29,12 @@ from conductor_adapters.cli.live_times import Times
 from conductor_adapters.cli.waits import told_approval
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.events import StepError
+from conductor_core.explain import step_of
 from conductor_core.state import FlowState
 from conductor_core.vector import Vector
 
 KINDS: Final = ("waiting for people", "failed", "waiting to retry", "running")
 """What is shown of a group that is too large, in the order in which it is."""
-FAILED: Final = frozenset(
-    {
-        AttemptStatus.ERROR,
-        AttemptStatus.CANCELLED,
-        AttemptStatus.APPROVAL_DENIED,
-        AttemptStatus.APPROVAL_EXPIRED,
-    }
-)
 
 # A member of an enum costs more to name than a global.
 _PENDING: Final = AttemptStatus.PENDING
@@ -196,18 +191,16 @@ class Rows:
     def _told_progress(self, state: FlowState, group: int, steps: str) -> Iterator[str]:
         survey = self._survey(state, group)
         whole = survey.finished == len(state.catalog.groups[group].steps)
-        yield steps if whole else f"{survey.finished} of {steps} finished"
+        yield steps if whole else f"{survey.finished:,} of {steps} finished"
         if survey.failed:
-            yield f"{len(survey.failed)} failed"
+            yield f"{len(survey.failed):,} failed"
         retries = self._retries(state, group)
         if retries:
             yield counted(retries, "retry", "retries")
 
     def _attempt(self, state: FlowState, attempt: Attempt, now_ms: int) -> Row:
         """A line about an attempt."""
-        position = state.position_of(attempt.id)
-        assert position is not None, f"{attempt.id!r} is an attempt of the flow"
-        name = state.catalog.steps[position].name
+        name = step_of(state, attempt).name
         cut_short = self._over and attempt.active
         told = "ran when the run stopped" if cut_short else _told_attempt(state, attempt, now_ms)
         return Row(
@@ -237,11 +230,6 @@ class Rows:
         return known[2]
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """A number of things in words."""
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
-
-
 # --- attempts ---
 
 
@@ -265,7 +253,7 @@ def surveyed(attempts: Iterable[Attempt]) -> Survey:
             waiting.append(attempt)
         elif attempt.awaiting or attempt.parked:
             asking.append(attempt)
-        elif status in FAILED:
+        elif OF_ATTEMPT[status] is FAILURE:
             failed.append(attempt)
         else:
             done += 1
@@ -288,7 +276,7 @@ def _told_rest(survey: Survey, room: int) -> str:
     given = shares([len(kind) for kind in survey.kinds], room)
     rest = [len(kind) - count for kind, count in zip(survey.kinds, given, strict=True)]
     counts = [*zip(rest, KINDS, strict=True), (survey.done, "done"), (survey.pending, "pending")]
-    return ", ".join(f"{count} {kind}" for count, kind in counts if count)
+    return ", ".join(f"{count:,} {kind}" for count, kind in counts if count)
 
 
 def _attempts(state: FlowState, group: int) -> Iterator[Attempt]:

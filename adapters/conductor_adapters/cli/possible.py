@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, assert_never
 
 from conductor_core import events
 from conductor_core.events import Event, Request, is_request
+from conductor_core.outlook import skips_its_group
 from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
 
@@ -80,7 +81,7 @@ def _answer(step: StepSpec, response: str) -> Words:
 
 def skipping(step: StepSpec) -> str:
     """What skipping a step that nobody approved leads to (S8.9)."""
-    if step.approval_spec.skip_scope == "group":
+    if skips_its_group(step):
         return "what follows in its group is skipped too"
     return "what follows in its group runs"
 

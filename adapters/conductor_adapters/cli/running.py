@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from operator import is_not
 from pathlib import Path
@@ -34,6 +34,7 @@ from conductor_adapters.work import HostFailure
 from conductor_adapters.workers import Workers
 from conductor_core import events
 from conductor_core.errors import ConductorError, LogError
+from conductor_core.explain import waits_for_people
 from conductor_core.flowfile import SHELL
 from conductor_core.state import FlowState
 
@@ -41,10 +42,9 @@ SUCCEEDED: Final = 0
 STOPPED: Final = 1
 WAITS: Final = 3
 
-FOR_PEOPLE: Final = ("approval-awaiting", "failed-pending-retry", "paused")
-"""The statuses of a flow that goes on only when somebody asks it to."""
-
 STOP_GRACE_S: Final = 1.0
+TOLD: Final = 5
+"""So many attempts that run are named when a run is to stop."""
 
 
 class Answers(Protocol):
@@ -87,22 +87,34 @@ async def run_flow(order: Order) -> int:
     interrupts = Interrupts()
     notices = Notices(order.on_approval, order.screen, order.log)
     state, code = order.state, STOPPED
-    try:
-        with shown_records(order.screen), _journal(order) as journal:
-            workers = await _workers(order, journal)
-            state, code = await _host(order, journal, workers, notices, interrupts)
-    except OSError as error:
-        order.screen.warn(_cannot(error))
-        code = STOPPED
-    _tell_end(state, order, code)
-    interrupts.then(insist=notices.give_up)
-    await notices.close()
+    async with _shown(order.screen, interrupts):
+        try:
+            with shown_records(order.screen), _journal(order) as journal:
+                workers = await _workers(order, journal)
+                state, code = await _host(order, journal, workers, notices, interrupts)
+        except OSError as error:
+            order.screen.warn(_cannot(error))
+            code = STOPPED
+        _tell_end(state, order, code)
+        interrupts.then(insist=notices.give_up)
+        await notices.close()
     return code
 
 
 def files_of(log: Path) -> Path:
     """The folder beside a log for what its attempts print."""
     return log.with_name(f"{log.name}.d")
+
+
+@asynccontextmanager
+async def _shown(screen: Screen, interrupts: Interrupts) -> AsyncGenerator[None]:
+    """Show what is written and printed, and wait for who reads it, less long after a signal."""
+    screen.begin()
+    try:
+        yield
+    finally:
+        interrupts.then(screen.hurry, screen.hurry)
+        await screen.finish()
 
 
 @contextmanager
@@ -118,6 +130,8 @@ def _journal(order: Order) -> Generator[LogFile | NoJournal]:
 def _new_log(path: Path, order: Order) -> LogFile:
     now_ms = WallClock().now_ms()
     try:
+        if path.exists() and not path.is_file():
+            raise ConductorError(f"{path}: no regular file, which a log has to be")
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)
     except OSError as error:
@@ -164,7 +178,8 @@ async def _host(
             code = STOPPED
         finally:
             await host.close(STOP_GRACE_S)
-    return flow.state, code
+    # A question may have expired while the host closed.
+    return flow.state, _code_of(flow.state) if flow.state.outcome and code == WAITS else code
 
 
 async def _begun(host: MemoryHost, order: Order, journal: Journal) -> MemoryFlow:
@@ -173,7 +188,7 @@ async def _begun(host: MemoryHost, order: Order, journal: Journal) -> MemoryFlow
     if order.resumed is None:
         spec, flow_id = state.spec, state.flow_id
         return await host.start(spec, flow_id=flow_id, journal=journal, observe=happened)
-    order.screen.resumed(state)
+    order.screen.resumed(state, order.entries)
     return await host.recover(state, journal=journal, observe=happened)
 
 
@@ -213,7 +228,7 @@ class _Play:
             state = flow.state
             if await self._answered():
                 continue
-            if state.status in FOR_PEOPLE:
+            if waits_for_people(state):
                 return WAITS
             await flow.until(partial(is_not, state))
         return _code_of(flow.state)
@@ -259,8 +274,9 @@ class _Play:
         order = self._order
         active = [attempt.id for attempt in self._flow.state.current_attempts() if attempt.active]
         if active:
+            more = f" and {len(active) - TOLD} more" if len(active) > TOLD else ""
             order.screen.note(
-                f"stopping: nothing new starts, and {' '.join(active)} may end within"
+                f"stopping: nothing new starts, and {' '.join(active[:TOLD])}{more} may end within"
                 f" {order.grace_s:g} s; interrupt once more to stop at once"
             )
         await self._host.drain(order.grace_s)

@@ -1,8 +1,8 @@
 """What `conductor run` writes while a flow runs: for people, or as JSON for programs.
 
-Rule: writing never holds up or breaks a flow; once nobody reads any more, or the terminal is
-gone, nothing is written. For people that is a line per event, and the work's own lines;
-for programs an object per event and nothing else on the standard output.
+Rule: for people it writes a line per event, and the lines of the work; for programs an object
+per event and nothing else on the standard output. Neither waits while the flow runs: that is
+the business of the streams, as is what becomes of lines that nobody reads.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import json
 import os
 from typing import Any, Final, Protocol
 
-import click
 from attrs import asdict
 
-from conductor_adapters.cli.console import escaped
+from conductor_adapters.cli.console import WIDTH, cut, escaped
 from conductor_adapters.cli.lines import line_of
+from conductor_adapters.cli.prints import Prints
+from conductor_adapters.cli.streams import Streams
 from conductor_core import explain
 from conductor_core.codec import encode_command, encode_event, encode_verdict
 from conductor_core.events import Event, StepFinished
@@ -25,7 +26,6 @@ from conductor_core.state import FlowState
 
 LINES_SHOWN: Final = 100
 """So many lines of an attempt are shown; all of it is the business of its log."""
-WIDTH: Final = 400
 DUMB: Final = ("", "dumb", "unknown")
 """What the variable TERM says of terminals that can only take lines."""
 PROMPT_AGAIN_S: Final = 0.05
@@ -36,15 +36,23 @@ class Output(Protocol):
     """Where texts go."""
 
     def write(self, text: str) -> None:
-        """Write a text."""
+        """Write whole lines."""
+        ...
+
+    def show(self, text: str) -> None:
+        """Write what belongs to a prompt."""
         ...
 
 
 class Screen(Protocol):
-    """Where a run writes what happens."""
+    """Where a run writes what happens; from the beginning to the end it needs a running loop."""
 
-    def resumed(self, state: FlowState) -> None:
-        """Write where the flow is that goes on; called before anything happens."""
+    def begin(self) -> None:
+        """Show what Python code prints from now on."""
+        ...
+
+    def resumed(self, state: FlowState, entries: int) -> None:
+        """Write where the flow is that goes on after so many entries of its log."""
         ...
 
     def happened(self, event: Event, transition: Transition) -> None:
@@ -65,6 +73,14 @@ class Screen(Protocol):
 
     def ended(self, state: FlowState, exit_code: int) -> None:
         """Write how the run ended, and where it leaves the flow."""
+        ...
+
+    def hurry(self) -> None:
+        """Wait only for a moment when it is time to finish; told so again, not even that."""
+        ...
+
+    async def finish(self) -> None:
+        """Wait for whoever reads what was written."""
         ...
 
 
@@ -93,21 +109,41 @@ def people_screen() -> PeopleScreen:
     return LiveScreen()
 
 
-def screen_for(*, as_json: bool) -> Screen:
-    """The screen of a run: for programs, or for people."""
-    return JsonScreen() if as_json else people_screen()
-
-
 class TextScreen:
     """Writes for people; a prompt stays below whatever is written."""
 
-    def __init__(self, output: Output | None = None, errors: Output | None = None) -> None:
+    def __init__(
+        self,
+        streams: Streams | None = None,
+        output: Output | None = None,
+        errors: Output | None = None,
+    ) -> None:
+        self._streams = Streams() if streams is None else streams
+        self._output: Output = self._streams.output if output is None else output
+        self._errors: Output = self._streams.errors if errors is None else errors
+        self._prints: Prints | None = None
         self._begun_ms: int | None = None
         self._printed: dict[str, _Printed] = {}
-        self._output: Output = Stream(1) if output is None else output
-        self._errors: Output = Stream(2) if errors is None else errors
         self._prompt: str | None = None
         self._prompt_shown = False
+
+    def begin(self) -> None:
+        """Show what Python code prints from now on."""
+        self._prints = Prints(self.note, self.warn)
+
+    def end_prints(self) -> None:
+        """Let Python code print as before."""
+        if self._prints is not None:
+            self._prints.undo()
+
+    def hurry(self) -> None:
+        """Wait only for a moment at the end; told so again, not even that."""
+        self._streams.hurry()
+
+    async def finish(self) -> None:
+        """Wait for whoever reads what was written."""
+        self.end_prints()
+        await self._streams.finish()
 
     def note(self, line: str) -> None:
         """Write a line, which never begins behind a prompt."""
@@ -141,16 +177,16 @@ class TextScreen:
     def _show_prompt(self) -> None:
         if self._prompt is not None and not self._prompt_shown:
             self._prompt_shown = True
-            self._output.write(self._prompt)
+            self._output.show(self._prompt)
 
     def _leave_prompt(self) -> None:
         """Begin a new line; what is still asked is shown again soon, not after each line."""
         if self._prompt_shown:
             self._prompt_shown = False
-            self._output.write("\n")
+            self._output.show("\n")
             asyncio.get_running_loop().call_later(PROMPT_AGAIN_S, self._show_prompt)
 
-    def resumed(self, state: FlowState) -> None:
+    def resumed(self, state: FlowState, entries: int) -> None:
         """Write where the flow is that goes on."""
         self.note(_told_resumed(state))
 
@@ -168,6 +204,7 @@ class TextScreen:
 
     def ended(self, state: FlowState, exit_code: int) -> None:
         """Write how the flow ended, if it did."""
+        self.end_prints()
         if state.outcome is not None:
             self.note(f"flow {state.flow_id}: {state.outcome.status}")
 
@@ -180,16 +217,31 @@ class JsonScreen:
     """Writes for programs, in ASCII; what is meant for people goes to the standard error."""
 
     def __init__(self) -> None:
-        self._output = Stream(1)
-        self._errors = Stream(2)
+        self._streams = Streams(patient=True)
+        self._prints: Prints | None = None
         self._entries = 0
 
-    def resumed(self, state: FlowState) -> None:
+    def begin(self) -> None:
+        """Have what Python code prints go to the standard error from now on."""
+        self._prints = Prints(self.note, self.warn)
+
+    def hurry(self) -> None:
+        """Wait no longer at the end once told so twice: a program must get all of it."""
+        self._streams.hurry()
+
+    async def finish(self) -> None:
+        """Wait until all is read."""
+        if self._prints is not None:
+            self._prints.undo()
+        await self._streams.finish()
+
+    def resumed(self, state: FlowState, entries: int) -> None:
         """Say where the flow is that goes on; its entries so far are in its log."""
+        self._entries = entries
         self.note(_told_resumed(state))
 
     def happened(self, event: Event, transition: Transition) -> None:
-        """Write an entry as the log has it, with the message of a rejection."""
+        """Write an entry as the log has it, but for its digest."""
         self._entries += 1
         self._write(
             {
@@ -209,7 +261,7 @@ class JsonScreen:
 
     def warn(self, line: str) -> None:
         """Write a line about something that is wrong."""
-        self._errors.write(f"{escaped(line)}\n")
+        self._streams.errors.write(f"{escaped(line)}\n")
 
     def ended(self, state: FlowState, exit_code: int) -> None:
         """Write where the run leaves the flow."""
@@ -224,34 +276,14 @@ class JsonScreen:
         )
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._output.write(f"{json.dumps(value)}\n")
+        self._streams.output.show(f"{json.dumps(value)}\n")
 
 
 def _told_resumed(state: FlowState) -> str:
     finished = sum(not attempt.unfinished for attempt in state.live)
     steps = f"{finished} of {len(state.live)} steps finished"
-    return f"flow {state.flow_id} goes on: {state.status}, {steps}"
-
-
-class Stream:
-    """The standard output (1) or error (2), which may lose its reader or its terminal."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lost = False
-
-    def write(self, text: str) -> None:
-        """Write a text at once; after a failure, nothing more."""
-        if self._lost:
-            return
-        try:
-            click.echo(text, nl=False, err=self._descriptor == 2)
-        except OSError:
-            self._lost = True
-            # What is still in the buffer must not fail once more when Python exits.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._descriptor)
-            os.close(nowhere)
+    how = "goes on" if state.outcome is None else "has ended"
+    return f"flow {state.flow_id} {how}: {state.status}, {steps}"
 
 
 class _Printed:
@@ -279,9 +311,5 @@ class _Printed:
     def _show(self, lines: list[str]) -> list[str]:
         left = LINES_SHOWN - self._shown
         self._shown += len(lines)
-        shown = [_cut(line.rstrip("\r")) for line in lines[:left]]
+        shown = [cut(line.rstrip("\r")) for line in lines[:left]]
         return [*shown, "(prints on, not shown)"] if len(lines) > left else shown
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else f"{line[:WIDTH]}..."

@@ -1,7 +1,7 @@
-"""Where a flow stands, for people and for programs.
+"""Where a flow stands, for people.
 
 Rule: everything is read from the state; what matters now is told one by one, up to a
-limit, and all the rest is counted.
+limit, and all the rest is counted. `standing_data` has the same for programs.
 """
 
 from __future__ import annotations
@@ -9,27 +9,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import Final
 
-from attrs import asdict, frozen
+from attrs import frozen
 
+from conductor_adapters.cli.console import cut
 from conductor_adapters.cli.durations import told_duration
-from conductor_adapters.cli.possible import told_requests, words_of
-from conductor_adapters.cli.waits import told_approval, told_waits
+from conductor_adapters.cli.possible import told_requests
+from conductor_adapters.cli.waits import told_approval, told_each_wait
 from conductor_core import explain
 from conductor_core.attempt import Attempt, AttemptStatus
-from conductor_core.codec import encode_event, writer
 from conductor_core.commands import Outcome
 from conductor_core.directives import describe
-from conductor_core.events import StepError, is_request
+from conductor_core.events import StepError
+from conductor_core.explain import quorum_of, step_of
 from conductor_core.state import FlowState
 
 SHOWN: Final = 10
-"""So many waits, and so many attempts, are told one by one."""
+"""So many attempts, and so many violations, are told one by one."""
 GROUPS_SHOWN: Final = 5
 """So many neighbours of one status have a line each."""
-WIDTH: Final = 400
-"""So many characters of what work left behind are shown."""
 
 QUIET: Final = frozenset(
     {
@@ -44,85 +43,21 @@ QUIET: Final = frozenset(
 """The statuses of attempts of which there is no more to say than how many there are."""
 
 
-def standing_as_data(state: FlowState, now_ms: int) -> dict[str, Any]:
-    """Where a flow stands, as data: what `told_standing` tells, without its limits."""
-    explanation = explain(state)
-    return {
-        "flow_id": state.flow_id,
-        "type": state.spec.type,
-        "status": state.status,
-        "run": state.run,
-        "paused": state.paused,
-        "outcome": None if state.outcome is None else asdict(state.outcome),
-        "at_ms": now_ms,
-        "waits": [asdict(wait) for wait in explanation.waits],
-        "groups": [_group_as_data(state, group) for group in _in_brief(state)],
-        "requests": [
-            {"told": "".join(words_of(state, event)), "request": encode_event(event)}
-            for event in explanation.legal
-            if is_request(event)
-        ],
-    }
-
-
-def _group_as_data(state: FlowState, group: _Group) -> dict[str, Any]:
-    attempts = state.current_attempts() if group.current else ()
-    return {
-        "key": group.key,
-        "status": group.status,
-        "counts": dict(group.counts),
-        "attempts": [_attempt_as_data(state, it) for it in attempts if matters(it)],
-    }
-
-
-def _attempt_as_data(state: FlowState, attempt: Attempt) -> dict[str, Any]:
-    approval, before = attempt.approval, _before(state, attempt)
-    return {
-        "attempt": attempt.id,
-        "status": attempt.status,
-        "directive": attempt.directive,
-        "reason": attempt.reason,
-        "retry": attempt.retry,
-        "generation": attempt.generation,
-        "due_at_ms": attempt.due_at_ms,
-        "subject": None if attempt.result is None else attempt.result.subject,
-        "approval": None if approval is None else asdict(approval),
-        "failure": _failure_as_data(attempt),
-        "failure_before": None if before is None else _failure_as_data(before),
-    }
-
-
-def _failure_as_data(attempt: Attempt) -> dict[str, Any] | None:
-    if not _went_wrong(attempt):
-        return None
-    return {
-        "attempt": attempt.id,
-        "message": describe(attempt.reason, attempt.error),
-        "deny_violations": list(_violations(attempt)),
-        "error": None if attempt.error is None else writer(StepError)(attempt.error),
-    }
-
-
 def told_standing(state: FlowState, now_ms: int) -> Iterator[str]:
     """Say where a flow stands, what it waits for and what may be asked of it."""
+    explanation = explain(state)
     yield f"flow {state.flow_id} ({state.spec.type}): {state.status}{_run(state)}"
     yield from _indented(_about(state), 2)
-    yield from _indented(_few(list(told_waits(state, now_ms))), 2)
+    yield from _indented(told_each_wait(explanation, now_ms), 2)
     yield "groups" if state.catalog.groups else "no groups yet"
     yield from _indented(_groups(state, now_ms), 2)
-    requests = list(told_requests(state, explain(state).legal))
+    requests = list(told_requests(state, explanation.legal))
     yield "people may now" if requests else "there is nothing that people may ask of it"
     yield from _indented(requests, 2)
 
 
 def _indented(lines: Iterable[str], by: int) -> Iterator[str]:
     return (f"{' ' * by}{line}" for line in lines)
-
-
-def _few(lines: list[str]) -> Iterator[str]:
-    yield from lines[:SHOWN]
-    if len(lines) > SHOWN:
-        yield f"and {len(lines) - SHOWN:,} lines more of this kind"
 
 
 # --- the flow ---
@@ -164,7 +99,7 @@ def told_outcome(outcome: Outcome) -> str:
 
 
 @frozen
-class _Group:
+class Group:
     """A group in brief: its place, its status, and how many of its attempts have which."""
 
     index: int
@@ -174,19 +109,20 @@ class _Group:
     current: bool
 
 
-def _group(state: FlowState, index: int) -> _Group:
+def _group(state: FlowState, index: int) -> Group:
     counts = Counter(attempt.status.value for attempt in state.live_of(index))
     key = state.catalog.groups[index].key
-    return _Group(index, key, state.group_status(index), counts, index == state.current)
+    return Group(index, key, state.group_status(index), counts, index == state.current)
 
 
-def _in_brief(state: FlowState) -> Iterator[_Group]:
+def in_brief(state: FlowState) -> Iterator[Group]:
+    """The groups of a flow."""
     return (_group(state, index) for index in range(len(state.catalog.groups)))
 
 
 def _groups(state: FlowState, now_ms: int) -> Iterator[str]:
     """The current group in full; of the others, neighbours of one status together."""
-    for _, row in groupby(_in_brief(state), key=lambda group: (group.current, group.status)):
+    for _, row in groupby(in_brief(state), key=lambda group: (group.current, group.status)):
         alike = list(row)
         if alike[0].current:
             yield from _current(state, alike[0], now_ms)
@@ -206,7 +142,7 @@ def _counted(counts: Counter[str]) -> str:
     return ", ".join(f"{count:,} {status}" for status, count in counts.items())
 
 
-def _current(state: FlowState, group: _Group, now_ms: int) -> Iterator[str]:
+def _current(state: FlowState, group: Group, now_ms: int) -> Iterator[str]:
     """A group, what matters in it, and how many there are of the rest."""
     yield f"{group.key}: {group.status}"
     rest = Counter(group.counts)
@@ -247,7 +183,7 @@ def _weight(attempt: Attempt) -> int:
 
 
 def _heading(state: FlowState, attempt: Attempt) -> str:
-    step = state.catalog.steps[_position(state, attempt)]
+    step = step_of(state, attempt)
     reason = f" ({attempt.reason})" if attempt.reason else ""
     retries = f", retry {attempt.retry} of {step.retry.max_retries}" if attempt.retry else ""
     generation = f", generation {attempt.generation}" if attempt.generation else ""
@@ -255,64 +191,59 @@ def _heading(state: FlowState, attempt: Attempt) -> str:
     return f"{attempt.id}{name}: {attempt.status}{reason}{retries}{generation}"
 
 
-def _position(state: FlowState, attempt: Attempt) -> int:
-    position = state.position_of(attempt.id)
-    assert position is not None, f"{attempt.id!r} is an attempt of the flow"
-    return position
-
-
 def _about_attempt(state: FlowState, attempt: Attempt, now_ms: int) -> Iterator[str]:
     if attempt.result is not None and attempt.result.subject is not None:
-        yield f"subject: {_cut(attempt.result.subject)}"
+        yield f"subject: {cut(attempt.result.subject)}"
     if attempt.awaiting:
         yield told_approval(state, attempt, now_ms)
         yield from _staleness(state, attempt, now_ms)
     yield from _answers(attempt)
     yield from _failure(attempt)
-    before = _before(state, attempt)
-    if before is not None and _went_wrong(before):
+    before = attempt_before(state, attempt)
+    if before is not None:
         yield f"{before.id} before it: {before.status} ({before.reason})"
         yield from _indented(_failure(before), 2)
 
 
-def _before(state: FlowState, attempt: Attempt) -> Attempt | None:
-    """The attempt that this one tries again, while it has nothing to say of itself."""
+def attempt_before(state: FlowState, attempt: Attempt) -> Attempt | None:
+    """The attempt that this one tries again, if that failed, while it has nothing to say itself."""
     if attempt.n == 1 or attempt.result is not None:
         return None
-    earlier = state.superseded[_position(state, attempt)]
-    return earlier[len(earlier) - 1]
+    before = state.attempt(f"{attempt.step}#{attempt.n - 1}")
+    return before if before is not None and went_wrong(before) else None
 
 
 def _staleness(state: FlowState, attempt: Attempt, now_ms: int) -> Iterator[str]:
-    stale_after_ms = state.catalog.steps[_position(state, attempt)].approval_spec.stale_after_ms
-    if stale_after_ms is None or attempt.approval is None:
+    stale_at_ms = quorum_of(state, attempt).stale_at_ms
+    if stale_at_ms is None:
         return
-    left = attempt.approval.requested_at_ms + stale_after_ms - now_ms
-    if left > 0:
-        yield f"stale in {told_duration(left)}"
+    if stale_at_ms > now_ms:
+        yield f"stale in {told_duration(stale_at_ms - now_ms)}"
     else:
         yield "stale: to approve it has it worked out anew"
 
 
 def _answers(attempt: Attempt) -> Iterator[str]:
     for answer in () if attempt.approval is None else attempt.approval.answers:
-        yield f"{answer.by}: {answer.response}" + (f": {_cut(answer.note)}" if answer.note else "")
+        yield f"{answer.by}: {answer.response}" + (f": {cut(answer.note)}" if answer.note else "")
 
 
-def _went_wrong(attempt: Attempt) -> bool:
+def went_wrong(attempt: Attempt) -> bool:
+    """Whether there is a failure to tell of."""
     return attempt.failed or attempt.status is AttemptStatus.ERROR or attempt.error is not None
 
 
 def _failure(attempt: Attempt) -> Iterator[str]:
     """Say why an attempt failed: what anybody may know, then what operators need."""
-    if _went_wrong(attempt):
-        yield f"for people: {_cut(describe(attempt.reason, attempt.error))}"
-        for text in islice(_violations(attempt), SHOWN):
-            yield f"denied by policy: {_cut(text)}"
+    if went_wrong(attempt):
+        yield f"for people: {cut(describe(attempt.reason, attempt.error))}"
+        for text in islice(violations(attempt), SHOWN):
+            yield f"denied by policy: {cut(text)}"
         yield from _errors(attempt.error)
 
 
-def _violations(attempt: Attempt) -> tuple[str, ...]:
+def violations(attempt: Attempt) -> tuple[str, ...]:
+    """What a policy denied it for."""
     policy = None if attempt.result is None else attempt.result.policy
     return () if policy is None else policy.deny_violations
 
@@ -323,11 +254,7 @@ def _errors(error: StepError | None) -> Iterator[str]:
     while error is not None:
         flags = [name for name in ("terminal", "non_retryable") if getattr(error, name)]
         told = f" ({', '.join(flags)})" if flags else ""
-        yield f"{caused}{error.type}{told}: {_cut(error.message)}"
+        yield f"{caused}{error.type}{told}: {cut(error.message)}"
         if error.details.value is not None:
-            yield f"  details: {_cut(error.details.text)}"
+            yield f"  details: {cut(error.details.text)}"
         caused, error = "caused by ", error.cause
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
