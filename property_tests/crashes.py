@@ -80,7 +80,7 @@ class Story:
 
 
 @define
-class Trial:
+class Victim:
     """One flow in a folder of its own."""
 
     folder: Path
@@ -216,7 +216,7 @@ def stories(kills: int, seed: int) -> Iterator[Story]:
         number += 1
         with TemporaryDirectory() as folder:
             try:
-                story = Trial(_prepared(Path(folder).resolve()), chance, moments).run()
+                story = Victim(_prepared(Path(folder).resolve()), chance, moments).run()
             except CrashError as error:
                 raise CrashError(f"flow {number} of seed {seed}: {error}") from None
         done += story.kills

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, frozen
@@ -30,6 +31,7 @@ from conductor_core.events import (
     CancelRequested,
     Event,
     GroupsGenerated,
+    PauseRequested,
     ResumeRequested,
     StepFinished,
     is_request,
@@ -389,6 +391,23 @@ class ApprovesByItself(BrokenRig):
             )
 
 
+class PausesByItself(BrokenRig):
+    """It pauses a flow that nobody asked it to."""
+
+    class performer(LocalPerformer):  # noqa: N801 - stands for the attribute
+        """Pauses whenever something begins."""
+
+        def dispatch_step(self, command: DispatchStep) -> None:
+            """Begin the work, and no more."""
+            super().dispatch_step(command)
+            self._report(partial(PauseRequested, by="the host"))
+
+        def generate_steps(self, command: GenerateSteps) -> None:
+            """Begin to make the groups, and no more."""
+            super().generate_steps(command)
+            self._report(partial(PauseRequested, by="the host"))
+
+
 @frozen
 class Misdeed:
     """A host, what it breaks, and where that shows."""
@@ -404,7 +423,7 @@ class Misdeed:
 
 MISDEEDS: Final = (
     Misdeed(CommandsFirst, Breakage.COMMAND_FIRST, "together"),
-    Misdeed(DropsEntries, Breakage.LOG_DIVERGES, "quorum"),
+    Misdeed(DropsEntries, Breakage.LOG_DIVERGES, "retry-group"),
     Misdeed(SwapsEntries, Breakage.LOG_DIVERGES, "approve-all"),
     Misdeed(BuffersEntries, Breakage.LOG_FORGETS, "together", Weather.CRASHING),
     Misdeed(ShowsGarbage, Breakage.LOG_DIVERGES, "together"),
@@ -424,9 +443,9 @@ MISDEEDS: Final = (
     Misdeed(IgnoresAttempts, Breakage.LATE_FACT_COUNTED, "timeout", Weather.DELAYED),
     Misdeed(ForgetsRequestIds, Breakage.DUPLICATE_COUNTED, "quorum", Weather.DUPLICATED),
     Misdeed(AlwaysAgrees, Breakage.OTHER_VERDICT, "quorum"),
-    Misdeed(LosesEvents, Breakage.OTHER_STATE, "pause"),
-    Misdeed(LosesEvents, Breakage.OTHER_STATE, "cancel"),
-    Misdeed(LosesEvents, Breakage.OTHER_STATE, "generated-in-parts"),
+    Misdeed(LosesEvents, Breakage.LOG_OMITS, "pause"),
+    Misdeed(LosesEvents, Breakage.LOG_OMITS, "cancel"),
+    Misdeed(LosesEvents, Breakage.LOG_OMITS, "generated-in-parts"),
     Misdeed(SwallowsAnswers, Breakage.LOST_ANSWER, "group-retry"),
     Misdeed(SwallowsGroups, Breakage.LOST_ANSWER, "generated"),
     Misdeed(GeneratesNothing, Breakage.LOST_COMMAND, "generated"),
@@ -437,5 +456,7 @@ MISDEEDS: Final = (
     Misdeed(MakesUpKeys, Breakage.WRONG_COMMAND, "together"),
     Misdeed(HandsOverStaleOutputs, Breakage.WRONG_COMMAND, "group-retry"),
     Misdeed(GeneratesForNothing, Breakage.WRONG_COMMAND, "generated"),
+    Misdeed(PausesByItself, Breakage.OTHER_STATE, "long-history"),
+    Misdeed(PausesByItself, Breakage.OTHER_STATE, "generated-in-parts"),
     Misdeed(ApprovesByItself, Breakage.OTHER_STATE, "approve-all"),
 )

@@ -6,7 +6,7 @@ Rule: a rig only drives its host and translates; it mends nothing that a host do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from attrs import evolve
@@ -17,7 +17,7 @@ from conductor_adapters.memory import MemoryFlow, MemoryHost
 from conductor_adapters.work import StepCancelled, StepContext, StepFailure, StepResult
 from conductor_adapters.workers import GroupsOf, Handler
 from conductor_core import FlowSpec, FlowState, Transition, initial_state
-from conductor_core.commands import GenerateSteps
+from conductor_core.commands import GenerateSteps, RequestApproval
 from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepError, StepFinished
 from conductor_core.log import LogWriter, replay
 from conductor_core.spec import GroupSpec
@@ -53,6 +53,26 @@ class Lines:
             self.lines += self._writer.entry(event, transition).splitlines(keepends=True)
 
 
+class AcceptedOnlyLines(Lines):
+    """A log that says in its header that it holds accepted events only."""
+
+    @classmethod
+    def begun(cls, state: FlowState) -> Lines:
+        """The log of a flow that has not started."""
+        writer = LogWriter(state, at_ms=0, accepted_only=True)
+        return cls(writer, [writer.header()])
+
+
+class ClosedLines(Lines):
+    """A log that is closed as soon as its flow has ended."""
+
+    def append(self, event: Event, transition: Transition) -> None:
+        """Keep an entry, and perhaps the end."""
+        super().append(event, transition)
+        if not self.dead and transition.state.outcome is not None:
+            self.lines += self._writer.close(transition.state).splitlines(keepends=True)
+
+
 class MemoryRig(Rig):
     """Drives a flow on a MemoryHost, whose handlers are coroutines."""
 
@@ -60,6 +80,7 @@ class MemoryRig(Rig):
         self.worker = worker
         self.clock: Clock | None = None
         self.hosts = 0
+        self.asked_for: set[str] = set()
 
     # --- what the kit does ---
 
@@ -80,6 +101,10 @@ class MemoryRig(Rig):
     async def log(self) -> Sequence[bytes | str]:
         """The lines so far."""
         return list(self.lines.lines)
+
+    async def asked(self) -> Collection[str] | None:
+        """The attempts whose approval this host has asked for."""
+        return self.asked_for
 
     async def crash(self) -> None:
         """Cut the host off its journal, then end it."""
@@ -109,17 +134,26 @@ class MemoryRig(Rig):
     def new_host(self) -> MemoryHost:
         """A host that calls the worker for everything."""
         self.hosts += 1
+        self.asked_for = set()
         return MemoryHost(
             dict.fromkeys(self.worker.works, self.handler()),
             generators=dict.fromkeys(self.worker.flow_types, self.generator()),
             clock=self.clock,
+            ask=self.ask,
         )
+
+    def ask(self, _flow_id: str, command: RequestApproval) -> None:
+        """Take note of what people are asked."""
+        self.asked_for.add(command.attempt)
 
     def handler(self) -> Handler:
         """The handler of every step."""
 
         async def work(context: StepContext) -> StepResult:
-            return answer_of(await self.worker.work(context.command, lambda: context.cancelled))
+            fact = await self.worker.work(
+                context.command, lambda: context.cancelled, metadata=context.metadata
+            )
+            return answer_of(fact)
 
         return work
 
@@ -139,7 +173,9 @@ class ThreadRig(MemoryRig):
         """The handler of every step."""
 
         def work(context: StepContext) -> StepResult:
-            fact = self.worker.work_in_thread(context.command, lambda: context.cancelled)
+            fact = self.worker.work_in_thread(
+                context.command, lambda: context.cancelled, metadata=context.metadata
+            )
             return answer_of(fact)
 
         return work
@@ -170,11 +206,14 @@ class QueueRig(MemoryRig):
         """Call the worker again whenever it has not answered for a while."""
 
         async def work(context: StepContext) -> StepResult:
+            lines = self.lines
             calls: set[asyncio.Future[StepFinished]] = set()
             while True:
                 calls.add(self.delivery(context))
                 if done := await self.answers(calls):
                     return answer_of(done.pop().result())
+                if lines.dead:
+                    raise StepCancelled(context.attempt)
                 if context.step in self.fragile:
                     raise failure_of(INTERRUPTED)
 
@@ -200,7 +239,9 @@ class QueueRig(MemoryRig):
 
     def delivery(self, context: StepContext) -> asyncio.Future[StepFinished]:
         """One more call of the worker."""
-        work = self.worker.work(context.command, lambda: context.cancelled)
+        work = self.worker.work(
+            context.command, lambda: context.cancelled, metadata=context.metadata
+        )
         return asyncio.ensure_future(work)
 
     def generator(self) -> GroupsOf:
@@ -216,9 +257,13 @@ class QueueRig(MemoryRig):
 
 
 class FileRig(MemoryRig):
-    """The same with a log that is read as from a file, at times while a line is written."""
+    """The same with a log that is read as from a file, at times while a line is written.
+
+    Nobody sees whom its host asks.
+    """
 
     whole = 0
+    asked = Rig.asked
 
     async def log(self) -> Sequence[bytes | str]:
         """The lines so far; one that commands nothing may be seen before it is whole."""
@@ -227,6 +272,22 @@ class FileRig(MemoryRig):
             self.whole = len(lines)
             return [*lines[:-1], lines[-1][:-9]]
         return lines
+
+
+class AcceptedOnlyRig(MemoryRig):
+    """The same with a log that holds accepted events only, as one that was rebuilt does."""
+
+    def journal_of(self, state: FlowState) -> Lines:
+        """The journal of a new flow."""
+        return AcceptedOnlyLines.begun(state)
+
+
+class ClosedRig(MemoryRig):
+    """The same with a log that is closed when its flow ends."""
+
+    def journal_of(self, state: FlowState) -> Lines:
+        """The journal of a new flow."""
+        return ClosedLines.begun(state)
 
 
 def answer_of(fact: StepFinished) -> StepResult:
@@ -255,7 +316,7 @@ def groups_of(fact: GroupsGenerated | GenerationFailed) -> Sequence[GroupSpec]:
 
 def failure_of(error: StepError, result: StepResult | None = None) -> StepFailure:
     """The exception that a host records as this error."""
-    return StepFailure(
+    failure = StepFailure(
         error.message,
         type=error.type,
         non_retryable=error.non_retryable,
@@ -264,3 +325,5 @@ def failure_of(error: StepError, result: StepResult | None = None) -> StepFailur
         details=error.details,
         result=result,
     )
+    failure.__cause__ = None if error.cause is None else failure_of(error.cause)
+    return failure

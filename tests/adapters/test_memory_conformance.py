@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pytest
 
 from conductor_adapters import memory
-from conductor_core.events import Event, StepFinished, is_request
+from conductor_core.events import Event, FlowStarted, StepFinished, is_request
 from conductor_core.log import Entry, read_log
+from conductor_core.state import FlowState
 from conductor_core.testing.conformance import (
     Breakage,
     Case,
@@ -22,11 +24,26 @@ from conductor_core.testing.conformance import (
     weathers,
 )
 from conductor_core.testing.conformance.breakages import Breach
-from conductor_core.verdicts import Accepted, Ignored
-from tests.adapters.broken_hosts import MISDEEDS, Misdeed
-from tests.adapters.rigs import FileRig, MemoryRig, QueueRig, ThreadRig, VirtualRig
+from conductor_core.verdicts import Accepted, Ignored, Verdict
+from tests.adapters import broken_hosts, broken_hosts_recovering, broken_hosts_telling
+from tests.adapters.broken_hosts import BrokenRig, Misdeed
+from tests.adapters.broken_hosts_recovering import HARMLESS
+from tests.adapters.rigs import (
+    AcceptedOnlyRig,
+    ClosedRig,
+    FileRig,
+    MemoryRig,
+    QueueRig,
+    ThreadRig,
+    VirtualRig,
+)
 
-IMPATIENT_S = 0.6
+IMPATIENT_S = 0.4
+MISDEEDS = (
+    *broken_hosts.MISDEEDS,
+    *broken_hosts_recovering.MISDEEDS,
+    *broken_hosts_telling.MISDEEDS,
+)
 
 
 @pytest.mark.parametrize("weather", weathers(), ids=str)
@@ -59,12 +76,20 @@ def case_named(name: str) -> Case:
     return next(case for case in cases() if case.name == name)
 
 
+R = TypeVar("R", bound=MemoryRig)
+
+
 def played(name: str, weather: Weather) -> MemoryRig:
     """The rig of the memory host, after a case."""
-    rigs: list[MemoryRig] = []
+    return played_with(MemoryRig, name, weather)
 
-    def rig_of(worker: Worker) -> MemoryRig:
-        rigs.append(MemoryRig(worker))
+
+def played_with(kind: type[R], name: str, weather: Weather) -> R:
+    """A rig, after a case."""
+    rigs: list[R] = []
+
+    def rig_of(worker: Worker) -> R:
+        rigs.append(kind(worker))
         return rigs[0]
 
     asyncio.run(conforms(rig_of, case_named(name), weather))
@@ -127,11 +152,50 @@ def test_first_answers_are_really_lost() -> None:
 
 def test_hosts_really_go_down() -> None:
     """In crashing weather the host goes down with every first call, and whenever it is quiet."""
-    calls, quiet = 3, 2
-    assert played("one-after-another", Weather.CRASHING).hosts == 1 + calls + quiet
+    # The first call of `apply` goes down with the request that set it off.
+    calls, quiet, requests = 2, 2, 1
+    hosts = played("one-after-another", Weather.CRASHING).hosts
+    assert hosts == 1 + calls + quiet + requests
+
+
+def test_hosts_really_go_down_while_a_timer_is_open() -> None:
+    """In crashing weather each backoff sees its host go down, and ends on the next one."""
+    first_calls, quiet, backoffs = 4, 2, 2
+    rig = played_with(VirtualRig, "step-retry", Weather.CRASHING)
+    assert rig.hosts == 1 + first_calls + quiet + backoffs
+
+
+def test_hosts_really_go_down_while_work_gives_up() -> None:
+    """In crashing weather the first time that work gives up its host goes down before it does."""
+    first_calls, quiet, give_up = 1, 1, 1  # both calls go down with the same host
+    assert played("fail-fast", Weather.CRASHING).hosts == 1 + first_calls + quiet + give_up
+
+
+def test_requests_are_really_made_at_once() -> None:
+    """Of three approvals under way at the same time two count, in the order of the log."""
+
+    class CountingRig(MemoryRig):
+        inside = most = 0
+
+        async def tell(self, event: Event) -> Verdict:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            await asyncio.sleep(0)
+            self.inside -= 1
+            return await super().tell(event)
+
+    rig = played_with(CountingRig, "quorum-at-once", Weather.CALM)
+    assert rig.most == 3
+    verdicts = [str(e.verdict) for e in entries_of(rig) if is_request(e.event)]
+    assert verdicts == ["accepted", "accepted", "rejected(not-awaiting-approval)"]
 
 
 # --- other rigs ---
+
+
+def test_a_host_that_delivers_again_conforms_when_it_goes_down() -> None:
+    """Work that is delivered again by itself does no harm to the next host."""
+    asyncio.run(all_cases(QueueRig, Weather.CRASHING))
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
@@ -147,10 +211,33 @@ def test_a_host_that_delivers_again_by_itself_need_not_crash(case: Case) -> None
     assert rigs[0].hosts == 1
 
 
+@pytest.mark.parametrize("weather", [Weather.CALM, Weather.DUPLICATED], ids=str)
+@pytest.mark.parametrize("rig", [AcceptedOnlyRig, ClosedRig])
+def test_a_log_may_leave_out_what_changed_nothing(rig: type[MemoryRig], weather: Weather) -> None:
+    """Where the header says so, or the log is closed, what was rejected need not stand in it."""
+    for name in ("quorum", "cancel-waiting", "rerun"):
+        asyncio.run(conforms(rig, case_named(name), weather))
+
+
 @pytest.mark.parametrize("weather", weathers(), ids=str)
 def test_a_log_may_be_read_while_it_is_written(weather: Weather) -> None:
     """A line that is not whole yet does not stand in the log."""
     asyncio.run(conforms(FileRig, case_named("quorum"), weather))
+
+
+def test_a_log_may_grow_while_the_state_is_read() -> None:
+    """State and log are compared in a moment in which nothing was written."""
+
+    class RestlessRig(MemoryRig):
+        left = 9
+
+        async def state(self) -> FlowState:
+            if self.left:
+                self.left -= 1
+                self.flow.tell(lambda *, at_ms: FlowStarted(at_ms=at_ms))
+            return await super().state()
+
+    assert played_with(RestlessRig, "together", Weather.CALM).left == 0
 
 
 def test_what_a_dead_host_cannot_read_is_not_held_against_it() -> None:
@@ -207,6 +294,16 @@ def test_a_broken_host_is_told_what_it_breaks(
     title = str(caught.value).partition("\n")[0]
     assert title.startswith(f"{misdeed.breakage}: ")
     assert f"(case {misdeed.case!r} in {misdeed.weather} weather, after " in title
+
+
+@pytest.mark.parametrize(("rig", "case"), HARMLESS)
+def test_hosts_may_recover_in_their_own_way(
+    rig: type[BrokenRig], case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host conforms that comes to the right state, in whatever order it takes things up."""
+    monkeypatch.setattr(memory, "FlowLoop", rig.loop)
+    monkeypatch.setattr(memory, "LocalPerformer", rig.performer)
+    asyncio.run(conforms(rig, case_named(case), Weather.CRASHING))
 
 
 def test_every_breakage_is_shown() -> None:

@@ -9,7 +9,7 @@ import pytest
 from conductor_core import codec
 from conductor_core.events import REQUESTS, FlowStarted, is_request
 from conductor_core.testing.conformance import Case, Weather, cases, weathers
-from conductor_core.testing.conformance.case import SOON_MS, addressed
+from conductor_core.testing.conformance.case import SOON_MS, addressed, events_of
 from conductor_core.testing.conformance.foreseen import Foreseen
 from conductor_core.testing.conformance.likeness import likeness
 
@@ -26,8 +26,9 @@ class Backwards(Foreseen):
 def played(case: Case, weather: Weather, kind: type[Foreseen] = Foreseen) -> Foreseen:
     """The world of a case at its end."""
     world = kind(case, weather, "f")
-    for number, act in enumerate((FlowStarted(at_ms=0), *case.acts)):
-        world.send(addressed(act, world.state, f"act-{number}"))
+    for act in (FlowStarted(at_ms=0), *case.acts):
+        for event in events_of(act):
+            world.send(addressed(event, world.state, f"act-{world.events}"))
         world.settle()
     return world
 
@@ -55,7 +56,8 @@ def test_cases_have_names_of_their_own() -> None:
 
 def test_the_cases_ask_everything_of_a_host() -> None:
     """Together they send every kind of request, and lead to every kind of command."""
-    sent = {type(act) for case in cases() for act in case.acts if is_request(act)}
+    acts = [event for case in cases() for act in case.acts for event in events_of(act)]
+    sent = {type(event) for event in acts if is_request(event)}
     assert sent == set(REQUESTS)
     worlds = [played(case, Weather.CALM) for case in cases()]
     emitted = {type(command) for world in worlds for command in world.emitted}

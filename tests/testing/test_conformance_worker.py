@@ -8,7 +8,7 @@ from conductor_core.events import StepFinished
 from conductor_core.spec import FlowSpec, StepSpec
 from conductor_core.testing.brief import failed, flow, group, succeeded
 from conductor_core.testing.conformance import Case, Weather, Worker
-from conductor_core.testing.conformance.worker import Call
+from conductor_core.testing.conformance.call import Call
 
 
 def test_a_call_is_answered_once() -> None:

@@ -12,7 +12,7 @@ left out, whenever the flow is quiet and when it has ended.
 """
 
 from conductor_core.testing.conformance.breakages import Breakage, Nonconformity
-from conductor_core.testing.conformance.case import Case
+from conductor_core.testing.conformance.case import AtOnce, Case
 from conductor_core.testing.conformance.cases import cases
 from conductor_core.testing.conformance.rig import Rig
 from conductor_core.testing.conformance.trial import conforms
@@ -20,6 +20,7 @@ from conductor_core.testing.conformance.weather import Weather, weathers
 from conductor_core.testing.conformance.worker import Worker
 
 __all__ = [
+    "AtOnce",
     "Breakage",
     "Case",
     "Nonconformity",

@@ -20,6 +20,8 @@ class Breakage(StrEnum):
     """Somebody was told something else of an event than what the reducer says of it."""
     LOG_DIVERGES = "log-diverges"
     """The log cannot be read, does not verify, or leads elsewhere than to the host's state."""
+    LOG_OMITS = "log-omits"
+    """What became of an event that was delivered does not stand in the log."""
     LOG_FORGETS = "log-forgets"
     """What stood in the log before a crash does not stand there after it."""
     COMMAND_FIRST = "command-first"
@@ -27,7 +29,8 @@ class Breakage(StrEnum):
     WRONG_COMMAND = "wrong-command"
     """A worker was handed something else than what was commanded."""
     LOST_COMMAND = "lost-command"
-    """What the flow asks of its host, groups or a fresh history, was never done."""
+    """What the flow asks of its host, groups or a fresh history, was never done, or people were
+    not asked, or the end of a run was not carried out."""
     LOST_DELIVERY = "lost-delivery"
     """An attempt was dispatched and no worker got it, or not again after a crash."""
     LOST_ANSWER = "lost-answer"
@@ -37,7 +40,7 @@ class Breakage(StrEnum):
     EARLY_TIMER = "early-timer"
     """A timer fired before its time."""
     RAN_AGAIN = "ran-again"
-    """Work began again that had finished according to the log."""
+    """Work began again that had finished according to the log, or was to give up."""
     RAN_TWICE_UNSEEN = "ran-twice-unseen"
     """Work with `on_recovery: fail` began twice."""
     DUPLICATE_COUNTED = "duplicate-counted"
@@ -45,7 +48,7 @@ class Breakage(StrEnum):
     LATE_FACT_COUNTED = "late-fact-counted"
     """A fact counted that came after the flow had gone on without it."""
     CANCEL_NOT_TOLD = "cancel-not-told"
-    """Work was to be cancelled and was never told."""
+    """Work was to be cancelled and was never told, or nobody answered for it when it was lost."""
 
 
 class Breach(Exception):

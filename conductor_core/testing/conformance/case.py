@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -30,6 +30,20 @@ from conductor_core.testing.scenarios import Script
 SOON_MS: Final = 60_000
 
 
+@frozen
+class AtOnce:
+    """Requests that are made at the same time; the host takes them in some order.
+
+    The work that they set off is held, so that none of it ends between them.
+    """
+
+    requests: tuple[Event, ...]
+
+
+Act: TypeAlias = Event | AtOnce
+"""Something that happens to a flow when it is quiet."""
+
+
 @frozen(kw_only=True)
 class Case:
     """A flow, what its work returns, what happens to it whenever it is quiet, how it ends.
@@ -47,7 +61,7 @@ class Case:
     work: tuple[Script, ...] = ()
     generate: GroupsGenerated | GenerationFailed | None = None
     ignores_cancel: frozenset[str] = frozenset()
-    acts: tuple[Event, ...] = ()
+    acts: tuple[Act, ...] = ()
     ends: str = "success"
 
     def __str__(self) -> str:
@@ -69,10 +83,15 @@ class Case:
     def _groups(self) -> Iterator[GroupSpec]:
         added = (
             event.groups
-            for event in (self.generate, *self.acts)
+            for event in (self.generate, *chain.from_iterable(map(events_of, self.acts)))
             if isinstance(event, (GroupsGenerated, AppendRequested))
         )
         return chain(self.flow.groups, chain.from_iterable(added))
+
+
+def events_of(act: Act) -> tuple[Event, ...]:
+    """What happens when an act does."""
+    return act.requests if isinstance(act, AtOnce) else (act,)
 
 
 def addressed(event: Event, state: FlowState, request_id: str) -> Event:

@@ -21,7 +21,8 @@ AT_MOST: Final = 20
 class Patience:
     """What is left of the time that a host may take for something."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, *, longest_s: float = LONGEST_S) -> None:
+        self._longest_s = longest_s
         self._limit_s = self._left_s = limit_s
         self._in_all_s = AT_MOST * limit_s
         self._pause_s = SHORTEST_S
@@ -41,4 +42,4 @@ class Patience:
         waited_s = min(loop.time() - before_s, MOST_S)
         self._left_s -= waited_s
         self._in_all_s -= waited_s
-        self._pause_s = min(1.5 * self._pause_s, LONGEST_S)
+        self._pause_s = min(1.5 * self._pause_s, self._longest_s)

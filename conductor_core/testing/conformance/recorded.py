@@ -14,7 +14,7 @@ from conductor_core.codec import encode_state
 from conductor_core.commands import CancelFutures, Command, DispatchStep, GenerateSteps
 from conductor_core.errors import LogError
 from conductor_core.events import Event, StepFinished, TimerFired, is_request
-from conductor_core.log import Entry, Replay, read_log, replay
+from conductor_core.log import Closed, Entry, Header, Replay, read_log, replay
 from conductor_core.reducer import reduce
 from conductor_core.state import FlowState, initial_state
 from conductor_core.testing.conformance.breakages import Breach, Breakage
@@ -26,11 +26,15 @@ ACCEPTED: Final = Accepted()
 
 
 @frozen
-class Recorded:
-    """A log that was read."""
+class LogSoFar:
+    """The lines of a log that are whole, and its entries.
+
+    `selective`: what is ignored or rejected now need not stand in it.
+    """
 
     lines: tuple[bytes | str, ...] = ()
     entries: tuple[Entry, ...] = ()
+    selective: bool = False
 
     def commands(self) -> Iterator[Command]:
         """Every command that was recorded, in order."""
@@ -65,17 +69,20 @@ class Recorded:
 
 
 class LogReader:
-    """Reads the log of a rig, anew whenever it has grown."""
+    """Reads the log of a rig, anew whenever it has grown; `torn`: a line was being written."""
 
     def __init__(self, rig: Rig) -> None:
+        self.torn = False
         self._rig = rig
-        self._last = Recorded()
+        self._last = LogSoFar()
 
-    async def read(self) -> Recorded:
+    async def read(self) -> LogSoFar:
         """The log as it is now; raises Breach where it is none."""
-        lines = tuple(line for line in await self._rig.log() if _is_whole(line))
+        read = await self._rig.log()
+        lines = tuple(line for line in read if _is_whole(line))
+        self.torn = len(lines) < len(read)
         if lines != self._last.lines:
-            self._last = Recorded(lines, _entries(lines))
+            self._last = _read(lines)
         return self._last
 
 
@@ -84,14 +91,17 @@ def _is_whole(line: bytes | str) -> bool:
     return line.endswith(b"\n") if isinstance(line, bytes) else line.endswith("\n")
 
 
-def _entries(lines: tuple[bytes | str, ...]) -> tuple[Entry, ...]:
+def _read(lines: tuple[bytes | str, ...]) -> LogSoFar:
     try:
-        return tuple(line for line in read_log(lines) if isinstance(line, Entry))
+        header, *rest = read_log(lines)
     except LogError as error:
         raise Breach(Breakage.LOG_DIVERGES, f"the log cannot be read: {error}") from None
+    closed = isinstance([header, *rest][-1], Closed)
+    selective = closed or (isinstance(header, Header) and header.accepted_only)
+    return LogSoFar(lines, tuple(line for line in rest if isinstance(line, Entry)), selective)
 
 
-def verify(recorded: Recorded, state: FlowState) -> None:
+def verify(recorded: LogSoFar, state: FlowState) -> None:
     """Raise Breach unless a log verifies and leads to the state that the host has."""
     try:
         replayed = replay(recorded.lines)
@@ -106,7 +116,7 @@ def verify(recorded: Recorded, state: FlowState) -> None:
         raise Breach(Breakage.EARLY_TIMER, what)
 
 
-def _early(recorded: Recorded, replayed: Replay) -> Iterator[tuple[str, int, int]]:
+def _early(recorded: LogSoFar, replayed: Replay) -> Iterator[tuple[str, int, int]]:
     """The timers that fired before their time: when, and when they were due."""
     state = initial_state(replayed.header.spec, replayed.header.flow_id)
     for event in recorded.accepted():

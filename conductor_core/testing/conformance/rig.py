@@ -8,7 +8,7 @@ a method raises, the trial ends with that error.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from conductor_core.events import Event
 from conductor_core.spec import FlowSpec
@@ -37,7 +37,7 @@ class Rig(ABC):
 
         The host stamps it with its own time. Once the verdict is there, the log and the
         state hold what came of it. It is the door for what workers, timers and queues
-        deliver twice, and for people.
+        deliver twice, and for people; several may stand in it at the same time.
         """
 
     @abstractmethod
@@ -66,6 +66,20 @@ class Rig(ABC):
         Called again and again while the flow waits for a timer. A host in virtual time moves
         on by `ms`.
         """
+
+    async def asked(self) -> Collection[str] | None:
+        """The attempts whose approval the host that is alive has asked people for.
+
+        None where nobody can see that; then it is not looked at.
+        """
+        return None
+
+    async def finished(self) -> Collection[int] | None:
+        """The runs whose end the host that is alive has carried out (`finish-flow`).
+
+        None where nobody can see that; then it is not looked at.
+        """
+        return None
 
     async def close(self) -> None:  # noqa: B027 - memory gives itself back
         """Give everything back: the trial is over, whether or not the host is alive."""

@@ -23,7 +23,9 @@ class Weather(StrEnum):
     LOST = "lost"
     """The first answer of every attempt is lost: it must be delivered again."""
     CRASHING = "crashing"
-    """The host goes down whenever an attempt has just begun, and whenever the flow is quiet."""
+    """The host goes down in the middle of everything: when an attempt has just begun or was just
+    asked to give up, when a request was just made, while a timer is open, while the flow
+    continues as new, and whenever the flow is quiet."""
 
     @property
     def interrupts(self) -> bool:

@@ -10,61 +10,30 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from conductor_core.codec import encode_command
 from conductor_core.commands import Command, DispatchStep, GenerateSteps
-from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepFinished
+from conductor_core.events import GenerationFailed, GroupsGenerated, StepFinished
+from conductor_core.payload import freeze
 from conductor_core.state import FlowState
 from conductor_core.testing.answer_format import CANCELLED, OK
 from conductor_core.testing.conformance.breakages import Breach, Breakage
+from conductor_core.testing.conformance.call import A, Asked, Call, never
 from conductor_core.testing.conformance.case import Case
 from conductor_core.testing.conformance.likeness import told_differences
-from conductor_core.testing.conformance.recorded import LogReader, Recorded
+from conductor_core.testing.conformance.recorded import LogReader, LogSoFar
 from conductor_core.testing.conformance.rig import Rig
 from conductor_core.testing.conformance.weather import Weather
 
-A = TypeVar("A", bound=Event)
-Asked: TypeAlias = Callable[[], bool]
-"""Whether work was asked to give up."""
 Generated: TypeAlias = GroupsGenerated | GenerationFailed
 
 DELAY_S: Final = 0.01
 LOOK_S: Final = 0.005
 """How often work looks whether it was asked to give up."""
 GENERATION: Final = "the generation of groups"
-
-
-def _never() -> bool:
-    """Tell work that nobody asks it to give up."""
-    return False
-
-
-@define(eq=False)
-class Call(Generic[A]):
-    """One delivery of an attempt's work, or of a generation, to the worker.
-
-    `first`: none was made before for the same. `ready` is its answer, where that waits for
-    its turn. `held`: an act of the case answers it. `doomed`: nobody does. `told`: it was
-    asked to give up. `gone`: it was lost, or its host went down.
-    """
-
-    what: str
-    asked: Asked
-    first: bool
-    answer: asyncio.Future[A] = field(factory=lambda: asyncio.get_running_loop().create_future())
-    ready: A | None = None
-    doomed: bool = False
-    held: bool = False
-    told: bool = False
-    gone: bool = False
-
-    def give(self, answer: A) -> None:
-        """Answer it, unless it was answered or is gone."""
-        if not self.answer.done():
-            self.answer.set_result(answer)
 
 
 class Worker:
@@ -87,6 +56,8 @@ class Worker:
         self.deliveries: Counter[str] = Counter()
         self._case = case
         self._weather = weather
+        self._given_up: frozenset[str] = frozenset()
+        self._swallowed: set[str] = set()
         self._fragile = frozenset(s.key for s in case.steps() if s.on_recovery == "fail")
         self._loop = asyncio.get_running_loop()
 
@@ -97,36 +68,34 @@ class Worker:
 
     # --- what a host calls ---
 
-    async def work(self, command: DispatchStep, asked: Asked = _never) -> StepFinished:
-        """Do the work of an attempt."""
-        call: Call[StepFinished] = self._taken(command.attempt, asked)
-        try:
-            self._inspect_attempt(command, await self._log.read())
-            self._arrange(call, self._entry_of(command, await self._log.read()))
-            return await self._answer(call)
-        except Exception as error:
-            self._note(call, error)
-            raise
-        finally:
-            self._left(call)
+    async def work(
+        self, command: DispatchStep, asked: Asked = never, *, metadata: object = None
+    ) -> StepFinished:
+        """Do the work of an attempt; `metadata` is the flow's, where the handler gets that."""
+
+        def entry(call: Call[StepFinished], log: LogSoFar) -> StepFinished | None:
+            self._inspect_attempt(command, call, log)
+            if metadata is not None:
+                self._inspect_metadata(command.attempt, metadata)
+            return self._entry_of(command, log)
+
+        return await self._serve(command.attempt, asked, entry)
 
     async def generate(self, command: GenerateSteps) -> Generated:
         """Make the groups of the flow."""
-        call: Call[Generated] = self._taken(GENERATION, _never)
-        try:
-            asked_for = (await self._log.read()).generations().get(command.run)
-            _inspect(GENERATION, command, asked_for)
-            self._arrange(call, self._case.generate)
-            return await self._answer(call)
-        except Exception as error:
-            self._note(call, error)
-            raise
-        finally:
-            self._left(call)
 
-    def work_in_thread(self, command: DispatchStep, asked: Asked = _never) -> StepFinished:
+        def groups(_call: Call[Generated], log: LogSoFar) -> Generated | None:
+            _inspect(GENERATION, command, log.generations().get(command.run))
+            return self._case.generate
+
+        return await self._serve(GENERATION, never, groups)
+
+    def work_in_thread(
+        self, command: DispatchStep, asked: Asked = never, *, metadata: object = None
+    ) -> StepFinished:
         """Do the work of an attempt in a thread other than the kit's."""
-        return asyncio.run_coroutine_threadsafe(self.work(command, asked), self._loop).result()
+        work = self.work(command, asked, metadata=metadata)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def generate_in_thread(self, command: GenerateSteps) -> Generated:
         """Make the groups of the flow in a thread other than the kit's."""
@@ -173,8 +142,12 @@ class Worker:
         waiting = {call.what for call in self.calls if not call.told}
         return sorted(waiting.intersection(attempts))
 
-    def lose(self) -> None:
-        """No call that is under way will be answered any more."""
+    def lose(self, given_up: frozenset[str] = frozenset()) -> None:
+        """No call that is under way will be answered any more.
+
+        `given_up`: the attempts that were to give up by now, and must not begin again.
+        """
+        self._given_up = given_up
         for call in self.calls:
             call.doomed = True
         self.lose_doomed()
@@ -195,6 +168,20 @@ class Worker:
 
     # --- a call ---
 
+    async def _serve(
+        self, what: str, asked: Asked, scripted: Callable[[Call[A], LogSoFar], A | None]
+    ) -> A:
+        """Answer a call as it is scripted, once it was held against the log."""
+        call: Call[A] = self._taken(what, asked)
+        try:
+            self._arrange(call, scripted(call, await self._log.read()))
+            return await self._answer(call)
+        except Exception as error:
+            self._note(call, error)
+            raise
+        finally:
+            self._left(call)
+
     def _taken(self, what: str, asked: Asked) -> Call[Any]:
         self.deliveries[what] += 1
         call: Call[Any] = Call(what, asked, first=self.deliveries[what] == 1)
@@ -210,21 +197,34 @@ class Worker:
         if not call.gone:
             self.calls.remove(call)
 
-    def _inspect_attempt(self, command: DispatchStep, recorded: Recorded) -> None:
+    def _inspect_attempt(
+        self, command: DispatchStep, call: Call[StepFinished], log: LogSoFar
+    ) -> None:
         """Raise Breach where the attempt must not run, or not like this."""
         attempt = command.attempt
-        _inspect(f"attempt {attempt!r}", command, recorded.dispatches().get(attempt))
+        _inspect(f"attempt {attempt!r}", command, log.dispatches().get(attempt))
         if _step_of(attempt) in self._fragile and self.deliveries[attempt] > 1:
             what = f"attempt {attempt!r} runs twice, though its step has on_recovery: fail"
             raise Breach(Breakage.RAN_TWICE_UNSEEN, what)
-        if recorded.finished(attempt):
+        if log.finished(attempt):
             what = f"attempt {attempt!r} runs again, though the log says how it ended"
             raise Breach(Breakage.RAN_AGAIN, what)
+        if attempt in self._given_up and not call.asked():
+            what = f"attempt {attempt!r} runs again, though it was to give up before the crash"
+            raise Breach(Breakage.RAN_AGAIN, what)
 
-    def _entry_of(self, command: DispatchStep, recorded: Recorded) -> StepFinished | None:
+    def _inspect_metadata(self, attempt: str, given: object) -> None:
+        """Raise Breach where an attempt gets other metadata than the flow's."""
+        of_flow = self._case.flow.metadata
+        if freeze(given) != of_flow:
+            differ = told_differences(of_flow.value, freeze(given).value)
+            what = f"attempt {attempt!r} was given metadata that is not the flow's"
+            raise Breach(Breakage.WRONG_COMMAND, what, differ)
+
+    def _entry_of(self, command: DispatchStep, log: LogSoFar) -> StepFinished | None:
         """What the script of a step says for an attempt; the last entry repeats."""
         step = _step_of(command.attempt)
-        attempts = [a for a in recorded.dispatches() if _step_of(a) == step]
+        attempts = [a for a in log.dispatches() if _step_of(a) == step]
         entries = self._case.entries(step) or (OK,)
         entry = entries[min(attempts.index(command.attempt), len(entries) - 1)]
         return None if entry is None else evolve(entry, attempt=command.attempt)
@@ -259,8 +259,12 @@ class Worker:
         return call.answer.result()
 
     async def _give_up(self, call: Call[Any]) -> None:
-        """Do as asked, unless the case ignores it, or the weather lets work end late."""
-        if _step_of(call.what) in self._case.ignores_cancel:
+        """Do as asked, unless the case ignores it, or the weather lets work end late or never."""
+        if call.doomed or _step_of(call.what) in self._case.ignores_cancel:
+            return
+        if self._weather is Weather.CRASHING and call.what not in self._swallowed:
+            self._swallowed.add(call.what)
+            call.doomed = True
             return
         if self._weather is Weather.DELAYED and not _active(await self._rig.state(), call.what):
             return
