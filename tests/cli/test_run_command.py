@@ -679,9 +679,9 @@ def test_a_blocked_loop_is_ended_by_signals(process: type[Process]) -> None:
     write("flow.yaml", "groups: [{key: g, steps: [{key: a}]}]")
     running = process("--handlers", "rude")
     running.wait_for("blocks")
-    running.process.send_signal(signal.SIGTERM)
-    time.sleep(2.2)
-    running.process.send_signal(signal.SIGTERM)
+    while running.process.poll() is None:
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
     assert running.end() == 1
     assert "stopped at once: a handler blocks the loop" in running.seen
     assert statuses() == {"a#1": "in-progress"}
