@@ -582,6 +582,8 @@ def process(folder: Path) -> Iterator[type[Process]]:
             started.append(self)
 
     yield Started
+    # What steps that wait for this file may have been left behind by a test that failed.
+    Path("go").touch()
     for one in started:
         one.process.kill()
         one.process.wait()
