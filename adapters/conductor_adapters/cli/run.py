@@ -8,6 +8,7 @@ began, 3 when it waits for a person and nobody is there to ask.
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import re
 import secrets
@@ -113,7 +114,7 @@ def run(
     Interrupt it once to stop it when the work that runs has ended, and once more to stop it
     at once. With a log it can be gone on with.
     """
-    if grace != grace:  # noqa: PLR0124 - a number that is none, which every range takes
+    if math.isnan(grace):  # which is in every range
         raise click.BadParameter("nan is not a number of seconds.", param_hint="--grace")
     text = None if as_json else people_screen()
     screen: Screen = JsonScreen() if text is None else text
