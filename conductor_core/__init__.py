@@ -14,7 +14,7 @@ from conductor_core.attempt import (
 )
 from conductor_core.directives import Directive
 from conductor_core.explain import Explanation, explain
-from conductor_core.recovery import interrupted_attempts, pending_commands
+from conductor_core.recovery import interrupted_attempts, overdue_timers, pending_commands
 from conductor_core.reducer import Transition, reduce
 from conductor_core.spec import (
     ApprovalSpec,
@@ -50,6 +50,7 @@ __all__ = [
     "explain",
     "initial_state",
     "interrupted_attempts",
+    "overdue_timers",
     "pending_commands",
     "reduce",
     "verdicts",

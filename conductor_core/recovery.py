@@ -1,4 +1,4 @@
-"""What a host that lost its memory must do again (S14.2, S14.3).
+"""What a host that lost its memory must make up for, and do again (S14.2, S14.3).
 
 Rule: everything is read from the state, and every command is idempotent by its ids.
 """
@@ -33,6 +33,16 @@ def interrupted_attempts(state: FlowState) -> tuple[str, ...]:
         for attempt, step in _active(state)
         if step.on_recovery == "fail" and not attempt.cancel_requested
     )
+
+
+def overdue_timers(state: FlowState, *, at_ms: int) -> tuple[str, ...]:
+    """The open timers that fell due by `at_ms`, the earliest first, ties by their ids.
+
+    A host that comes back sends timer-fired for each before it follows what is pending; what
+    one of them closes is ignored when its turn comes (S4.3).
+    """
+    due = sorted((due_ms, timer) for timer, due_ms in state.timers() if due_ms <= at_ms)
+    return tuple(timer for _, timer in due)
 
 
 def _commands(state: FlowState, at_ms: int) -> Iterator[Command]:

@@ -102,6 +102,11 @@ class FlowState:
         return self.cancellation is not None and self.outcome is None
 
     @property
+    def needs_groups(self) -> bool:
+        """Whether its groups are still to be made, now or when it starts (section 12)."""
+        return self.generating == "running" or not (self.started or self.spec.groups)
+
+    @property
     def status(self) -> str:
         """The flow's status (section 3): the first that matches."""
         if self.outcome is not None:

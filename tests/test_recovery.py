@@ -16,6 +16,7 @@ from conductor_core import (
     commands,
     events,
     interrupted_attempts,
+    overdue_timers,
     pending_commands,
 )
 from conductor_core.commands import (
@@ -84,6 +85,15 @@ def test_timers_get_the_delay_that_is_left_of_them() -> None:
     state = given(flow(group("g", TIMED)), START).state
     assert told(state, 30) == ["DispatchStep timed#1", "ScheduleTimer timeout:timed#1 100 70"]
     assert told(state, 300) == ["DispatchStep timed#1", "ScheduleTimer timeout:timed#1 100 0"]
+
+
+def test_timers_that_fell_due_are_named_the_earliest_first() -> None:
+    """What is due at the very moment counts, what is due later does not."""
+    spec = flow(group("g", TIMED, PLAN, SLOW, parallel=True))
+    state = given(spec, START, failed("slow#1"), succeeded("plan#1")).state
+    assert overdue_timers(state, at_ms=99) == ()
+    assert overdue_timers(state, at_ms=500) == ("timeout:timed#1", "approval:plan#1")
+    assert overdue_timers(state, at_ms=1000)[2:] == ("backoff:slow#2",)
 
 
 def test_everything_that_waits_is_asked_for_again() -> None:

@@ -361,3 +361,14 @@ def test_a_change_that_was_undone_leaves_no_trace() -> None:
         for option in ("approve-all", "prompt")
     ]
     assert given(state, PAUSE, resume, *options).state == state
+
+
+def test_a_flow_needs_groups_until_all_of_them_are_there() -> None:
+    """A flow that declares none does from before its start; one that declares them never does."""
+    empty = initial_state(FlowSpec(), "f")
+    assert empty.needs_groups
+    assert given(empty, START).state.needs_groups
+    generated = GroupsGenerated(at_ms=0, groups=(group("g", "a"),))
+    assert not given(empty, START, generated).state.needs_groups
+    assert not initial_state(flow(group("g", "a")), "f").needs_groups
+    assert not given(flow(group("g", "a")), START).state.needs_groups

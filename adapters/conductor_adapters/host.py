@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeVar, assert_never
 
-from conductor_core import interrupted_attempts, pending_commands, reduce
+from conductor_core import interrupted_attempts, overdue_timers, pending_commands, reduce
 from conductor_core.commands import (
     CancelFutures,
     CancelTimer,
@@ -182,18 +182,12 @@ class FlowLoop:
                     at_ms=self.now_ms(), attempt=attempt, outcome="failed", error=INTERRUPTED
                 )
             )
-        for timer in self._overdue():
+        for timer in overdue_timers(self.state, at_ms=self.now_ms()):
             if is_open_timer(self.state, timer):
                 self._record(TimerFired(at_ms=self.now_ms(), timer=timer))
         self._outgoing.extend(pending_commands(self.state, at_ms=self.now_ms()))
         self._tell()
         self._carry_out()
-
-    def _overdue(self) -> list[str]:
-        """The timers that are due by now, the earliest first."""
-        now_ms = self.now_ms()
-        due = sorted((due_ms, timer) for timer, due_ms in self.state.timers() if due_ms <= now_ms)
-        return [timer for _, timer in due]
 
     def stop(self) -> None:
         """Record on, but carry nothing out any more: the next host recovers it."""

@@ -51,7 +51,7 @@ class Workers:
                 if step.handler not in self.handlers and state.live[first + number].unfinished:
                     named = "key" if step.work is None else "work"
                     yield f"groups[{index}].steps[{number}].{named}", self._no_handler(step.handler)
-        if needs_groups(state) and state.spec.type not in self.generators:
+        if state.needs_groups and state.spec.type not in self.generators:
             yield "groups", _no_generator(state.spec.type)
 
     def _no_handler(self, work: str) -> str:
@@ -61,11 +61,6 @@ class Workers:
     async def _unknown_work(self, context: StepContext) -> object:
         message = self._no_handler(context.work)
         raise StepFailure(message, type="unknown-work", non_retryable=True)
-
-
-def needs_groups(state: FlowState) -> bool:
-    """Whether the groups of a flow are still to be made."""
-    return state.generating == "running" or not (state.started or state.spec.groups)
 
 
 def _eager(generator: GroupsOf) -> Callable[[GenerateSteps], object]:
