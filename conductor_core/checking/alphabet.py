@@ -1,0 +1,157 @@
+"""What may happen in a search: how work ends, what people do, and how often.
+
+Rule: an alphabet is plain data that can be printed, so that whoever reads a result knows
+what it speaks of. It is bounded by itself: only what people may repeat for ever is counted
+(`Spent`), and everything else is bounded by the rules of the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from attrs import field, frozen
+
+from conductor_core.events import PolicyReport, StepError, WorkOutcome
+from conductor_core.spec import GroupSpec, StepSpec, groups_of, texts
+
+RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
+OPERATIONS: Final = ("retry-step", "skip-step", "retry-group")
+"""What people do about a failure: the two reruns of a step, and the retry of its group."""
+
+
+@frozen(kw_only=True)
+class Ending:
+    """One way in which work ends; `name` is how it is printed.
+
+    What makes no difference to a step is not tried on it: a no-op where `skip_if_noop` is
+    not set is a plain success (S6.4), and policies are taken to judge what people approve.
+    """
+
+    name: str
+    outcome: WorkOutcome = "succeeded"
+    directive: str | None = None
+    error: StepError | None = None
+    noop: bool | Literal["unknown"] = "unknown"
+    policy: PolicyReport | None = None
+
+    def concerns(self, step: StepSpec) -> bool:
+        """Whether it differs, for this step, from the endings without its particulars."""
+        if self.noop is True and not step.skip_if_noop:
+            return False
+        if self.policy is None:
+            return True
+        if step.approval is None:
+            return False
+        waved = self.policy.evaluated and not self.policy.deny_violations
+        return not waved or step.approval.auto_approve_on_policy_pass
+
+
+OK: Final = Ending(name="ok")
+FAIL: Final = Ending(name="fail", outcome="failed", error=StepError(message="failed"))
+CANCELLED: Final = Ending(name="cancelled", outcome="cancelled")
+NOOP: Final = Ending(name="no-op", noop=True)
+DENIED: Final = Ending(name="policy deny", policy=PolicyReport(deny_violations=("denied",)))
+TERMINAL: Final = Ending(
+    name="fail for good",
+    outcome="failed",
+    error=StepError(message="failed for good", terminal=True),
+)
+UNEVALUATED: Final = Ending(name="policy unevaluated", policy=PolicyReport(evaluated=False))
+PASSED: Final = Ending(name="policy pass", policy=PolicyReport(passed_policy_ids=("all",)))
+ENDINGS: Final = (OK, FAIL, CANCELLED, NOOP, DENIED, PASSED)
+
+
+def directed(directive: str, *, failed: bool = False) -> Ending:
+    """Work that ends with a directive of its own choice (section 6)."""
+    name = f"{'fail' if failed else 'ok'}, {directive}"
+    if failed:
+        return Ending(name=name, outcome="failed", error=FAIL.error, directive=directive)
+    return Ending(name=name, directive=directive)
+
+
+def _endings(items: tuple[Ending, ...]) -> tuple[Ending, ...]:
+    return tuple(items)
+
+
+@frozen(kw_only=True)
+class Alphabet:
+    """Everything that may happen; what is left out never does.
+
+    Time is left out: a timer that is open may fire at any moment, and with `stale` an
+    approval may come at any moment so late that its plan is stale. `impostors` are answers
+    that must not count: for another subject, by who approved before, by who may not.
+
+    `reruns` bounds how often in one run of the search people rerun what failed, `replans` how
+    often they have a plan made again (by answering `retry`, or too late), `suggestions` how
+    often the host finds its history too long. `generated` is what is delivered to a
+    flow that asks for its groups, `appended` what people add.
+    """
+
+    endings: tuple[Ending, ...] = field(default=ENDINGS, converter=_endings)
+    starts: bool = False
+    timers: bool = True
+    answers: tuple[str, ...] = field(default=RESPONSES, converter=texts)
+    stale: bool = True
+    impostors: bool = True
+    options: tuple[str, ...] = field(default=(), converter=texts)
+    cancels: bool = True
+    pauses: bool = True
+    retry_now: bool = False
+    operations: tuple[str, ...] = field(default=OPERATIONS, converter=texts)
+    reruns: int = 1
+    replans: int = 1
+    suggestions: int = 0
+    generated: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
+    generation_fails: bool = True
+    appended: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
+
+    def asks_for(self, directive: str) -> bool:
+        """Whether work may end with this directive of its own choice."""
+        return any(ending.directive == directive for ending in self.endings)
+
+    def may_ask_people(self, step: StepSpec) -> bool:
+        """Whether an approval of the step may ever be open (S6.5, S6.7)."""
+        return step.approval is not None or self.asks_for("await-approval")
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}: {told}" for name, told in self.told())
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """The alphabet and its bounds, line by line."""
+        yield "work ends", _listed(ending.name for ending in self.endings)
+        yield "work reports its start", _yes(self.starts)
+        yield "open timers fire", "at any moment" if self.timers else "never"
+        yield "approvals are answered", _listed(self.answers)
+        yield "approvals come too late", f"yes, at most {self.replans}" if self.stale else "no"
+        yield "answers that must not count", _yes(self.impostors)
+        yield "approval option becomes", _listed(self.options)
+        yield "people cancel", _yes(self.cancels)
+        yield "people pause and resume", "any number of times" if self.pauses else "no"
+        yield "people cut backoffs short", _yes(self.retry_now)
+        yield "people rerun what failed", f"{_listed(self.operations)}, at most {self.reruns}"
+        yield "people have a plan made again", f"at most {self.replans}"
+        yield "continue-as-new is suggested", f"at most {self.suggestions}"
+        yield "groups that are generated", _listed(group.key for group in self.generated)
+        yield "generation fails", _yes(self.generation_fails)
+        yield "groups that are appended", _listed(group.key for group in self.appended)
+
+
+def _listed(names: Iterator[str] | tuple[str, ...]) -> str:
+    return "; ".join(names) or "none"
+
+
+def _yes(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+@frozen
+class Spent:
+    """How much of what is counted has been used up."""
+
+    reruns: int = 0
+    replans: int = 0
+    suggestions: int = 0
+
+
+NOTHING_SPENT: Final = Spent()
