@@ -62,6 +62,9 @@ class Canonical:
         self.reductions = reductions
         self.memory = memory
         self.named = named
+        # What an attempt no longer shows would show again once it is superseded or settled.
+        self._reduces = reductions.finished and reductions.superseded and reductions.settled
+        self._merges = reductions.siblings and reductions.settled and reductions.names
         self._declared = len(spec.groups)
         # A group has one declaration under an alphabet, wherever it comes from.
         groups = (*spec.groups, *alphabet.generated, *alphabet.appended)
@@ -167,14 +170,14 @@ class Canonical:
 
     def _is_merged(self, state: FlowState) -> bool:
         """Whether some steps of the current group may stand for one another."""
-        if not (state.span and self.reductions.times and self.reductions.siblings):
+        if not (state.span and self.reductions.times and self._merges):
             return False
         return self._merged[state.catalog.groups[state.current].key]
 
     def _kinds(self, state: FlowState, spent: Spent, *, recall: bool) -> Iterator[Hashable]:
         """What each attempt of the current group is, for the rules and the properties."""
         kinds: Iterable[Hashable] = map(self._exact, repeat(state), state.span)
-        if self.reductions.finished:
+        if self._reduces:
             spare = self.alphabet.reruns + self.alphabet.replans - spent.reruns - spent.replans
             of_one = partial(self._reduced, state, spare=spare, recall=recall)
             kinds = map(of_one, state.span, state.current_attempts())

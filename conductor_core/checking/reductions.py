@@ -25,7 +25,13 @@ from conductor_core.state import FlowState
 
 @frozen(kw_only=True)
 class Reductions:
-    """Which reductions a search uses: `times`, or none at all, and with it any of the others."""
+    """Which reductions a search uses; some stand on others.
+
+    Without `times` there are none. `siblings` are alike only without `names`, and only if
+    what is `settled` goes too; `finished` stands on that and on `superseded`, and the
+    retries of a step are counted by `counters` only with `finished`. What is forgotten of an
+    attempt must not be told once it has moved elsewhere.
+    """
 
     times: bool = True
     names: bool = True
@@ -230,9 +236,8 @@ def beyond_recall(state: FlowState) -> Hashable | None:
         return None
     reason = None if state.stop is None else state.stop.reason
     timed = sum(a.active and a.due_at_ms is not None for a in state.current_attempts())
-    groups = len(state.catalog.groups)
     suggested = state.suggested or state.continuing
-    return ("stopping", reason, state.active, timed, state.generating, groups, suggested)
+    return ("stopping", reason, state.active, timed, state.generating, suggested)
 
 
 # --- siblings ---

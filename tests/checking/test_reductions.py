@@ -1,0 +1,213 @@
+"""What a search forgets: never anything that makes a difference to what may come.
+
+Each flow here is searched without any reduction, which tells every two states apart, and
+then it is looked at whether states with one key lead to the same keys, event by event. That
+is more than equal verdicts: it is what the reductions claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+import pytest
+from attrs import evolve, fields
+
+from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, RetryPolicy, StepSpec, initial_state
+from conductor_core.checking import THEOREMS, Alphabet, Reductions, check, directed
+from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, TERMINAL, UNEVALUATED, Spent
+from conductor_core.checking.canonical import Canonical
+from conductor_core.checking.gate import in_order
+from conductor_core.checking.moves import moves
+from conductor_core.checking.reductions import ALL, NONE, waits_alike
+from conductor_core.legality import ACCEPTED
+from conductor_core.reducer import reduce
+from conductor_core.state import FlowState
+from conductor_core.testing.brief import flow, group
+from tests.checking.flows import AWAIT_RETRY, DEPLOY, NEVER, ONCE, TOGETHER, fleet, plan
+
+Place = tuple[FlowState, Spent]
+
+BRIEF: Final = Alphabet(endings=(OK, FAIL), answers=("approve", "deny"), pauses=False)
+TWINS: Final = [StepSpec(key=key, retry=ONCE) for key in ("a", "b")]
+EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
+    "deploy": (DEPLOY, Alphabet()),
+    "stale": (
+        flow(group("g", plan(approval=ApprovalSpec(timeout_ms=5, stale_after_ms=9)), "b")),
+        Alphabet(),
+    ),
+    "quorum": (
+        flow(group("g", plan(approval=ApprovalSpec(required=2, approvers=("ann", "bo"))), "b")),
+        Alphabet(pauses=False),
+    ),
+    "twins": (
+        flow(group("g", *TWINS, parallel=True), group("h", StepSpec(key="c", needs=["a"]))),
+        evolve(BRIEF, cancels=False),
+    ),
+    "twins that fail fast": (
+        flow(group("g", "a", "b", "c", parallel=True, fail_fast=True)),
+        evolve(BRIEF, cancels=False),
+    ),
+    "twins with a watch": (
+        flow(group("g", *(evolve(s, timeout_ms=3, retry=NEVER) for s in TWINS), parallel=True)),
+        BRIEF,
+    ),
+    "twins one at a time": (
+        flow(group("g", *TWINS, parallel=True, max_parallel=1)),
+        evolve(BRIEF, cancels=False),
+    ),
+    "plans side by side": (
+        flow(group("g", plan("a"), plan("b"), parallel=True)),
+        evolve(BRIEF, cancels=False),
+    ),
+    "retried together": (
+        flow(group("g", "a", StepSpec(key="b", retry=TOGETHER), parallel=True)),
+        evolve(BRIEF, endings=(OK, FAIL, TERMINAL)),
+    ),
+    "parked": (
+        flow(group("g", "a", "b", parallel=True), options=AWAIT_RETRY),
+        evolve(BRIEF, retry_now=True),
+    ),
+    "forgiven": (
+        flow(group("g", plan("a", skip_on_failure=True), "b")),
+        evolve(BRIEF, pauses=True),
+    ),
+    "directed": (
+        flow(group("g", "a", StepSpec(key="b", retry=ONCE))),
+        evolve(
+            BRIEF,
+            endings=(
+                OK,
+                FAIL,
+                *map(directed, ("stop", "skip-group", "retry-group", "await-approval")),
+                directed("await-retry", failed=True),
+            ),
+        ),
+    ),
+    "unevaluated": (
+        flow(group("g", plan("a"), "b"), options=FlowOptions(approval="approve-all")),
+        evolve(BRIEF, endings=(OK, UNEVALUATED), options=("prompt", "approve-all")),
+    ),
+    "in two runs": (
+        flow(group("g", "a"), group("h", "b"), options=FlowOptions(continue_as_new_every=1)),
+        evolve(BRIEF, suggestions=1, starts=True),
+    ),
+    "generated": (
+        flow(),
+        evolve(BRIEF, generated=(group("g", "a"),), appended=(group("h", "b"),)),
+    ),
+    "some waits": (
+        flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=2, backoff_ms=(0, 1))))),
+        BRIEF,
+    ),
+}
+NAMES: Final = tuple(field.name for field in fields(Reductions) if field.name != "times")
+STANDS_ON: Final = {
+    "siblings": ("settled", "names"),
+    "finished": ("settled", "superseded"),
+    "counters": ("settled", "superseded", "finished"),
+}
+EACH_OFF: Final = {name: evolve(ALL, **{name: False}) for name in NAMES}
+EACH_ON: Final = {
+    name: evolve(NONE, **dict.fromkeys(("times", name, *STANDS_ON.get(name, ())), True))
+    for name in NAMES
+}
+
+
+def canonical(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> Canonical:
+    """The keys of a flow's states, for the theorems."""
+    return Canonical(spec, alphabet, reductions, memory=in_order)
+
+
+def successors(place: Place, alphabet: Alphabet) -> list[Place]:
+    """Every place that some accepted event leads to."""
+    state, spent = place
+    sent = moves(alphabet, state, spent, state.span)
+    after = [(reduce(state, move.event), move.spent) for move in sent]
+    return [(t.state, spent) for t, spent in after if t.verdict is ACCEPTED]
+
+
+def all_places(spec: FlowSpec, alphabet: Alphabet) -> dict[Place, list[Place]]:
+    """Every place that a flow can reach, told apart exactly, with those it leads to."""
+    start = (initial_state(spec, "flow"), NOTHING_SPENT)
+    found: dict[Place, list[Place]] = {start: []}
+    todo = [start]
+    while todo:
+        place = todo.pop()
+        found[place] = successors(place, alphabet)
+        for after in found[place]:
+            if after not in found:
+                found[after] = []
+                todo.append(after)
+    return found
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_equal_keys_have_equal_futures(name: str) -> None:
+    """States with one key lead to the same keys, under every reduction alone and under all."""
+    spec, alphabet = EXAMPLES[name]
+    places = all_places(spec, alphabet)
+    for reductions in (ALL, *EACH_OFF.values(), *EACH_ON.values()):
+        key = canonical(spec, alphabet, reductions).key
+        keys = {place: key(*place) for place in places}
+        futures: dict[Hashable, frozenset[Hashable]] = {}
+        for place, after in places.items():
+            # An event that changes nothing but what is forgotten may be missing elsewhere.
+            future = frozenset(keys[one] for one in (place, *after))
+            assert futures.setdefault(keys[place], future) == future, reductions
+        checked = check(spec, alphabet=alphabet, reductions=reductions)
+        assert checked.states == len(futures)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_reductions_change_no_verdict(name: str) -> None:
+    """A search that forgets finds the same outcomes and verdicts as one that does not."""
+    spec, alphabet = EXAMPLES[name]
+    exact = check(spec, alphabet=alphabet, reductions=NONE)
+    reduced = check(spec, alphabet=alphabet)
+    assert reduced.states < exact.states
+    assert reduced.outcomes == exact.outcomes
+    assert [str(f) for f in reduced.findings] == [str(f) for f in exact.findings]
+    assert reduced.is_good
+    assert len(reduced.findings) == len(THEOREMS)
+
+
+def states_of(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> int:
+    """How many states a search tells apart."""
+    return check(spec, alphabet=alphabet, reductions=reductions).states
+
+
+@pytest.mark.parametrize("name", sorted(EACH_OFF))
+def test_every_reduction_is_of_use(name: str) -> None:
+    """Without any one of them more states are told apart, in some flow."""
+    off = EACH_OFF[name]
+    assert any(
+        states_of(*EXAMPLES[example], off) > states_of(*EXAMPLES[example], ALL)
+        for example in ("deploy", "twins", "in two runs", "stale")
+    )
+
+
+def test_settled_groups_add_up() -> None:
+    """A group more adds as many states as the one before it: what is settled is forgotten."""
+    one, two, three = (states_of(fleet(n), BRIEF, ALL) for n in (1, 2, 3))
+    assert one < two < three < 4 * one
+
+
+def test_waits_of_a_millisecond_are_not_alike() -> None:
+    """With jitter a wait of 1 ms may be none, so that every retry is told apart."""
+    assert waits_alike(RetryPolicy())
+    assert not waits_alike(RetryPolicy(backoff_ms=(1,)))
+    assert waits_alike(RetryPolicy(backoff_ms=(1,), jitter=False))
+    assert not waits_alike(RetryPolicy(backoff_ms=(0, 5)))
+
+
+def test_named_steps_have_no_twin() -> None:
+    """A step that a property names stands for itself alone."""
+    spec, alphabet = EXAMPLES["twins"]
+    unnamed = Canonical(spec, alphabet, ALL, memory=in_order)
+    named = Canonical(spec, alphabet, ALL, memory=in_order, named=("a", "unknown"))
+    state = reduce(initial_state(spec, "flow"), next(iter(moves(
+        alphabet, initial_state(spec, "flow"), NOTHING_SPENT, ()))).event).state  # fmt: skip
+    assert unnamed.one_of_each(state, NOTHING_SPENT) == (0,)
+    assert named.one_of_each(state, NOTHING_SPENT) == range(2)
+    assert unnamed.key(state, NOTHING_SPENT) != named.key(state, NOTHING_SPENT)
