@@ -177,6 +177,8 @@ def rerun(state: FlowState, step: str, operation: str) -> events.RerunRequested:
 
 
 def _about_group(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[Move]:
+    if not state.span:
+        return
     wait = state.wait_timer
     if wait is not None:
         if alphabet.timers:

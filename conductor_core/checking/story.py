@@ -9,7 +9,7 @@ may tell another story than the search's, which knows no time: then there is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, assert_never
 
 from attrs import frozen
@@ -18,7 +18,7 @@ from conductor_core import codec, events
 from conductor_core.events import Event
 from conductor_core.log import LogWriter
 from conductor_core.reducer import Transition, reduce
-from conductor_core.spec import ApprovalSpec, FlowSpec, GroupSpec, StepSpec
+from conductor_core.spec import FlowSpec, StepSpec
 from conductor_core.state import FlowState, initial_state
 from conductor_core.testing.scenario_format import decode_scenarios
 from conductor_core.testing.scenario_play import play_scenario
@@ -70,28 +70,10 @@ class Story:
 
 
 def told_event(event: Event) -> str:
-    """An event in a few words: its tag, and what is not as it usually is."""
-    fields = _brief(codec.encode_event(event), _USUAL)
-    words = [str(fields.pop("type")), *(f"{key}={value}" for key, value in fields.items())]
-    return " ".join(words)
-
-
-_USUAL: Final[Mapping[str, object]] = {
-    "at_ms": 0,
-    "noop": "unknown",
-    "metadata": {},
-    "stale_plan": False,
-    "continue_from_idx": 0,
-    "additional_skip_step_ids": [],
-    "complete": True,
-    "flow_id": "flow",
-}
-"""What an event most often says, where it says anything; else it says nothing (null)."""
-
-
-def _brief(data: Mapping[str, Any], usual: Mapping[str, object]) -> dict[str, Any]:
-    """A mapping without what is as usual; what is not known to be usual is left out if null."""
-    return {key: value for key, value in data.items() if value != usual.get(key)}
+    """An event in a few words: its tag, and what it says beside its time."""
+    wire = codec.encode_event(event)
+    said = [f"{key}={value}" for key, value in wire.items() if key not in ("type", "at_ms")]
+    return " ".join([wire["type"], *said])
 
 
 # --- scenarios ---
@@ -158,19 +140,19 @@ def _expected(verdict: Verdict) -> dict[str, str] | None:
 
 
 def _action(event: Event) -> dict[str, Any]:
-    """The action that sends an event."""
+    """The action that sends an event of a search; the `operator` asks where people do."""
     match event:
         case events.FlowStarted():
             return {"start": True}
         case events.StepFinished():
-            wire = _brief(codec.encode_event(event), _USUAL)
-            return {"finish": {key: wire[key] for key in wire if key != "type"}}
+            wire = codec.encode_event(event)
+            return {"finish": {key: wire[key] for key in wire if key not in ("type", "at_ms")}}
         case events.StepStarted():
             return {"started": event.attempt}
         case events.TimerFired():
             return {"timer": event.timer}
         case events.GroupsGenerated():
-            groups = _groups(event.groups)
+            groups = codec.encode_groups(event.groups)
             return {"generated": {"groups": groups, "complete": event.complete}}
         case events.GenerationFailed():
             return {"generation-failed": event.error.message}
@@ -180,62 +162,28 @@ def _action(event: Event) -> dict[str, Any]:
             return {"continue-as-new": {"fact": "continued", "incarnation": event.incarnation}}
         case events.ApprovalResponded():
             fields = {"step": event.step, "response": event.response, "by": event.by}
-            return {"respond": {**fields, "subject": event.subject, "note": event.note}}
+            return {"respond": {**fields, "subject": event.subject}}
         case events.ApprovalOptionChanged():
             return {"approval-option": event.option}
         case events.CancelRequested():
-            named = {"group": event.group, "step": event.step, "reason": event.reason}
-            given = {key: name for key, name in named.items() if name is not None}
-            return {"cancel": {**given, "by": event.by}}
+            return {"cancel": {}}
         case events.RerunRequested():
-            return {"rerun": _rerun(event)}
+            return {"rerun": {"step": event.step_id, "operation": event.operation}}
         case events.GroupRetryRequested():
             return {"retry-group": event.group}
         case events.RetryNowRequested():
             return {"retry-now": event.step}
         case events.PauseRequested():
-            return {"pause": {"by": event.by}}
+            return {"pause": {}}
         case events.ResumeRequested():
-            return {"resume": {"by": event.by}}
+            return {"resume": {}}
         case events.AppendRequested():
-            return {"append": _groups(event.groups)}
+            return {"append": codec.encode_groups(event.groups)}
         case _:
             assert_never(event)
 
 
-def _rerun(event: events.RerunRequested) -> dict[str, Any]:
-    fields = {"step": event.step_id, "operation": event.operation, "by": event.by}
-    return {**fields, "flow_id": event.flow_id}
-
-
-# --- flows as a flow file writes them ---
-
-
 def _flow(spec: FlowSpec) -> dict[str, Any]:
-    """The flow in the form of a flow file, without what has its default."""
+    """The flow in the form of a flow file, which calls its type `flow`."""
     wire = codec.encode_spec(spec)
-    brief = _brief({"flow": wire.pop("type"), **wire}, codec.encode_spec(FlowSpec()))
-    if "options" in brief:
-        brief["options"] = _brief(brief["options"], codec.encode_spec(FlowSpec())["options"])
-    return {**brief, "groups": _groups(spec.groups)} if spec.groups else brief
-
-
-def _groups(groups: tuple[GroupSpec, ...]) -> list[dict[str, Any]]:
-    (usual,) = codec.encode_groups((GroupSpec(key=""),))
-    return [
-        {**_brief(group, usual), "steps": [_step(step) for step in group["steps"]]}
-        for group in codec.encode_groups(groups)
-    ]
-
-
-def _step(wire: dict[str, Any]) -> dict[str, Any]:
-    step = _brief(wire, _USUAL_STEP)
-    if "retry" in step:
-        step["retry"] = _brief(step["retry"], _USUAL_STEP["retry"])
-    if "approval" in step:
-        step["approval"] = _brief(step["approval"], _USUAL_APPROVAL) or True
-    return step
-
-
-_USUAL_STEP: Final[dict[str, Any]] = codec.writer(StepSpec)(StepSpec(key=""))
-_USUAL_APPROVAL: Final[dict[str, Any]] = codec.writer(ApprovalSpec)(ApprovalSpec())
+    return {"flow": wire.pop("type"), **wire} if "type" in wire else wire
