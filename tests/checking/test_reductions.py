@@ -31,14 +31,14 @@ Place = tuple[FlowState, Spent]
 BRIEF: Final = Alphabet(endings=(OK, FAIL), answers=("approve", "deny"), pauses=False)
 TWINS: Final = [StepSpec(key=key, retry=ONCE) for key in ("a", "b")]
 EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
-    "deploy": (DEPLOY, Alphabet()),
+    "deploy": (DEPLOY, Alphabet(pauses=False)),
     "stale": (
         flow(group("g", plan(approval=ApprovalSpec(timeout_ms=5, stale_after_ms=9)), "b")),
-        Alphabet(),
+        evolve(BRIEF, cancels=False),
     ),
     "quorum": (
         flow(group("g", plan(approval=ApprovalSpec(required=2, approvers=("ann", "bo"))), "b")),
-        Alphabet(pauses=False),
+        evolve(BRIEF, cancels=False),
     ),
     "twins": (
         flow(group("g", *TWINS, parallel=True), group("h", StepSpec(key="c", needs=["a"]))),
@@ -46,7 +46,7 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
     ),
     "twins that fail fast": (
         flow(group("g", "a", "b", "c", parallel=True, fail_fast=True)),
-        evolve(BRIEF, cancels=False),
+        evolve(BRIEF, cancels=False, operations=("retry-step",)),
     ),
     "twins with a watch": (
         flow(group("g", *(evolve(s, timeout_ms=3, retry=NEVER) for s in TWINS), parallel=True)),
@@ -76,10 +76,11 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
         flow(group("g", "a", StepSpec(key="b", retry=ONCE))),
         evolve(
             BRIEF,
+            cancels=False,
             endings=(
                 OK,
                 FAIL,
-                *map(directed, ("stop", "skip-group", "retry-group", "await-approval")),
+                *map(directed, ("stop", "skip-group", "await-approval")),
                 directed("await-retry", failed=True),
             ),
         ),
