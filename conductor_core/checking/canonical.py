@@ -37,11 +37,6 @@ Memory: TypeAlias = Callable[[StepSpec, Attempt], Hashable]
 """What a property can still see of the live attempt of a step that another relies on."""
 
 
-def forgets(_step: StepSpec, _attempt: Attempt) -> Hashable:
-    """Remember nothing."""
-    return None
-
-
 class Canonical:
     """The keys of the states of one flow, under one alphabet, for some properties.
 
@@ -55,7 +50,7 @@ class Canonical:
         alphabet: Alphabet,
         reductions: Reductions,
         *,
-        memory: Memory = forgets,
+        memory: Memory,
         named: tuple[str, ...] = (),
     ) -> None:
         self.alphabet = alphabet

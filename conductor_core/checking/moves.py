@@ -46,7 +46,7 @@ def moves(
     alphabet: Alphabet, state: FlowState, spent: Spent, positions: Sequence[int]
 ) -> Iterator[Move]:
     """Everything that may happen next; of the current group only what `positions` name."""
-    if not state.started:
+    if not state.started and state.outcome is None:
         yield Move(events.FlowStarted(at_ms=0), spent)
     steps, live = state.catalog.steps, state.live
     for position in positions:

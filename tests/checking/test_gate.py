@@ -10,9 +10,9 @@ from attrs import evolve
 from conductor_core import ApprovalSpec, StepSpec
 from conductor_core.attempt import Answer, Approval, Attempt, AttemptStatus
 from conductor_core.checking import Alphabet, check, gate
+from conductor_core.checking.alphabet import Spent
 from conductor_core.checking.gate import in_order, is_approved
 from conductor_core.checking.moves import Move, moves
-from conductor_core.checking.search import Spent
 from conductor_core.events import ApprovalResponded
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import flow, group
@@ -50,7 +50,7 @@ def approved_by(*names: str, automatic: str | None = None) -> Approval:
         ),
     ],
 )  # fmt: skip
-def test_what_is_in_order(step: StepSpec, attempt: Attempt, expected: bool) -> None:  # noqa: FBT001
+def test_what_is_in_order(step: StepSpec, attempt: Attempt, expected: bool) -> None:
     """A plan is in order once it is approved or skipped, or never came to be one."""
     assert in_order(step, attempt) is expected
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import pytest
 from attrs import evolve, frozen
-from pytest import MonkeyPatch
 
 from conductor_core import ApprovalSpec, FlowSpec, StepSpec
 from conductor_core import directives as directives_module
@@ -38,9 +37,14 @@ from conductor_core.verdicts import Accepted, Verdict
 from tests.checking.flows import DEPLOY, ONCE, plan
 
 BRIEF: Final = Alphabet(endings=(OK, FAIL), pauses=False)
+JUDGE: Final = "_judge_response"
+BUDGETED: Final = "_budgeted"
+"""Private functions, in which a line is wrong."""
+
+Judge = Callable[[FlowState, ApprovalResponded], Verdict]
 
 
-def let_a_denied_plan_pass(patch: MonkeyPatch) -> None:
+def let_a_denied_plan_pass(patch: pytest.MonkeyPatch) -> None:
     """A deny ends the wait and stops nothing."""
 
     def stop(draft: Draft, position: int, status: AttemptStatus, reason: str) -> None:
@@ -49,29 +53,29 @@ def let_a_denied_plan_pass(patch: MonkeyPatch) -> None:
     patch.setattr(approvals_module, "stop_group", stop)
 
 
-def count_one_person_twice(patch: MonkeyPatch) -> None:
+def count_one_person_twice(patch: pytest.MonkeyPatch) -> None:
     """Who approved before may approve again."""
-    judged = legality_module._judge_response
+    judged: Judge = getattr(legality_module, JUDGE)
 
     def judge(state: FlowState, event: ApprovalResponded) -> Verdict:
         verdict = judged(state, event)
         again = str(verdict) == "rejected(already-responded)"
         return legality_module.ACCEPTED if again else verdict
 
-    patch.setattr(legality_module, "_judge_response", judge)
+    patch.setattr(legality_module, JUDGE, judge)
 
 
-def accept_any_subject(patch: MonkeyPatch) -> None:
+def accept_any_subject(patch: pytest.MonkeyPatch) -> None:
     """An approval counts whatever it is about."""
-    judged = legality_module._judge_response
+    judged: Judge = getattr(legality_module, JUDGE)
 
     def judge(state: FlowState, event: ApprovalResponded) -> Verdict:
         return judged(state, evolve(event, subject=None))
 
-    patch.setattr(legality_module, "_judge_response", judge)
+    patch.setattr(legality_module, JUDGE, judge)
 
 
-def forget_the_gate(patch: MonkeyPatch) -> None:
+def forget_the_gate(patch: pytest.MonkeyPatch) -> None:
     """A group is finished although a plan of it still waits for people."""
 
     def nothing_unfinished(draft: Draft) -> bool:
@@ -82,23 +86,23 @@ def forget_the_gate(patch: MonkeyPatch) -> None:
     patch.setattr(Draft, "nothing_unfinished", property(nothing_unfinished))
 
 
-def retry_once_too_often(patch: MonkeyPatch) -> None:
+def retry_once_too_often(patch: pytest.MonkeyPatch) -> None:
     """Budgets are compared with less where they should be with less or equal."""
-    budgeted = directives_module._budgeted
+    budgeted: Callable[[Work, str, str | None], Decision] = getattr(directives_module, BUDGETED)
 
     def decide(work: Work, kind: str, asked: str | None) -> Decision:
         return budgeted(evolve(work, retry=work.retry - 1), kind, asked)
 
-    patch.setattr(directives_module, "_budgeted", decide)
+    patch.setattr(directives_module, BUDGETED, decide)
 
 
-def never_finish_a_cancel(patch: MonkeyPatch) -> None:
+def never_finish_a_cancel(patch: pytest.MonkeyPatch) -> None:
     """The rule that ends a cancelled flow is missing."""
     left = tuple(rule for rule in rules_module.RULES if rule.__name__ != "finish_cancelled")
     patch.setattr(rules_module, "RULES", left)
 
 
-def lose_the_backoff(patch: MonkeyPatch) -> None:
+def lose_the_backoff(patch: pytest.MonkeyPatch) -> None:
     """A retry that waits has no timer that would end its wait."""
     renew = group_module.renew
 
@@ -109,9 +113,8 @@ def lose_the_backoff(patch: MonkeyPatch) -> None:
     patch.setattr(group_module, "renew", lose)
 
 
-def finish_twice(patch: MonkeyPatch) -> None:
+def finish_twice(patch: pytest.MonkeyPatch) -> None:
     """A flow that ends says so two times."""
-
 
     def finish_again(draft: Draft, outcome: Outcome) -> None:
         finish(draft, outcome)
@@ -124,7 +127,7 @@ def finish_twice(patch: MonkeyPatch) -> None:
 class Planted:
     """A bug, a flow that shows it, the theorem that it breaks, and in how many events."""
 
-    bug: Callable[[MonkeyPatch], None]
+    bug: Callable[[pytest.MonkeyPatch], None]
     spec: FlowSpec
     theorem: str
     events: int
@@ -158,7 +161,7 @@ def found_in(planted: Planted) -> Checked:
 
 
 @pytest.mark.parametrize("planted", BUGS, ids=lambda b: f"{b.bug.__name__}, {b.theorem}")
-def test_every_planted_bug_is_found(planted: Planted, monkeypatch: MonkeyPatch) -> None:
+def test_every_planted_bug_is_found(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong line is found by the theorem that it breaks, with a story as short as can be."""
     assert found_in(planted).is_good
     planted.bug(monkeypatch)
@@ -172,7 +175,7 @@ def test_every_planted_bug_is_found(planted: Planted, monkeypatch: MonkeyPatch) 
     assert finding.story.scenario(planted.theorem) is not None
 
 
-def test_the_last_event_of_a_story_counts(monkeypatch: MonkeyPatch) -> None:
+def test_the_last_event_of_a_story_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A story ends with the event that broke the theorem, not before and not behind."""
     accept_any_subject(monkeypatch)
     story = check(DEPLOY, alphabet=BRIEF).finding("the gate").story

@@ -98,7 +98,9 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
         evolve(BRIEF, generated=(group("g", "a"),), appended=(group("h", "b"),)),
     ),
     "some waits": (
-        flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=2, backoff_ms=(0, 1))))),
+        flow(
+            group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=2, backoff_ms=(0, 1))))
+        ),
         BRIEF,
     ),
 }

@@ -92,7 +92,12 @@ def test_claims_about_transitions_are_asked_of_each() -> None:
         alphabet=Alphabet(pauses=False),
         theorems=(),
     )  # fmt: skip
-    assert [finding.verdict for finding in checked.findings] == ["holds", "violated", "met", "holds"]
+    assert [finding.verdict for finding in checked.findings] == [
+        "holds",
+        "violated",
+        "met",
+        "holds",
+    ]
 
 
 def test_what_never_happens_is_told() -> None:
