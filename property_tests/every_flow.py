@@ -52,7 +52,9 @@ class _Kind:
 
 
 def _kinds() -> Iterator[_Kind]:
-    yield from (_Kind(*chosen) for chosen in product((False, True), ("step", "group"), (False, True)))
+    yield from (
+        _Kind(*chosen) for chosen in product((False, True), ("step", "group"), (False, True))
+    )
 
 
 def _flow(

@@ -117,7 +117,8 @@ def test_what_undoes_a_deny() -> None:
     assert forsakes_deny(DENIED, PAUSE, revived)
     assert forsakes_deny(DENIED, PAUSE, accepted(DENIED, DISPATCH))
     assert not forsakes_deny(DENIED, PAUSE, accepted(DENIED))
-    overlooked = evolve(DENIED, live=DENIED.live.set(0, evolve(DENIED.live[0], status=AttemptStatus.SUCCESS)))  # fmt: skip
+    passed = evolve(DENIED.live[0], status=AttemptStatus.SUCCESS)
+    overlooked = evolve(DENIED, live=DENIED.live.set(0, passed))
     assert forsakes_deny(DENIED, PAUSE, accepted(overlooked))
     asked = after(DEPLOY, START, succeeded("plan#1"))
     assert forsakes_deny(asked, answered("plan", "deny"), accepted(overlooked))
