@@ -34,7 +34,11 @@ from conductor_core.spec import FlowSpec, GroupSpec, StepSpec
 from conductor_core.state import FlowState
 
 Memory: TypeAlias = Callable[[StepSpec, Attempt], Hashable]
-"""What a property can still see of the live attempt of a step that another relies on."""
+"""What a property can still see of a live attempt that has finished.
+
+It is asked while the attempt's group is current, and later if the step may ask people and
+another step needs it.
+"""
 
 
 class Canonical:
@@ -63,9 +67,9 @@ class Canonical:
         self._declared = len(spec.groups)
         # A group has one declaration under an alphabet, wherever it comes from.
         groups = (*spec.groups, *alphabet.generated, *alphabet.appended)
-        self._needed_by = needs_of(groups)
+        needed_by = needs_of(groups)
         self._classes = {
-            group.key: alike(group, spec.options, alphabet, self._needed_by, frozenset(named))
+            group.key: alike(group, spec.options, alphabet, needed_by, frozenset(named))
             for group in groups
         }
         self._merged = {key: len(set(c)) < len(c) for key, c in self._classes.items()}
@@ -73,7 +77,11 @@ class Canonical:
         steps = [step for group in groups for step in group.steps]
         self._budgets = {step.key: budget_of_step(step, alphabet) for step in steps}
         asking = {step.key for step in steps if alphabet.may_ask_people(step)}
+        self._relied_on = asking & needed_by.keys()
         self._guards = {step.key: tuple(n for n in step.needs if n in asking) for step in steps}
+        self._differ = {
+            group.key: len({self._guards[step.key] for step in group.steps}) > 1 for group in groups
+        }
 
     def key(self, state: FlowState, spent: Spent) -> Hashable:
         """The key of a state of which so much was spent to get there."""
@@ -142,7 +150,7 @@ class Canonical:
         return tuple(
             self.memory(step, attempt)
             for step, attempt in zip(steps, state.live.slice(0, start), strict=True)
-            if step.key in self._needed_by
+            if step.key in self._relied_on
         )
 
     def _current(self, state: FlowState, spent: Spent, *, recall: bool) -> Hashable:
@@ -177,9 +185,10 @@ class Canonical:
             of_one = partial(self._reduced, state, spare=spare, recall=recall)
             kinds = map(of_one, state.span, state.current_attempts())
         if self._is_merged(state):
-            classes = self._classes[state.catalog.groups[state.current].key]
-            relied_on = map(self._relied_on, repeat(state), state.span)
-            kinds = zip(classes, kinds, relied_on, strict=False)
+            group = state.catalog.groups[state.current].key
+            kinds = zip(self._classes[group], kinds, strict=False)
+            if self._differ[group]:
+                kinds = zip(kinds, map(self._behind, repeat(state), state.span), strict=False)
         for position, kind in zip(state.span, kinds, strict=False):
             yield (kind, "retrying") if position == state.retrying else kind
 
@@ -193,7 +202,7 @@ class Canonical:
         kind = reduced(
             attempt,
             retry=retry,
-            has_run=self._has_run(state, position),
+            has_run=self._has_run(state, position, attempt),
             recall=recall,
             stopping=state.stop is not None,
         )
@@ -201,19 +210,16 @@ class Canonical:
             return kind
         return kind, self.memory(state.catalog.steps[position], attempt)
 
-    def _has_run(self, state: FlowState, position: int) -> Hashable:
+    def _has_run(self, state: FlowState, position: int, attempt: Attempt) -> Hashable:
         earlier = state.superseded[position]
         if self.reductions.superseded:
-            return ran(state.live[position], earlier)
+            return ran(attempt, earlier)
         return tuple(self._timeless(one) for one in earlier)
 
-    def _relied_on(self, state: FlowState, position: int) -> Hashable:
+    def _behind(self, state: FlowState, position: int) -> Hashable:
         """What is remembered of the needs of a step: siblings may differ in them."""
         catalog = state.catalog
-        guards = self._guards[catalog.steps[position].key]
-        if not guards:
-            return None
-        places = map(catalog.position_of, guards)
+        places = map(catalog.position_of, self._guards[catalog.steps[position].key])
         return tuple(
             self.memory(catalog.steps[place], state.live[place])
             for place in places
@@ -222,7 +228,8 @@ class Canonical:
 
     def _exact(self, state: FlowState, position: int) -> Hashable:
         """An attempt with all that it is and was, but for what is left out everywhere."""
-        return self._timeless(state.live[position]), self._has_run(state, position)
+        attempt = state.live[position]
+        return self._timeless(attempt), self._has_run(state, position, attempt)
 
     def _timeless(self, attempt: Attempt) -> Hashable:
         return timeless(without_names(attempt) if self.reductions.names else attempt)
