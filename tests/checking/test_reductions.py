@@ -60,6 +60,13 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
         flow(group("g", plan("a"), plan("b"), parallel=True)),
         evolve(BRIEF, cancels=False),
     ),
+    "applies behind plans of their own": (
+        flow(
+            group("p", plan("a"), plan("b")),
+            group("g", *(StepSpec(key=k, needs=[n]) for k, n in ("ca", "db")), parallel=True),
+        ),
+        evolve(BRIEF, cancels=False, answers=("approve", "skip-current")),
+    ),
     "retried together": (
         flow(group("g", "a", StepSpec(key="b", retry=TOGETHER), parallel=True)),
         evolve(BRIEF, endings=(OK, FAIL, TERMINAL)),
