@@ -79,7 +79,7 @@ class Work:
     outcome: str
     directive: str | None
     result: Result
-    timed_out: bool = False
+    timed_out: bool
 
 
 def decide(work: Work) -> Decision:
@@ -116,11 +116,9 @@ def _succeeded(work: Work, asked: str | None) -> Decision:
 
 
 def _failed(work: Work, kind: str, asked: str | None) -> Decision:
-    """S6.11 to S6.13; a failure may not wave itself through (S6.12)."""
+    """S6.11 to S6.13; a failure may not wave itself through: what follows does not ask (S6.12)."""
     if asked == "stop":
         return Decision("stop", AttemptStatus.ERROR, kind, failed=True)
-    if asked in ("continue", "skip-group", "await-approval"):
-        asked = None
     if work.result.error is not None and work.result.error.terminal:
         return _final(work, "terminal-error")
     return _budgeted(work, kind, asked)

@@ -8,7 +8,7 @@ and requests are rejected with the first code that applies (S4.2).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, auto
 from typing import Final, assert_never
 
 from conductor_core import events
@@ -37,11 +37,11 @@ FLOW_CANCELLED: Final = Rejected("flow-cancelled", "the flow is being cancelled"
 class Phase(Enum):
     """How far a flow is, as far as the table asks."""
 
-    PENDING = "pending"
-    LIVE = "live"
-    CANCELLING = "cancelling"
-    ENDED = "ended"
-    CANCELLED = "cancelled"
+    PENDING = auto()
+    LIVE = auto()
+    CANCELLING = auto()
+    ENDED = auto()
+    CANCELLED = auto()
 
 
 def phase_of(state: FlowState) -> Phase:

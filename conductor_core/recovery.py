@@ -71,6 +71,7 @@ def _commands(state: FlowState, at_ms: int) -> Iterator[Command]:
 def _active(state: FlowState) -> Iterator[tuple[Attempt, StepSpec]]:
     """The active attempts with their steps, in flow order."""
     if state.active:
-        for position, attempt in zip(state.span, state.current_attempts(), strict=True):
+        for position in state.span:
+            attempt = state.live[position]
             if attempt.active:
                 yield attempt, state.catalog.steps[position]

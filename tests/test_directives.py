@@ -261,6 +261,7 @@ def work(outcome: str, directive: str | None, **others: Any) -> Work:
         "generation": 0,
         "group_max_retries": 10,
         "result": Result(),
+        "timed_out": False,
     }
     return Work(outcome=outcome, directive=directive, **{**plain, **others})
 

@@ -11,6 +11,7 @@ from conductor_core import (
     FlowOptions,
     FlowSpec,
     FlowState,
+    GroupSpec,
     RetryPolicy,
     StepSpec,
     events,
@@ -357,10 +358,15 @@ def respond(response: str, by: str, subject: str | None = None) -> events.Approv
     return events.ApprovalResponded(at_ms=0, step="plan", response=response, by=by, subject=subject)
 
 
+ASKING: Final = (
+    flow(group("g", ASKED, "apply")),
+    *(START, succeeded("plan#1", subject="plan-7"), answered("plan", by="ann")),
+)
+
+
 def asked() -> FlowState:
     """A plan is open for approval, and ann has approved it."""
-    spec, planned = flow(group("g", ASKED, "apply")), succeeded("plan#1", subject="plan-7")
-    return given(spec, START, planned, answered("plan", by="ann")).state
+    return given(*ASKING).state
 
 
 @pytest.mark.parametrize(
@@ -458,6 +464,11 @@ def test_only_a_wait_can_be_cut_short() -> None:
     whole.when(now("b")).then_dispatched("slow#2")
 
 
+def appended(*groups: GroupSpec) -> events.AppendRequested:
+    """Somebody wants these groups done too."""
+    return events.AppendRequested(at_ms=0, by="ann", groups=groups)
+
+
 @pytest.mark.parametrize("before", [[], [START]])
 @pytest.mark.parametrize(
     ("groups", "verdict"),
@@ -478,15 +489,70 @@ def test_groups_that_are_appended_are_new_and_valid(
     before: list[Event], groups: list[Any], verdict: str
 ) -> None:
     """Known keys are refused first, then what the validator of specs refuses (S11.4)."""
-    append = events.AppendRequested(at_ms=0, by="ann", groups=groups)
-    assert str(reduce(given(WORKING, *before).state, append).verdict) == verdict
+    assert str(reduce(given(WORKING, *before).state, appended(*groups)).verdict) == verdict
 
 
-def test_a_refusal_says_why_to_the_person() -> None:
-    """The message of a rejection names what was wrong."""
-    append = events.AppendRequested(at_ms=0, by="ann", groups=[group("h", "c c")])
-    verdict = reduce(given(WORKING).state, append).verdict
-    assert verdict == Rejected(
-        "invalid-groups",
-        "groups[0].steps[0].key: 'c c' does not match [A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+def rerun(index: int = 0, flow_id: str = "flow") -> events.RerunRequested:
+    """A retry of step a, or the second leg of a continue-as-new."""
+    return events.RerunRequested(
+        at_ms=0, by="ann", flow_id=flow_id, step_id="a", continue_from_idx=index
     )
+
+
+KEY: Final = "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+REFUSALS: Final[list[tuple[tuple[Any, ...], Event, str]]] = [
+    ((WORKING,), PAUSE, "the flow has not started"),
+    ((WORKING, cancelled()), PAUSE, "the flow has ended"),
+    ((WORKING, START, cancelled()), PAUSE, "the flow is being cancelled"),
+    (ASKING, answered("nowhere"), "no step is named 'nowhere'"),
+    (ASKING, answered("apply"), "'apply#1' is pending"),
+    (ASKING, respond("deny", "eve"), "'eve' is not among ['ann', 'bob', 'cid']"),
+    (ASKING, respond("approve", "bob", "plan-6"), "'plan-6' was answered, not 'plan-7'"),
+    (ASKING, respond("approve", "ann"), "'ann' has approved 'plan#1' before"),
+    (ASKING, respond("skip-current", "bob"), "step 'plan' may not be skipped by a person"),
+    (ASKING, respond("retry", "bob"), "'plan#1' used up its 0 retries"),
+    (ASKING, respond("dance", "bob"), "'dance' is no answer to an approval"),
+    (
+        ASKING,
+        events.ApprovalOptionChanged(at_ms=0, option="ask", by="ann"),
+        "'ask' is neither prompt nor approve-all",
+    ),
+    (ASKING, cancel(step="nowhere"), "no step is named 'nowhere'"),
+    (ASKING, cancel(group="nowhere"), "no group is named 'nowhere'"),
+    ((WORKING, START, succeeded("a#1")), cancel(step="a"), "step 'a' has finished"),
+    (
+        (flow(group("g", "a"), group("h", "b")), START, succeeded("a#1")),
+        cancel(group="g"),
+        "group 'g' has finished",
+    ),
+    (ASKING, rerun(flow_id="other"), "'other' was named, this is 'flow'"),
+    (ASKING, rerun(index=7), "7 is not the index of the current group of a live flow"),
+    (
+        ASKING,
+        events.GroupRetryRequested(at_ms=0, group="nowhere", by="ann"),
+        "no group is named 'nowhere'",
+    ),
+    (ASKING, now("nowhere"), "no step is named 'nowhere'"),
+    (ASKING, now("apply"), "'apply#1' is pending and waits out no backoff"),
+    (ASKING, appended(group("g", "c")), "'g' is a key of the flow already"),
+    (
+        ASKING,
+        appended(group("h", "c c")),
+        f"groups[0].steps[0].key: 'c c' does not match {KEY}",
+    ),
+    (
+        ASKING,
+        appended(group("h"), group("i")),
+        "groups[0].steps: expected at least one step; groups[1].steps: expected at least one step",
+    ),
+]
+
+
+@pytest.mark.parametrize(("history", "request_", "why"), REFUSALS)
+def test_a_refusal_says_why_to_the_person(
+    history: tuple[Any, ...], request_: Event, why: str
+) -> None:
+    """The message of a rejection names what was wrong."""
+    verdict = reduce(given(*history).state, request_).verdict
+    assert isinstance(verdict, Rejected)
+    assert verdict.message == why

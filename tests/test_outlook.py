@@ -33,6 +33,7 @@ def played(step: StepSpec, together: GroupSpec, options: FlowOptions) -> tuple[i
             Work(
                 step=step, options=options, retry=retries, generation=retries,
                 group_max_retries=budget, outcome="failed", directive=None, result=Result(),
+                timed_out=False,
             )
         )  # fmt: skip
         if decision.directive not in ("retry", "retry-group"):

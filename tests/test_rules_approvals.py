@@ -224,6 +224,7 @@ def test_skipping_while_a_group_retry_waits_discards_nothing() -> None:
     skipped = story.when(answered("plan", "skip-current")).then_status(
         "in-progress", plan="user-skipped", b="queued"
     )
+    assert not skipped.state.skipping
     skipped.when(succeeded("b#1")).then_status(
         "in-progress", **{"plan#2": "pending", "a#2": "pending", "b#2": "pending"}
     )

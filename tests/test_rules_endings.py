@@ -20,8 +20,10 @@ from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.commands import CancelFutures, CancelTimer, FinishFlow, Outcome, ScheduleTimer
 from conductor_core.draft import Draft
 from conductor_core.events import Event, StepError
+from conductor_core.facts.work import on_timer_fired
 from conductor_core.payload import freeze
 from conductor_core.rules.endings import give_up_waiting
+from conductor_core.state import Cancellation
 from conductor_core.testing import given
 from conductor_core.testing.brief import (
     START,
@@ -157,9 +159,40 @@ def test_a_cancel_after_a_rerun_ends_that_run() -> None:
 
 
 def test_only_a_cancel_has_a_grace() -> None:
-    """Giving up without one is a bug."""
-    with pytest.raises(AssertionError, match="only a cancel has a grace"):
-        give_up_waiting(Draft(given(flow(group("g", "a")), START).state, 0))
+    """Giving up without one is a bug, and so is the end of a grace."""
+    draft = Draft(given(flow(group("g", "a")), START).state, 0)
+    with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):
+        give_up_waiting(draft)
+    with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):
+        on_timer_fired(draft, fired("cancel"))
+
+
+def test_a_cancel_says_who_wanted_it_and_why() -> None:
+    """Both can be read while it is carried out, and nothing else is decided any more."""
+    spec = flow(group("g", SLOW, "a", parallel=True), options=GRACE)
+    retry, cancel = failed("slow#1", directive="retry-group"), cancelled(reason="late", by="eve")
+    state = given(spec, START, retry, cancel).state
+    assert state.cancellation == Cancellation(
+        by="eve", reason="late", carried_out=True, due_at_ms=70
+    )
+    assert (state.retrying, state.stop) == (None, None)
+
+
+# --- a failed generation (S12.3) ---
+
+
+def test_what_waits_for_a_person_is_swept_when_generation_fails() -> None:
+    """A plan and a parked failure are discarded, as is their group, though they ran."""
+    spec = FlowSpec(options=FlowOptions(on_failure="await-retry"))
+    part = events.GroupsGenerated(
+        at_ms=0, groups=[group("g", PLAN, "a", parallel=True)], complete=False
+    )
+    parked = given(spec, START, part, succeeded("plan#1"), failed("a#1"))
+    over = parked.when(events.GenerationFailed(at_ms=0)).then_status(
+        "error", plan="discarded", a="discarded"
+    )
+    assert [attempt.reason for attempt in over.state.live] == ["swept", "swept"]
+    assert over.state.group_status(0) == "discarded"
 
 
 # --- stop ---

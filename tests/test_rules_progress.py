@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -368,11 +369,51 @@ def test_a_settled_state_is_at_rest() -> None:
         assert draft.commands == []
 
 
-def test_rules_that_never_rest_are_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound of the search is asserted."""
-    monkeypatch.setattr(rules, "RULES", (lambda _: True,))
-    with pytest.raises(AssertionError, match="the rules do not come to rest"):
-        settle(Draft(given(flow(group("g", "a")), START).state, 0))
+@pytest.mark.parametrize("groups", [1, 2, 7])
+def test_rules_that_never_rest_are_a_bug(groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So often as there are rules, and twice for each group, one may fire, and never again."""
+    fired = 0
+
+    def restless(_: Draft) -> bool:
+        nonlocal fired
+        fired += 1
+        assert fired < 100, "the bound is not seen to"
+        return True
+
+    monkeypatch.setattr(rules, "RULES", (restless,))
+    spec = flow(*(group(f"g{number}", f"a{number}") for number in range(groups)))
+    draft = Draft(given(spec).state, 0)
+    draft.started = True
+    with pytest.raises(AssertionError, match=r"^the rules do not come to rest$"):
+        settle(draft)
+    assert fired == 1 + 2 * groups + 1
+
+
+def test_a_rule_says_whether_it_moved_the_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only after a rule that fired does the search begin anew."""
+    fired: set[str] = set()
+
+    def watched(rule: Callable[[Draft], bool]) -> Callable[[Draft], bool]:
+        def watch(draft: Draft) -> bool:
+            before = draft.freeze()
+            told = rule(draft)
+            assert told is (draft.freeze() != before), rule.__name__
+            if told:
+                fired.add(rule.__name__)
+            return told
+
+        return watch
+
+    monkeypatch.setattr(rules, "RULES", tuple(watched(rule) for rule in RULES))
+    in_turn, at_once = group("g", "a", "b"), group("g", "a", "b", parallel=True, max_parallel=1)
+    given(flow(in_turn, group("h", PASSED, "c")), START, succeeded("a#1"), succeeded("b#1"))
+    given(flow(at_once), START, succeeded("a#1"), failed("b#1", directive="retry-group"))
+    given(flow(in_turn), START, cancelled(), succeeded("a#1"))
+    given(flow(in_turn), START, failed("a#1"))
+    given(flow(in_turn), START, PAUSE, succeeded("a#1"), SUGGESTED, CONTINUED, RESUME)
+    given(FlowSpec(), START, events.GenerationFailed(at_ms=0))
+    given(FlowSpec(), START, events.GroupsGenerated(at_ms=0))
+    assert fired == {rule.__name__ for rule in RULES}
 
 
 def test_every_rule_says_when_it_applies() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from attrs import evolve
 
 from conductor_core import ApprovalSpec, FlowOptions, RetryPolicy, StepSpec, events
 from conductor_core.attempt import Attempt
@@ -310,6 +311,27 @@ def test_a_refused_plan_that_is_skipped_along_skips_its_dependents() -> None:
 # --- retry of the group (S10.8) ---
 
 
+def test_a_plan_that_is_skipped_in_a_new_generation_spares_what_comes_before_it() -> None:
+    """Only what would have followed from the plan is skipped with it (S8.9)."""
+    plan = evolve(PLAN, retry=RetryPolicy(scope="group"))
+    spec = flow(group("g", "a", plan, "apply"), group("h", "later"))
+    denied = given(spec, START, succeeded("a#1"), succeeded("plan#1"), answered("plan", "deny"))
+    again = evolve(retried("plan"), additional_skip_step_ids=("plan",))
+    story = denied.when(again).then_dispatched("a#2")
+    story.then_status("in-progress", plan="user-skipped", apply="user-skipped")
+    story.when(succeeded("a#2")).then_dispatched("later#1")
+
+
+def test_a_flow_that_is_revived_does_without_nothing() -> None:
+    """What a skip-group had discarded before it stopped is not remembered (S7.2)."""
+    spec = flow(group("g", "a", "b", "c", parallel=True, max_parallel=2))
+    skip = succeeded("a#1", directive="skip-group")
+    stopped = given(spec, START, skip, failed("b#1"))
+    assert stopped.state.skipping is True
+    for again in (retried("b"), replanned("b", "b")):
+        assert given(stopped.state, again).state.skipping is False
+
+
 def test_a_group_is_retried_without_a_wait() -> None:
     """A person does not wait; failures are discarded, successes stay what they were."""
     spec = flow(group("g", "a", "b", "c"), group("h", "d"))
@@ -363,9 +385,9 @@ def test_retries_of_a_group_are_counted_together() -> None:
 def test_what_did_not_pass_the_judge_is_a_bug() -> None:
     """Facts write down what was found to be in order, and assert that it was."""
     draft = Draft(given(flow(group("g", "a")), START).state, 0)
-    with pytest.raises(AssertionError, match="passed the judge"):
+    with pytest.raises(AssertionError, match=r"^rejected\(not-failed\) passed the judge$"):
         on_rerun_requested(draft, retried("a"))
-    with pytest.raises(AssertionError, match="'x' passed the judge"):
+    with pytest.raises(AssertionError, match=r"^'x' passed the judge$"):
         position_of_step(draft, "x")
-    with pytest.raises(AssertionError, match="'x#1' passed the judge"):
+    with pytest.raises(AssertionError, match=r"^'x#1' passed the judge$"):
         position_of(draft, "x#1")

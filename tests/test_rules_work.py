@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 
@@ -15,8 +15,11 @@ from conductor_core import (
     commands,
     events,
 )
-from conductor_core.attempt import Attempt, Result
-from conductor_core.events import PolicyReport, StepError
+from conductor_core.attempt import Attempt, AttemptStatus, Result
+from conductor_core.draft import Draft
+from conductor_core.events import Event, PolicyReport, StepError
+from conductor_core.payload import freeze
+from conductor_core.rules.group import retry_group, stop_group
 from conductor_core.testing import Given, given
 from conductor_core.testing.brief import (
     START,
@@ -115,6 +118,8 @@ def test_a_time_out_is_a_failure_of_its_own_kind() -> None:
             run=1,
         ),
     )
+    late = story.when(fired("timeout:a#1", at_ms=70)).state.live[0]
+    assert late.result == Result(error=StepError(message="timeout", type="timeout"))
 
 
 # --- the directives, in a sequential group ---
@@ -314,6 +319,13 @@ def test_with_fail_fast_and_nobody_else_at_work_nobody_is_told() -> None:
     assert [type(command) for command in story.commands] == [commands.FinishFlow]
 
 
+def test_a_group_is_stopped_once() -> None:
+    """Whoever fails after a stop stops nothing, so that a second one is a bug."""
+    stopped = given(beside("a", "b"), START, failed("a#1"))
+    with pytest.raises(AssertionError, match=r"^a group is stopped once$"):
+        stop_group(Draft(stopped.state, 0), 1, AttemptStatus.ERROR, "failed")
+
+
 # --- a group retry that waits for its siblings (S7.2) ---
 
 
@@ -367,6 +379,22 @@ def test_a_stop_overrides_a_group_retry(stop: events.StepFinished) -> None:
     assert live(story, "plan").swept
 
 
+def test_a_plan_that_comes_before_a_group_retry_is_overtaken() -> None:
+    """No stop put an end to it: it was discarded, since the group plans anew."""
+    story = given(beside("a", PLAN), START, failed("a#1", directive="retry-group"))
+    told = given(story.state, succeeded("plan#1")).state.attempt("plan#1")
+    assert told is not None
+    assert (told.status, told.reason) == ("discarded", "overtaken")
+
+
+def test_a_group_that_waits_is_not_retried_again() -> None:
+    """Nothing of it is active or parked, so that nobody can ask for it: it would be a bug."""
+    slow = StepSpec(key="slow", retry=RetryPolicy(backoff_ms=[9], jitter=False))
+    waiting = given(beside(slow), START, failed("slow#1", directive="retry-group"))
+    with pytest.raises(AssertionError, match=r"^a group that waits has nothing to be retried$"):
+        retry_group(Draft(waiting.state, 0))
+
+
 def test_nothing_starts_while_a_group_retry_waits() -> None:
     """Neither a sibling that has not run yet, nor one whose backoff is over."""
     slow = StepSpec(key="slow", retry=RetryPolicy(max_auto_retries=1, backoff_ms=[9], jitter=False))
@@ -374,6 +402,40 @@ def test_nothing_starts_while_a_group_retry_waits() -> None:
     story = given(spec, START, failed("slow#1"), failed("a#1", directive="retry-group"))
     waiting = story.when(fired("backoff:slow#2", at_ms=9)).then_dispatched()
     assert [attempt.id for attempt in waiting.state.live] == ["slow#2", "a#1", "b#1", "c#1"]
+
+
+# --- what comes too late can be read all the same ---
+
+SAID: Final = StepError(message="out of disk")
+LATE: Final[dict[str, list[Event]]] = {
+    "a cancel": [START, cancelled()],
+    "a stop": [START, failed("a#1")],
+    "a group retry": [START, failed("a#1", directive="retry-group")],
+}
+
+
+@pytest.mark.parametrize("after", LATE)
+@pytest.mark.parametrize(
+    ("key", "outcome", "error"),
+    [
+        ("b", "succeeded", None),
+        ("plan", "succeeded", None),
+        ("forgiven", "failed", SAID),
+        ("b", "failed", SAID),
+        ("b", "cancelled", SAID),
+    ],
+)
+def test_late_work_leaves_its_result_behind(
+    after: str, key: str, outcome: Literal["succeeded", "failed", "cancelled"], error: StepError
+) -> None:
+    """Output, metadata and error are kept, but for an error that came with a success."""
+    late = events.StepFinished(
+        at_ms=0, attempt=f"{key}#1", outcome=outcome, output=[7], error=SAID, metadata={"rows": 3}
+    )
+    spec = beside("a", "b", PLAN, FORGIVEN, fail_fast=True)
+    told = given(spec, *LATE[after], late).state.attempt(f"{key}#1")
+    assert told is not None
+    assert told.result == Result(output=freeze([7]), error=error, metadata=freeze({"rows": 3}))
 
 
 # --- while a cancel is carried out (S9.3) ---

@@ -53,15 +53,15 @@ def record(draft: Draft, event: events.Event) -> None:
         case events.ApprovalResponded():
             on_approval_responded(draft, event)
         case events.FlowStarted():
-            on_flow_started(draft, event)
+            on_flow_started(draft)
         case events.GroupsGenerated():
             on_groups_generated(draft, event)
         case events.GenerationFailed():
-            on_generation_failed(draft, event)
+            on_generation_failed(draft)
         case events.ContinueAsNewSuggested():
-            on_continue_as_new_suggested(draft, event)
+            on_continue_as_new_suggested(draft)
         case events.ContinuedAsNew():
-            on_continued_as_new(draft, event)
+            on_continued_as_new(draft)
         case events.ApprovalOptionChanged():
             on_approval_option_changed(draft, event)
         case events.CancelRequested():
@@ -69,13 +69,13 @@ def record(draft: Draft, event: events.Event) -> None:
         case events.RerunRequested():
             on_rerun_requested(draft, event)
         case events.GroupRetryRequested():
-            on_group_retry_requested(draft, event)
+            on_group_retry_requested(draft)
         case events.RetryNowRequested():
             on_retry_now_requested(draft, event)
         case events.PauseRequested():
-            on_pause_requested(draft, event)
+            on_pause_requested(draft)
         case events.ResumeRequested():
-            on_resume_requested(draft, event)
+            on_resume_requested(draft)
         case events.AppendRequested():
             on_append_requested(draft, event)
         case _:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from conductor_core.draft import Continued, Draft
-from conductor_core.events import ContinueAsNewSuggested, ContinuedAsNew
 
 
-def on_continue_as_new_suggested(draft: Draft, event: ContinueAsNewSuggested) -> None:
+def on_continue_as_new_suggested(draft: Draft) -> None:
     """The history grows long (S13.2)."""
     draft.suggested = True
 
 
-def on_continued_as_new(draft: Draft, event: ContinuedAsNew) -> None:
+def on_continued_as_new(draft: Draft) -> None:
     """A fresh history has begun (S13.3)."""
     continue_in_new_incarnation(draft)
 

@@ -9,10 +9,7 @@ from conductor_core.events import (
     ApprovalOptionChanged,
     ApprovalResponded,
     CancelRequested,
-    GroupRetryRequested,
-    PauseRequested,
     RerunRequested,
-    ResumeRequested,
     RetryNowRequested,
 )
 from conductor_core.facts.incarnations import continue_in_new_incarnation
@@ -49,7 +46,7 @@ def on_rerun_requested(draft: Draft, event: RerunRequested) -> None:
     draft.news = layout
 
 
-def on_group_retry_requested(draft: Draft, event: GroupRetryRequested) -> None:
+def on_group_retry_requested(draft: Draft) -> None:
     """The current group is to be retried as a whole (S10.8)."""
     draft.news = Rerun(whole_group=True)
 
@@ -60,12 +57,12 @@ def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> None:
     draft.news = WaitOver(position_of_step(draft, event.step) if waits else None)
 
 
-def on_pause_requested(draft: Draft, event: PauseRequested) -> None:
+def on_pause_requested(draft: Draft) -> None:
     """Nothing new starts until somebody resumes (S11.1)."""
     draft.paused = True
 
 
-def on_resume_requested(draft: Draft, event: ResumeRequested) -> None:
+def on_resume_requested(draft: Draft) -> None:
     """The flow goes on where it was (S11.2)."""
     draft.paused = False
 

@@ -10,8 +10,6 @@ from attrs import evolve
 from conductor_core.attempt import Result
 from conductor_core.draft import Draft, Expired, GraceOver, News, Returned, TimedOut, WaitOver
 from conductor_core.events import (
-    FlowStarted,
-    GenerationFailed,
     GroupsGenerated,
     StepFinished,
     StepStarted,
@@ -20,7 +18,7 @@ from conductor_core.events import (
 from conductor_core.generation import Delivery, delivery_of
 
 
-def on_flow_started(draft: Draft, event: FlowStarted) -> None:
+def on_flow_started(draft: Draft) -> None:
     """The flow runs from now on."""
     draft.started = True
 
@@ -37,7 +35,7 @@ def on_groups_generated(draft: Draft, event: GroupsGenerated) -> None:
         draft.generating = "complete"
 
 
-def on_generation_failed(draft: Draft, event: GenerationFailed) -> None:
+def on_generation_failed(draft: Draft) -> None:
     """No groups will arrive any more (S12.3)."""
     draft.generating = "failing"
 
@@ -64,7 +62,7 @@ def on_step_finished(draft: Draft, event: StepFinished) -> None:
 
 
 def on_timer_fired(draft: Draft, event: TimerFired) -> None:
-    """An open timer is due and closes; what waited for it is told."""
+    """An open timer is due and closes; the attempt or the cancel that waited for it is told."""
     kind, _, name = event.timer.partition(":")
     if kind == "cancel":
         assert draft.cancellation is not None, "only a cancel has a grace"
@@ -72,7 +70,6 @@ def on_timer_fired(draft: Draft, event: TimerFired) -> None:
         draft.news = GraceOver()
     elif "@" in name:
         draft.wait_due_at_ms = None
-        draft.news = WaitOver(None)
     else:
         position = position_of(draft, name)
         draft.put(position, draft.live[position].waiting_until(None))

@@ -76,22 +76,20 @@ def _apply(draft: Draft, returned: Returned, decision: Decision) -> None:
     position, status, reason = returned.position, decision.status, decision.reason
     result = returned.result
     if decision.directive == "stop":
-        assert reason is not None, "a stop has a reason"
+        assert reason is not None, f"{decision} has no reason"
         stop_group(draft, position, status, reason, exhausted=decision.exhausted, result=result)
         return
     if decision.directive == "await-approval":
         ask_for_approval(draft, position, result)
         return
     close(draft, position, status, decision.directive, reason, result)
-    match decision.directive:
-        case "retry":
-            retry_step_after_backoff(draft, position)
-        case "retry-group":
-            draft.retrying = position
-        case "skip-group":
-            skip_group(draft, position)
-        case _:  # continue and await-retry concern this step only
-            pass
+    # Continue and await-retry concern this step only.
+    if decision.directive == "retry":
+        retry_step_after_backoff(draft, position)
+    elif decision.directive == "retry-group":
+        draft.retrying = position
+    elif decision.directive == "skip-group":
+        skip_group(draft, position)
 
 
 def _end_cancelled(draft: Draft, returned: Returned) -> None:
