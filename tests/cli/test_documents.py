@@ -181,6 +181,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: 1\n b: 2\n", 2, "", "no valid YAML: "),
         ("a: 1\nb: \x07\n", 2, "", "the character '\\x07' is not allowed in YAML"),
         ("a: \x00\n", 1, "", "the character '\\x00' is not allowed in YAML"),
+        *(
+            (f"a: 1\nb: x{char}c: 2\n", 2, "", f"the character {char!r} breaks lines unseen: ")
+            for char in "\x85\u2028\u2029"
+        ),
         (b"a: 1\nb: \xff\n", 2, "", "no valid UTF-8: the byte 0xff"),
         (b"a: \xed\xa0\x80\n", 1, "", "no valid UTF-8: the byte 0xed"),
         ("a: 1\n".encode("utf-16"), 1, "", "no valid UTF-8: the byte 0xff"),
@@ -342,8 +346,10 @@ class Dumper(yaml.SafeDumper):
 
 
 def represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
-    """Leave the quotes of other texts to PyYAML."""
+    """Leave the quotes of other texts to PyYAML, but escape what breaks lines unseen."""
     quote = "'" if any(char.isdigit() for char in text) else None
+    if yaml_reader.BREAKS.search(text):
+        quote = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quote)
 
 

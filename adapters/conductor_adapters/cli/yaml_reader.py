@@ -30,6 +30,8 @@ from conductor_core.errors import shown
 UNPRINTABLE: Final = re.compile(
     "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
+BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+"""What ends a line for the parser, as in YAML 1.1; for YAML 1.2, and to the eye, it does not."""
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 TRUTHS: Final = {
     "true": True,
@@ -67,10 +69,14 @@ def read_yaml(text: str) -> Iterator[Piece]:
 
 
 def _check_characters(text: str) -> None:
-    found = UNPRINTABLE.search(text)
-    if found is not None:
-        line = text.count("\n", 0, found.start()) + 1
-        raise Unreadable(line, f"the character {found.group()!r} is not allowed in YAML")
+    for characters, problem in (
+        (UNPRINTABLE, "is not allowed in YAML"),
+        (BREAKS, "breaks lines unseen: write it as an escape in double quotes"),
+    ):
+        found = characters.search(text)
+        if found is not None:
+            line = text.count("\n", 0, found.start()) + 1
+            raise Unreadable(line, f"the character {found.group()!r} {problem}")
 
 
 def _check_document(start: events.DocumentStartEvent, number: int) -> None:
