@@ -4,6 +4,8 @@
 PYTHON ?= python3
 EVENTS ?= 1000000
 KILLS ?= 100
+SECONDS ?= 60
+MODULES ?= directives legality facts rules recovery
 ARGS ?=
 
 VENV := .venv
@@ -12,10 +14,11 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck check coverage bench differential crashes build clean
+.PHONY: help demo test lint format typecheck check coverage bench differential crashes \
+	every-flow fuzz mutation build clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,12 +65,21 @@ differential: $(READY) ## compare the core with the independent model on EVENTS 
 crashes: $(READY) ## kill conductor run at KILLS random moments, and go on with its log
 	$(BIN)/python -m property_tests.crashes --kills $(KILLS) $(ARGS)
 
+every-flow: $(READY) ## search every flow of a few steps; ARGS="--steps 1 2" for some of them
+	$(BIN)/python -m property_tests.every_flow $(ARGS)
+
+fuzz: $(READY) ## throw grown bytes at every reader, each for SECONDS
+	$(BIN)/python -m property_tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+mutation: $(READY) ## change MODULES of the core here and there, and name what no test notices
+	nice -n 10 $(BIN)/python -m property_tests.mutation $(MODULES) $(ARGS)
+
 build: $(READY) ## build wheel and sdist into dist/ and look into the wheel
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/check-wheel-contents dist/*.whl
 
 clean: ## remove all that is made, but for .venv
-	rm -rf build dist dist-local htmlcov .coverage .coverage.* \
+	rm -rf build dist dist-local htmlcov .fuzz .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,9 @@
 """How hard the property tests try: CONDUCTOR_PROFILE is `dev` (the default), `ci` or `thorough`.
 
-Rule: `dev` takes about a minute for the whole folder, `ci` minutes, `thorough` hours. No example
-has a deadline: nothing here is about time.
+Rule: a profile says how much is tried, never what is demanded. `dev` takes about a minute for the
+whole folder, `ci` some minutes, `thorough` hours: it is the only one that searches every small flow
+to the end (`every_flow`) and lets a fuzzer look for bytes of its own (`fuzz`). No example has a
+deadline: nothing here is about time.
 """
 
 from __future__ import annotations

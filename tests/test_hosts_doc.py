@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conductor_core.testing.conformance import Breakage, Rig, Weather
-from tests.test_readme import BLOCK, LINK, ROOT
+from tests.documents import BLOCK, LINK, ROOT
 
 HOSTS = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = BLOCK.findall(HOSTS)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,13 +11,11 @@ import pytest
 from conductor_adapters.cli.graph import MERMAID_CHARACTERS, MERMAID_EDGES
 from conductor_adapters.cli.intent import ALL
 from conductor_core.graphtext import LONGEST
-from tests.test_readme import BLOCK, LINK, ROOT
+from tests.documents import BLOCK, LINK, ROOT, commands_in, sh, write_files
 
 LOOKING = (ROOT / "docs" / "looking.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = BLOCK.findall(LOOKING)
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
-CODE = "from conductor_adapters.cli.main import main; main()"
-CONDUCTOR = f'conductor() {{ {shlex.quote(sys.executable)} -c {shlex.quote(CODE)} "$@"; }}'
 # What is left of a day when a second of it has passed.
 ALMOST = re.compile(r"23 h 59 min")
 
@@ -35,30 +30,18 @@ def block(language: str) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the flow that is shown."""
     folder = tmp_path_factory.mktemp("looking")
-    name = block("yaml").partition("\n")[0].removeprefix("# ")
-    (folder / name).write_text(block("yaml"), encoding="utf-8")
+    write_files(BLOCKS, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def sessions(folder: Path) -> list[tuple[str, str, str]]:
     """Every command that is shown, what stands below it, and what it printed."""
-    played = []
-    for session in SESSIONS:
-        for part in session.removeprefix("$ ").split("\n$ "):
-            command, _, shown = part.rstrip("\n").partition("\n")
-            played.append((command, shown, sh(folder, command).rstrip("\n")))
-    return played
-
-
-def sh(folder: Path, command: str) -> str:
-    """Run a line as a reader would type it, with nobody at the keyboard."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"{CONDUCTOR}; {command}"],
-        cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-    return done.stdout
+    return [
+        (command, shown, sh(folder, command).stdout.rstrip("\n"))
+        for session in SESSIONS
+        for command, shown in commands_in(session)
+    ]
 
 
 def test_the_sessions_go_as_shown(sessions: list[tuple[str, str, str]]) -> None:
@@ -92,7 +75,7 @@ def test_the_keys_for_programs_are_those_that_are_listed(
 ) -> None:
     """The table has every key of what a command writes, and no other."""
     (keys,) = re.findall(rf"^\| {re.escape(row)} \| (.*) \|$", LOOKING, re.MULTILINE)
-    told = json.loads(sh(folder, f"conductor {command} --json"))
+    told = json.loads(sh(folder, f"conductor {command} --json").stdout)
     assert ["file", *re.findall(r"`(\w+)`", keys)] == list(told)
 
 

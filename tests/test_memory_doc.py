@@ -20,7 +20,7 @@ from conductor_adapters.memory import CLOSE_GRACE_S, MemoryHost
 from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_core import FlowSpec, events, initial_state, reduce
 from conductor_core.commands import GenerateSteps, RequestApproval
-from tests.test_readme import BLOCK, LINK, ROOT
+from tests.documents import BLOCK, LINK, ROOT
 
 MEMORY = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = BLOCK.findall(MEMORY)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.documents import BLOCK, COST, LINK, ROOT, commands_in, sh, write_files
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(README)
-LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 
@@ -36,31 +33,24 @@ def test_the_python_example_prints_what_it_says() -> None:
 def test_the_commands_print_what_they_say(tmp_path: Path) -> None:
     """Each `conductor` command prints what stands below it, on the files that are shown."""
     pytest.importorskip("click")
-    for text in blocks("yaml"):
-        name = text.partition("\n")[0].removeprefix("# ")
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    write_files(BLOCKS, tmp_path)
     for block in blocks("console"):
-        for part in block.removeprefix("$ ").split("\n$ "):
-            command, _, expected = part.partition("\n")
+        for command, shown in commands_in(block):
             if command.startswith("conductor "):
-                code = "from conductor_adapters.cli.main import main; main()"
-                run = subprocess.run(
-                    [sys.executable, "-c", code, *command.split()[1:]],
-                    stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=tmp_path,
-                    check=False,
-                )  # fmt: skip
+                done = sh(tmp_path, command)
+                printed = COST.sub("", done.stdout.rstrip("\n"))
                 # The flow of `init` waits for an approval, which nobody here gives.
-                assert run.returncode in (0, 3), run.stderr
-                assert expected in (run.stdout, "")
+                assert done.returncode in (0, 3), printed
+                assert COST.sub("", shown) in (printed, "")
 
 
 def test_every_make_target_that_is_named_exists() -> None:
     """A target that the documents name is one of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {
         target
         for name in DOCUMENTS
-        for target in re.findall(r"(?:`|\$ )make ([a-z]+)", (ROOT / name).read_text("utf-8"))
+        for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", (ROOT / name).read_text("utf-8"))
     }
     assert named - targets == set()
 

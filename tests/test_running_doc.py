@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conductor_adapters.cli.run import run
 from conductor_adapters.shell import RESULT_KEYS
-from tests.test_readme import BLOCK, LINK, ROOT
+from tests.documents import BLOCK, LINK, ROOT, commands_in, sh, write_files
 
 RUNNING = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = BLOCK.findall(RUNNING)
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
-CODE = "from conductor_adapters.cli.main import main; main()"
-CONDUCTOR = f'conductor() {{ {shlex.quote(sys.executable)} -c {shlex.quote(CODE)} "$@"; }}'
 ELAPSED = re.compile(r"^ +\d+\.\d\ds  ", re.MULTILINE)
 KEYS = re.compile(r"`(\w+)`")
 
@@ -27,28 +22,15 @@ KEYS = re.compile(r"`(\w+)`")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the files that are shown, each under the name in its first line."""
-    for kind, text in BLOCKS:
-        if kind != "console":
-            name = text.partition("\n")[0].removeprefix("# ")
-            (tmp_path / name).write_text(text, encoding="utf-8")
+    write_files(BLOCKS, tmp_path, tuple({kind for kind, _ in BLOCKS} - {"console"}))
     return tmp_path
-
-
-def sh(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a line as a reader would type it, with nobody at the keyboard."""
-    return subprocess.run(
-        ["/bin/sh", "-c", f"{CONDUCTOR}; {command}"],
-        cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 def test_the_sessions_go_as_shown(folder: Path) -> None:
     """Every command prints what stands below it, times aside, and exits with what is echoed."""
     code: int | None = None
     for session in SESSIONS:
-        for part in session.removeprefix("$ ").split("\n$ "):
-            command, _, shown = part.rstrip("\n").partition("\n")
+        for command, shown in commands_in(session):
             if command == "echo $?":
                 assert shown == str(code)
                 continue

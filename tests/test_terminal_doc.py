@@ -9,7 +9,7 @@ from pathlib import Path
 from conductor_adapters.cli import live_marks
 from conductor_adapters.cli.live_marks import Look
 from tests.cli.tmux import CONDUCTOR, Tmux, needs_tmux
-from tests.test_readme import BLOCK, LINK, ROOT
+from tests.documents import BLOCK, LINK, ROOT
 
 PATH = ROOT / "docs" / "terminal.md"
 SCREEN = re.compile(

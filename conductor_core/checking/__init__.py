@@ -10,8 +10,12 @@ the search, which every result carries.
 
 from conductor_core.checking.alphabet import Alphabet, Ending, directed
 from conductor_core.checking.check import Checked, Finding, check
+from conductor_core.checking.claims import Checks, decode_checks
+from conductor_core.checking.defaults import default_alphabet, full_alphabet
 from conductor_core.checking.gate import gate
 from conductor_core.checking.properties import (
+    TOTAL,
+    History,
     Property,
     always,
     eventually,
@@ -21,21 +25,29 @@ from conductor_core.checking.properties import (
 )
 from conductor_core.checking.reductions import Reductions
 from conductor_core.checking.story import Story
+from conductor_core.checking.strays import UNHEARD
 from conductor_core.checking.theorems import THEOREMS
 
 __all__ = [
     "THEOREMS",
+    "TOTAL",
+    "UNHEARD",
     "Alphabet",
     "Checked",
+    "Checks",
     "Ending",
     "Finding",
+    "History",
     "Property",
     "Reductions",
     "Story",
     "always",
     "check",
+    "decode_checks",
+    "default_alphabet",
     "directed",
     "eventually",
+    "full_alphabet",
     "gate",
     "leads_to",
     "never",

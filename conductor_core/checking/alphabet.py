@@ -3,21 +3,31 @@
 Rule: an alphabet is plain data that can be printed, so that whoever reads a result knows
 what it speaks of. It is bounded by itself: only what people may repeat for ever is counted
 (`Spent`), and everything else is bounded by the rules of the flow.
+
+What no alphabet has, because no decision depends on it: outputs, metadata, notes and messages;
+who asks, but for who approves; reasons of a cancel; ids of requests, a repeated one of which is
+refused before anything else is looked at (S4.5); `noop: false`, which is as good as
+`unknown`. Of several steps that may be skipped along with another, one at a time is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
+from conductor_core import codec
 from conductor_core.events import PolicyReport, StepError, WorkOutcome
 from conductor_core.spec import GroupSpec, StepSpec, groups_of, texts
 
 RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
 OPERATIONS: Final = ("retry-step", "skip-step", "retry-group")
 """What people do about a failure: the two reruns of a step, and the retry of its group."""
+RARE_OPERATIONS: Final = ("retry-from-plan", "skip-along", "take-over")
+"""What they may do besides: have the plan made again from a step on (S10.3), skip another
+step along (S10.4), and let a continued run take over by a rerun (S10.6)."""
+ALL_OPERATIONS: Final = (*OPERATIONS, *RARE_OPERATIONS)
 
 
 @frozen(kw_only=True)
@@ -25,7 +35,8 @@ class Ending:
     """One way in which work ends; `name` is how it is printed.
 
     What makes no difference to a step is not tried on it: a no-op where `skip_if_noop` is
-    not set is a plain success (S6.4), and policies are taken to judge what people approve.
+    not set is a plain success (S6.4), and policies are taken to judge what people approve,
+    unless the alphabet says that they judge everything.
     """
 
     name: str
@@ -35,14 +46,14 @@ class Ending:
     noop: bool | Literal["unknown"] = "unknown"
     policy: PolicyReport | None = None
 
-    def concerns(self, step: StepSpec) -> bool:
+    def concerns(self, step: StepSpec, *, judges_all: bool = False) -> bool:
         """Whether it differs, for this step, from the endings without its particulars."""
         if self.noop is True and not step.skip_if_noop:
             return False
         if self.policy is None:
             return True
         if step.approval is None:
-            return False
+            return judges_all and bool(self.policy.deny_violations)
         waved = self.policy.evaluated and not self.policy.deny_violations
         return not waved or step.approval.auto_approve_on_policy_pass
 
@@ -57,9 +68,21 @@ TERMINAL: Final = Ending(
     outcome="failed",
     error=StepError(message="failed for good", terminal=True),
 )
+POINTLESS: Final = Ending(
+    name="fail pointlessly",
+    outcome="failed",
+    error=StepError(message="failed whatever is tried", non_retryable=True),
+)
 UNEVALUATED: Final = Ending(name="policy unevaluated", policy=PolicyReport(evaluated=False))
 PASSED: Final = Ending(name="policy pass", policy=PolicyReport(passed_policy_ids=("all",)))
 ENDINGS: Final = (OK, FAIL, CANCELLED, NOOP, DENIED, PASSED)
+
+UNKNOWN_DIRECTIVE: Final = "wander-off"
+"""A directive that is none (S6.2)."""
+DIRECTIVES: Final = (
+    *("continue", "stop", "await-approval", "skip-group", "retry", "retry-group", "await-retry"),
+    UNKNOWN_DIRECTIVE,
+)
 
 
 def directed(directive: str, *, failed: bool = False) -> Ending:
@@ -68,6 +91,14 @@ def directed(directive: str, *, failed: bool = False) -> Ending:
     if failed:
         return Ending(name=name, outcome="failed", error=FAIL.error, directive=directive)
     return Ending(name=name, directive=directive)
+
+
+DIRECTED: Final = tuple(
+    directed(directive, failed=failed) for directive in DIRECTIVES for failed in (False, True)
+)
+ALL_ENDINGS: Final = (*ENDINGS, UNEVALUATED, TERMINAL, POINTLESS, *DIRECTED)
+BY_NAME: Final[Mapping[str, Ending]] = {ending.name: ending for ending in ALL_ENDINGS}
+"""The endings that have a name of their own."""
 
 
 def _endings(items: tuple[Ending, ...]) -> tuple[Ending, ...]:
@@ -80,22 +111,29 @@ class Alphabet:
 
     Time is left out: a timer that is open may fire at any moment, and with `stale` an
     approval may come at any moment so late that its plan is stale. `impostors` are answers
-    that must not count: for another subject, by who approved before, by who may not.
+    that must not count: for another subject, by who approved before, by who may not; `silent`
+    are approvals that name no subject, which count. `strays` are events that are late,
+    repeated or about nothing there is: none may change anything.
 
-    `reruns` bounds how often in one run of the search people rerun what failed, `replans` how
-    often they have a plan made again (by answering `retry`, or too late), `suggestions` how
-    often the host finds its history too long. `generated` is what is delivered to a
-    flow that asks for its groups, `appended` what people add.
+    `judges_all`: policies judge also what nobody approves. `cancels_parts`: people cancel the
+    flow by naming a step or a group, too. `reruns` bounds how often in one run of the search
+    people rerun what failed, `replans` how often they have a plan made again (by answering
+    `retry`, or too late), `suggestions` how often the host finds its history too long.
+    `generated` is what is delivered to a flow that asks for its groups, all at once or in two
+    parts; `generation_fails`: also nothing, or an error. `appended` is what people add.
     """
 
     endings: tuple[Ending, ...] = field(default=ENDINGS, converter=_endings)
+    judges_all: bool = False
     starts: bool = False
     timers: bool = True
     answers: tuple[str, ...] = field(default=RESPONSES, converter=texts)
     stale: bool = True
     impostors: bool = True
+    silent: bool = False
     options: tuple[str, ...] = field(default=(), converter=texts)
     cancels: bool = True
+    cancels_parts: bool = False
     pauses: bool = True
     retry_now: bool = False
     operations: tuple[str, ...] = field(default=OPERATIONS, converter=texts)
@@ -105,6 +143,7 @@ class Alphabet:
     generated: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
     generation_fails: bool = True
     appended: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
+    strays: bool = False
 
     def asks_for(self, directive: str) -> bool:
         """Whether work may end with this directive of its own choice."""
@@ -114,19 +153,26 @@ class Alphabet:
         """Whether an approval of the step may ever be open (S6.5, S6.7)."""
         return step.approval is not None or self.asks_for("await-approval")
 
+    def endings_of(self, step: StepSpec) -> Iterator[Ending]:
+        """The ways in which the work of a step ends that differ from one another."""
+        judges_all = self.judges_all
+        return (end for end in self.endings if end.concerns(step, judges_all=judges_all))
+
     def __str__(self) -> str:
         return "\n".join(f"{name}: {told}" for name, told in self.told())
 
     def told(self) -> Iterator[tuple[str, str]]:
         """The alphabet and its bounds, line by line."""
         yield "work ends", _listed(ending.name for ending in self.endings)
+        yield "policies judge", "all work" if self.judges_all else "what people approve"
         yield "work reports its start", _yes(self.starts)
         yield "open timers fire", "at any moment" if self.timers else "never"
         yield "approvals are answered", _listed(self.answers)
         yield "approvals come too late", f"yes, at most {self.replans}" if self.stale else "no"
         yield "answers that must not count", _yes(self.impostors)
+        yield "approvals that name no subject", _yes(self.silent)
         yield "approval option becomes", _listed(self.options)
-        yield "people cancel", _yes(self.cancels)
+        yield "people cancel", _cancels(self)
         yield "people pause and resume", "any number of times" if self.pauses else "no"
         yield "people cut backoffs short", _yes(self.retry_now)
         yield "people rerun what failed", f"{_listed(self.operations)}, at most {self.reruns}"
@@ -135,6 +181,33 @@ class Alphabet:
         yield "groups that are generated", _listed(group.key for group in self.generated)
         yield "generation fails", _yes(self.generation_fails)
         yield "groups that are appended", _listed(group.key for group in self.appended)
+        yield "late, repeated and misdirected events", _yes(self.strays)
+
+    def as_data(self) -> dict[str, Any]:
+        """The alphabet as data for JSON, from which `decode_checks` makes it again."""
+        return {f.name: _data(getattr(self, f.name)) for f in fields(Alphabet)}
+
+
+def _data(value: Any) -> Any:
+    """A field of an alphabet as data: groups and endings as one writes them in a file."""
+    if not isinstance(value, tuple):
+        return value
+    if value and isinstance(value[0], GroupSpec):
+        return codec.encode_groups(value)
+    return [_ending_data(item) if isinstance(item, Ending) else item for item in value]
+
+
+def _ending_data(ending: Ending) -> Any:
+    """An ending by its name, or with its particulars if it is none of those with a name."""
+    if BY_NAME.get(ending.name) == ending:
+        return ending.name
+    return codec.writer(Ending)(ending)
+
+
+def _cancels(alphabet: Alphabet) -> str:
+    if not alphabet.cancels:
+        return "no"
+    return "the flow, its groups and its steps" if alphabet.cancels_parts else "the flow"
 
 
 def _listed(names: Iterator[str] | tuple[str, ...]) -> str:

@@ -7,18 +7,27 @@ that left no state out, and always of these bounds.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, Final, Literal, TypeAlias, assert_never
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import asdict, frozen
 
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import Alphabet
 from conductor_core.checking.canonical import Canonical, Memory
+from conductor_core.checking.defaults import default_alphabet
 from conductor_core.checking.fairness import broken
 from conductor_core.checking.properties import Invariant, LeadsTo, Property, Sometimes
 from conductor_core.checking.reductions import ALL, NONE, ONLY_NAMES, Reductions
-from conductor_core.checking.search import Explored, Progress, Question, explore
+from conductor_core.checking.search import (
+    Driver,
+    Explored,
+    Progress,
+    Question,
+    StoppedBy,
+    explore,
+)
 from conductor_core.checking.story import Story
 from conductor_core.checking.theorems import THEOREMS
 from conductor_core.codec import encode_spec
@@ -39,13 +48,18 @@ Verdict: TypeAlias = Literal["holds", "violated", "met", "never met", "undecided
 class Finding:
     """What became of a claim, with a story of it where one state or run tells: the shortest.
 
-    `undecided`: states were left out, and those that were not say neither.
+    `undecided`: states were left out, and those that were not say neither. `circle`: the
+    events that come again and again once the story is over, where that breaks the claim.
+    `fatal`: the event that the reducer did not survive at its end, and `error` what it raised.
     """
 
     name: str
     says: str
     verdict: Verdict
     story: Story | None = None
+    circle: tuple[Event, ...] = ()
+    fatal: Event | None = None
+    error: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -61,8 +75,9 @@ class Checked:
     """What a search found out about a flow.
 
     `states` are those told apart, `transitions` the accepted events between them;
-    `complete`: no state within the bounds was left out. `outcomes` are the statuses and reasons
-    with which the flow may end.
+    `stopped_by`: why states within the bounds were left out, if any were: there were more than
+    `max_states`, or the caller had `enough`. `outcomes` are the statuses and reasons with which
+    the flow may end.
     """
 
     spec: FlowSpec
@@ -71,9 +86,14 @@ class Checked:
     max_states: int
     states: int
     transitions: int
-    complete: bool
+    stopped_by: StoppedBy | None
     findings: tuple[Finding, ...]
     outcomes: frozenset[tuple[str, str | None]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no state within the bounds was left out."""
+        return self.stopped_by is None
 
     @property
     def is_good(self) -> bool:
@@ -94,11 +114,12 @@ class Checked:
         return {
             "certificate": FORMAT,
             "flow": self.flow_digest,
-            "within": {"alphabet": dict(self.alphabet.told()), "max_states": self.max_states},
+            "within": {"alphabet": self.alphabet.as_data(), "max_states": self.max_states},
             "reductions": asdict(self.reductions),
             "states": self.states,
             "transitions": self.transitions,
             "complete": self.complete,
+            "stopped by": self.stopped_by,
             "outcomes": sorted(f"{s}: {r}" if r else s for s, r in self.outcomes),
             "theorems": [
                 {"name": finding.name, "says": finding.says, "within bounds": finding.verdict}
@@ -121,28 +142,43 @@ class Checked:
 def check(
     spec: FlowSpec,
     *properties: Property,
-    alphabet: Alphabet = Alphabet(),  # noqa: B008 - frozen, with no state of its own
+    alphabet: Alphabet | None = None,
     theorems: tuple[Property, ...] = THEOREMS,
     reductions: Reductions = ALL,
     max_states: int = MAX_STATES,
-    progress: Progress | None = None,
+    driver: Driver | None = None,
+    enough: Callable[[], bool] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Checked:
-    """Look at every state that a flow can reach, and find out what is true of them."""
+    """Look at every state that a flow can reach, and find out what is true of them.
+
+    Unless an `alphabet` says what may happen, it is what suits the flow (`default_alphabet`).
+    `driver` carries the search out: this process, or `processes.Processes`; the result is the
+    same. `enough` is asked now and then whether to give up.
+    """
+    alphabet = default_alphabet(spec) if alphabet is None else alphabet
     claims = (*theorems, *properties)
     assert len({claim.name for claim in claims}) == len(claims), "a claim has a name of its own"
     reductions = _allowed(claims, reductions)
     question = Question(
         alphabet=alphabet,
         canonical=Canonical(
-            spec, alphabet, reductions, memory=_memory_of(claims), named=_named_by(claims)
+            spec,
+            alphabet,
+            reductions,
+            memory=_together([c.memory for c in _remembering(claims)]),
+            settled_memory=_together([c.settled_memory or c.memory for c in _remembering(claims)]),
+            named=_named_by(claims),
         ),
         invariants=tuple(claim for claim in claims if isinstance(claim, Invariant)),
         sometimes=tuple(claim for claim in claims if isinstance(claim, Sometimes)),
         leads_to=tuple(claim for claim in claims if isinstance(claim, LeadsTo)),
         max_states=max_states,
+        enough=enough,
         progress=progress,
     )
-    explored = explore(initial_state(spec, FLOW_ID), question)
+    search = explore if driver is None else driver
+    explored = search(initial_state(spec, FLOW_ID), question)
     return Checked(
         spec=spec,
         alphabet=alphabet,
@@ -150,7 +186,7 @@ def check(
         max_states=max_states,
         states=explored.states,
         transitions=explored.transitions,
-        complete=explored.complete,
+        stopped_by=explored.stopped_by,
         findings=tuple(_finding(claim, spec, explored) for claim in claims),
         outcomes=explored.outcomes,
     )
@@ -167,9 +203,14 @@ def _named_by(claims: tuple[Property, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for claim in claims for key in claim.about or ()))
 
 
-def _memory_of(claims: tuple[Property, ...]) -> Memory:
-    """What the claims together remember of a step that others rely on."""
-    memories = [c.memory for c in claims if isinstance(c, Invariant) and c.memory is not None]
+def _remembering(claims: tuple[Property, ...]) -> list[Invariant]:
+    """The claims that remember something of steps that others rely on."""
+    return [c for c in claims if isinstance(c, Invariant) and c.memory is not None]
+
+
+def _together(each: list[Memory | None]) -> Memory:
+    """What claims together remember of a step that others rely on."""
+    memories = [memory for memory in each if memory is not None]
     if len(memories) == 1:
         return memories[0]
 
@@ -181,25 +222,28 @@ def _memory_of(claims: tuple[Property, ...]) -> Memory:
 
 def _finding(claim: Property, spec: FlowSpec, explored: Explored) -> Finding:
     """What became of a claim."""
-    verdict, way = _verdict(claim, explored)
-    story = None if way is None else Story(spec, FLOW_ID, way)
-    return Finding(name=claim.name, says=claim.statement, verdict=verdict, story=story)
+    told = partial(Finding, name=claim.name, says=claim.statement)
+    met, escape = explored.met.get(claim.name), None
+    if isinstance(claim, LeadsTo):
+        escape = broken(explored, claim.name)
+    if met is None and escape is None:
+        return told(verdict=_unmet(claim) if explored.complete else "undecided")
+    if escape is not None:
+        story = Story(spec, FLOW_ID, escape.way)
+        return told(verdict="violated", story=story, circle=escape.circle)
+    assert met is not None, "what is not met has been told"
+    way, event = explored.way_to_met(claim.name)
+    fatal = event if met.error is not None else None
+    if event is not None and fatal is None:
+        way = (*way, event)
+    return told(
+        verdict="met" if isinstance(claim, Sometimes) else "violated",
+        story=Story(spec, FLOW_ID, way),
+        fatal=fatal,
+        error=met.error,
+    )
 
 
-def _verdict(claim: Property, explored: Explored) -> tuple[Verdict, tuple[Event, ...] | None]:
-    """The verdict on a claim, and the events that tell of it where there are any."""
-    match claim:
-        case Invariant():
-            way = explored.way_to_met(claim.name)
-            settled: Verdict = "holds" if way is None else "violated"
-        case Sometimes():
-            way = explored.way_to_met(claim.name)
-            settled = "never met" if way is None else "met"
-        case LeadsTo():
-            way = broken(explored, claim.name)
-            settled = "holds" if way is None else "violated"
-        case _:
-            assert_never(claim)
-    if way is None and not explored.complete:
-        return "undecided", None
-    return settled, way
+def _unmet(claim: Property) -> Verdict:
+    """The verdict on a claim of which nothing was met in any state."""
+    return "never met" if isinstance(claim, Sometimes) else "holds"

@@ -3,41 +3,62 @@
 Rule: a state is *lost* to a goal if a fair run may stay away from it for ever: it rests
 there or goes round with answers of the host, always outside the goal (`properties` defines
 it). A claim is broken where a run comes from one of its starts to a lost state; the shortest
-such way, with the way on to where it rests or goes round, is the counterexample.
+such way, with the way on to where it rests or goes round, is the counterexample, and where
+it goes round, once round is told apart from the way in.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from attrs import frozen
 
 from conductor_core.checking.search import Edge, Explored
 from conductor_core.events import Event
 
 
-def broken(explored: Explored, name: str) -> tuple[Event, ...] | None:
+@frozen
+class Escape:
+    """A fair run that never comes to a goal: the way in, and what then comes again and again.
+
+    A run that rests at the end of its way goes round nothing.
+    """
+
+    way: tuple[Event, ...]
+    circle: tuple[Event, ...]
+
+
+def broken(explored: Explored, name: str) -> Escape | None:
     """The shortest way into a fair run that never comes to the goal of a claim, if there is one."""
     starts, goals = explored.marks[name]
-    ends = _never_arriving(explored, goals)
-    if not ends:
-        return None
+    rests, rounds = _never_arriving(explored, goals)
+    ends = rests | rounds
     lost = _all_that_lead_to(explored, goals, ends)
     for number in range(explored.expanded):
         if starts[number] and number in lost:
-            way = explored.way_to(number)
-            return (*way, *_way_on(explored, number, goals, ends))
+            way_on = _way(explored, goals, number, ends)
+            end = way_on[-1] >> 1 if way_on else number
+            return _told(explored, number, way_on, _once_round(explored, goals, end, rests))
     return None
 
 
-def _never_arriving(explored: Explored, goals: bytearray) -> set[int]:
-    """The states outside the goal in which a fair run may rest or go round for ever."""
+def _told(explored: Explored, number: int, way_on: list[Edge], circle: list[Edge]) -> Escape:
+    """The events of a way to a state, on from there, and once round."""
+    way = [*explored.edges_to(number), *way_on]
+    told = explored.way_along([*way, *circle])
+    return Escape(told[: len(way)], told[len(way) :])
+
+
+def _never_arriving(explored: Explored, goals: bytearray) -> tuple[set[int], set[int]]:
+    """The states outside the goal in which a fair run may rest, or go round for ever."""
     outside = [n for n in range(explored.expanded) if not goals[n]]
-    rest = {number for number in outside if explored.rests[number]}
-    return rest | _rounds(explored, outside, goals)
+    rests = {number for number in outside if explored.rests[number]}
+    return rests, _rounds(explored, outside, goals)
 
 
 def _rounds(explored: Explored, outside: Sequence[int], goals: bytearray) -> set[int]:
-    """The states outside the goal that lie on a circle on which the host answers."""
+    """The states outside the goal that lie on a circle on which the host answers, next."""
     place = dict[int, int]()
     for members in _components(outside, lambda n: _inside(explored, n, goals)):
         for number in members:
@@ -46,14 +67,27 @@ def _rounds(explored: Explored, outside: Sequence[int], goals: bytearray) -> set
         number
         for number in outside
         for edge in _inside(explored, number, goals)
-        if edge.answers and place[edge.target] == place[number]
+        if edge & 1 and place[edge >> 1] == place[number]
     }
 
 
 def _inside(explored: Explored, number: int, goals: bytearray) -> list[Edge]:
     """The edges of a state that stay outside the goal, among the states looked at."""
-    edges = explored.edges[number]
-    return [e for e in edges if e.target < explored.expanded and not goals[e.target]]
+    expanded = explored.expanded
+    return [e for e in explored.edges_of(number) if e >> 1 < expanded and not goals[e >> 1]]
+
+
+def _once_round(explored: Explored, goals: bytearray, end: int, rests: set[int]) -> list[Edge]:
+    """The shortest circle of answers and other events through an end that does not rest."""
+    if end in rests:
+        return []
+    rounds = [
+        [edge, *way]
+        for edge in _inside(explored, end, goals)
+        if edge & 1
+        for way in _ways(explored, goals, edge >> 1, {end})
+    ]
+    return min(rounds, key=len)
 
 
 def _components(
@@ -74,7 +108,7 @@ def _components(
         while work:
             number, edges = work[-1]
             for edge in edges:
-                target = edge.target
+                target = edge >> 1
                 if target not in index:
                     index[target] = low[target] = len(index)
                     stack.append(target)
@@ -102,7 +136,7 @@ def _all_that_lead_to(explored: Explored, goals: bytearray, ends: set[int]) -> s
     for number in range(explored.expanded):
         if not goals[number]:
             for edge in _inside(explored, number, goals):
-                back.setdefault(edge.target, []).append(number)
+                back.setdefault(edge >> 1, []).append(number)
     lost, todo = set(ends), deque(ends)
     while todo:
         for number in back.get(todo.popleft(), ()):
@@ -112,19 +146,32 @@ def _all_that_lead_to(explored: Explored, goals: bytearray, ends: set[int]) -> s
     return lost
 
 
-def _way_on(explored: Explored, number: int, goals: bytearray, ends: set[int]) -> tuple[Event, ...]:
+def _way(explored: Explored, goals: bytearray, number: int, ends: set[int]) -> list[Edge]:
     """The shortest way from a lost state to an end, without meeting the goal."""
-    came: dict[int, tuple[int, Event] | None] = {number: None}
+    return next(_ways(explored, goals, number, ends))
+
+
+def _ways(
+    explored: Explored, goals: bytearray, number: int, ends: set[int]
+) -> Iterator[list[Edge]]:
+    """The shortest way from a state to one of these ends outside the goal, if there is any."""
+    came: dict[int, tuple[int, Edge] | None] = {number: None}
     todo = deque([number])
-    while todo[0] not in ends:
+    while todo:
         here = todo.popleft()
+        if here in ends:
+            yield _back(came, here)
+            return
         for edge in _inside(explored, here, goals):
-            if edge.target not in came:
-                came[edge.target] = (here, edge.event)
-                todo.append(edge.target)
-    way: list[Event] = []
-    step = came[todo[0]]
-    while step is not None:
-        way.append(step[1])
-        step = came[step[0]]
-    return tuple(reversed(way))
+            if edge >> 1 not in came:
+                came[edge >> 1] = (here, edge)
+                todo.append(edge >> 1)
+
+
+def _back(came: dict[int, tuple[int, Edge] | None], number: int) -> list[Edge]:
+    """The edges by which a breadth-first search came to a state."""
+    way: list[Edge] = []
+    while (step := came[number]) is not None:
+        number, edge = step
+        way.append(edge)
+    return way[::-1]

@@ -4,7 +4,8 @@ Rule: what is enabled is read from the state (its attempts, its timers, what it 
 has no meaning here; whether an event counts is for the reducer to say, and one that is
 refused only costs a question. Of steps that are alike one is tried for all.
 
-All happens at time 0, but for an answer that comes too late.
+All happens at time 0, but for an answer that comes too late; `times` finds out when it could
+have happened. What must not count at all is sent by `strays`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.checking.alphabet import Alphabet, Ending, Spent
+from conductor_core.checking.strays import strays
 from conductor_core.events import Event
 from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
+from conductor_core.testing.action_format import OPERATOR
 
-BY: Final = "operator"
+BY: Final = OPERATOR
 STRANGER: Final = "stranger"
 ANSWERS: Final = (
     events.FlowStarted,
@@ -54,6 +57,8 @@ def moves(
     yield from _about_group(alphabet, state, spent)
     yield from _about_generation(alphabet, state, spent)
     yield from _about_flow(alphabet, state, spent)
+    if alphabet.strays:
+        yield from (Move(event, spent) for event in strays(state))
 
 
 def _about(
@@ -82,9 +87,8 @@ def _about_work(
     if alphabet.starts and attempt.status is AttemptStatus.QUEUED:
         yield Move(events.StepStarted(at_ms=0, attempt=attempt.id), spent)
     asks = alphabet.may_ask_people(step)
-    for ending in alphabet.endings:
-        if ending.concerns(step):
-            yield Move(finished(attempt.id, ending, with_subject=asks), spent)
+    for ending in alphabet.endings_of(step):
+        yield Move(finished(attempt.id, ending, with_subject=asks), spent)
 
 
 def finished(attempt: str, ending: Ending, *, with_subject: bool = False) -> events.StepFinished:
@@ -120,6 +124,9 @@ def _about_approval(
         return
     if alphabet.stale and spec.stale_after_ms is not None and again.replans <= alphabet.replans:
         yield Move(_answer(attempt, "approve", by, asked_ms + spec.stale_after_ms), again)
+    if alphabet.silent:
+        told = _answer(attempt, "approve", by, asked_ms)
+        yield Move(evolve(told, subject=None), spent)
     if alphabet.impostors:
         yield from (Move(event, spent) for event in _impostors(step, attempt, by, asked_ms))
 
@@ -165,8 +172,20 @@ def _about_failure(
     if after.reruns > alphabet.reruns:
         return
     for operation in alphabet.operations:
-        if operation != "retry-group":
-            yield Move(rerun(state, attempt.step, operation), after)
+        yield from (Move(event, after) for event in _reruns(state, attempt.step, operation))
+
+
+def _reruns(state: FlowState, step: str, operation: str) -> Iterator[Event]:
+    """What people may ask for when a step failed, by the name of the operation."""
+    match operation:
+        case "retry-step" | "skip-step":
+            yield rerun(state, step, operation)
+        case "retry-from-plan":
+            yield from _replans(state, step)
+        case "skip-along":
+            yield from _skips_along(state, step)
+        case _:  # it is about the group, or no failure at all
+            pass
 
 
 def rerun(state: FlowState, step: str, operation: str) -> events.RerunRequested:
@@ -174,6 +193,30 @@ def rerun(state: FlowState, step: str, operation: str) -> events.RerunRequested:
     return events.RerunRequested(
         at_ms=0, by=BY, flow_id=state.flow_id, step_id=step, operation=operation
     )
+
+
+def _replans(state: FlowState, step: str) -> Iterator[Event]:
+    """A retry from every step of the group that may have made the plan (S10.3).
+
+    In a parallel group no step comes before another, and none is tried.
+    """
+    if state.catalog.groups[state.current].parallel:
+        return
+    plain = evolve(rerun(state, step, "retry-step"), stale_plan=True)
+    target = state.catalog.position_of(step)
+    assert target is not None, f"{step!r} failed"
+    for position in range(state.span.start, target + 1):
+        yield evolve(plain, replan_step_id=state.catalog.steps[position].key)
+
+
+def _skips_along(state: FlowState, step: str) -> Iterator[Event]:
+    """A retry and a skip, each with the skip of every other step from this group on (S10.4)."""
+    for operation in ("retry-step", "skip-step"):
+        plain = rerun(state, step, operation)
+        for position in range(state.span.start, len(state.live)):
+            other = state.catalog.steps[position].key
+            if other != step:
+                yield evolve(plain, additional_skip_step_ids=(other,))
 
 
 def _about_group(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[Move]:
@@ -197,14 +240,19 @@ def _about_group(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator
 
 
 def _about_generation(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[Move]:
+    """Groups come all at once or in two parts; nothing more may come, or nothing at all."""
     if state.generating != "running":
         return
-    yield Move(events.GroupsGenerated(at_ms=0, groups=alphabet.generated), spent)
-    if alphabet.generated:
-        part = events.GroupsGenerated(at_ms=0, groups=alphabet.generated, complete=False)
+    known = state.catalog.group_of
+    rest = tuple(group for group in alphabet.generated if known(group.key) is None)
+    yield Move(events.GroupsGenerated(at_ms=0, groups=rest), spent)
+    for some in range(1, len(rest) + 1):
+        part = events.GroupsGenerated(at_ms=0, groups=rest[:some], complete=False)
         yield Move(part, spent)
     if alphabet.generation_fails:
         yield Move(events.GenerationFailed(at_ms=0), spent)
+        if rest:
+            yield Move(events.GroupsGenerated(at_ms=0), spent)
 
 
 def _about_flow(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[Move]:
@@ -213,12 +261,14 @@ def _about_flow(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[
         return
     if state.continuing:
         yield Move(events.ContinuedAsNew(at_ms=0, incarnation=state.incarnation), spent)
+        if "take-over" in alphabet.operations and state.current > 0:
+            yield Move(second_leg(state), spent)
     if state.cancellation is not None:
         if state.cancellation.due_at_ms is not None and alphabet.timers:
             yield Move(events.TimerFired(at_ms=0, timer="cancel"), spent)
         return
     if alphabet.cancels:
-        yield Move(events.CancelRequested(at_ms=0, by=BY), spent)
+        yield from (Move(event, spent) for event in _cancels(alphabet, state))
     if alphabet.appended:
         yield Move(events.AppendRequested(at_ms=0, by=BY, groups=alphabet.appended), spent)
     if not state.started:
@@ -233,3 +283,19 @@ def _about_flow(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[
     if after.suggestions <= alphabet.suggestions and not state.suggested and not state.continuing:
         suggestion = events.ContinueAsNewSuggested(at_ms=0, incarnation=state.incarnation)
         yield Move(suggestion, after)
+
+
+def second_leg(state: FlowState) -> events.RerunRequested:
+    """The rerun by which a continued run takes over; its step is not looked at (S10.6)."""
+    return evolve(rerun(state, "", "retry-step"), continue_from_idx=state.current)
+
+
+def _cancels(alphabet: Alphabet, state: FlowState) -> Iterator[Event]:
+    """A cancel of the flow, and those that name a part of it (S9.1)."""
+    yield events.CancelRequested(at_ms=0, by=BY)
+    if not alphabet.cancels_parts:
+        return
+    for group in state.catalog.groups:
+        yield events.CancelRequested(at_ms=0, by=BY, group=group.key)
+    for step in state.catalog.steps:
+        yield events.CancelRequested(at_ms=0, by=BY, step=step.key)

@@ -3,7 +3,7 @@
 Rule: a claim is a predicate of states or of transitions, written in Python, and says which
 steps it looks at; what it does not look at the search may forget. A predicate is asked
 once about each key of a state, and about each transition, so it must answer alike for
-states that differ only in what it does not look at.
+states that differ only in what it does not look at. A claim that looks back has a `History`.
 
 Fairness
 --------
@@ -22,7 +22,7 @@ and breaks nothing. To have continued as new is no answer in this sense.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final, TypeAlias, Union
+from typing import Any, Final, TypeAlias, Union
 
 from attrs import field, frozen
 
@@ -32,13 +32,32 @@ from conductor_core.reducer import Transition
 from conductor_core.spec import StepSpec, texts
 from conductor_core.state import FlowState
 
-OfState: TypeAlias = Callable[[FlowState], bool]
-OfTransition: TypeAlias = Callable[[FlowState, Event, Transition], bool]
+OfState: TypeAlias = Union[Callable[[FlowState], bool], Callable[[FlowState, Any], bool]]
+"""A predicate of a state; where a claim has a history also of what was observed before it."""
+OfTransition: TypeAlias = Union[
+    Callable[[FlowState, Event, Transition], bool],
+    Callable[[FlowState, Event, Transition, Any], bool],
+]
+"""A predicate of an event, accepted or not; with a history also of what was observed before."""
+Predicate: TypeAlias = Callable[..., bool]
 Memory: TypeAlias = Callable[[StepSpec, Attempt], Hashable]
 About: TypeAlias = tuple[str, ...] | None
 """The steps that a claim looks at; None: it may look anywhere."""
 
 ANYWHERE: Final = None
+
+
+@frozen
+class History:
+    """What a claim remembers of the past: `initial`, and after each accepted event `after`.
+
+    `after` takes the last value, the state before the event, the event, and what became of
+    it. Its values are told apart in the search, so they must be equal where the past makes
+    no difference to the claim, and few. It looks at no other steps than its claim does.
+    """
+
+    initial: Hashable
+    after: Callable[[Any, FlowState, Event, Transition], Hashable]
 
 
 def _about(names: tuple[str, ...] | None) -> About:
@@ -50,15 +69,20 @@ class Invariant:
     """Something that holds in every state, or in none that the search enters: `violates` tells.
 
     `statement` is what a reader of a result is told. `memory` is what is to be remembered
-    of finished steps that others rely on, beside those that the claim is `about`.
+    of finished steps that others rely on, beside those that the claim is `about`, and
+    `settled_memory` what of that is left once their group is behind. One that
+    `forbids_errors` is broken by an event to which the reducer raises instead of answering.
     """
 
     name: str
     statement: str
     about: About = field(default=ANYWHERE, converter=_about)
     memory: Memory | None = None
-    violates: OfState | None = None
-    violates_on: OfTransition | None = None
+    settled_memory: Memory | None = None
+    history: History | None = None
+    violates: Predicate | None = None
+    violates_on: Predicate | None = None
+    forbids_errors: bool = False
 
 
 @frozen(kw_only=True)
@@ -68,8 +92,9 @@ class Sometimes:
     name: str
     statement: str
     about: About = field(default=ANYWHERE, converter=_about)
-    met: OfState | None = None
-    met_on: OfTransition | None = None
+    history: History | None = None
+    met: Predicate | None = None
+    met_on: Predicate | None = None
 
 
 @frozen(kw_only=True)
@@ -79,12 +104,21 @@ class LeadsTo:
     name: str
     statement: str
     about: About = field(default=ANYWHERE, converter=_about)
-    start: OfState
-    goal: OfState
-    from_the_beginning: bool = False
+    history: History | None = None
+    start: Predicate
+    goal: Predicate
 
 
 Property: TypeAlias = Union[Invariant, Sometimes, LeadsTo]
+
+
+TOTAL: Final = Invariant(
+    name="total",
+    statement="whatever is sent, the reducer answers with a verdict and never raises (law 1)",
+    about=(),
+    forbids_errors=True,
+)
+"""The reducer is total; a search that does not claim it ends with what the reducer raises."""
 
 
 def always(
@@ -93,16 +127,16 @@ def always(
     *,
     transition: OfTransition | None = None,
     about: About = ANYWHERE,
+    history: History | None = None,
 ) -> Invariant:
     """Claim that a predicate holds in every state, or on every transition."""
     return Invariant(
         name=name,
         statement=f"always: {name}",
         about=about,
-        violates=None if state is None else lambda where: not state(where),
-        violates_on=None
-        if transition is None
-        else lambda before, event, after: not transition(before, event, after),
+        history=history,
+        violates=None if state is None else _not(state),
+        violates_on=None if transition is None else _not(transition),
     )
 
 
@@ -112,12 +146,14 @@ def never(
     *,
     transition: OfTransition | None = None,
     about: About = ANYWHERE,
+    history: History | None = None,
 ) -> Invariant:
     """Claim that a predicate holds in no state, or on no transition."""
     return Invariant(
         name=name,
         statement=f"never: {name}",
         about=about,
+        history=history,
         violates=state,
         violates_on=transition,
     )
@@ -129,25 +165,55 @@ def sometimes(
     *,
     transition: OfTransition | None = None,
     about: About = ANYWHERE,
+    history: History | None = None,
 ) -> Sometimes:
     """Claim that a predicate holds somewhere."""
     return Sometimes(
-        name=name, statement=f"sometimes: {name}", about=about, met=state, met_on=transition
+        name=name,
+        statement=f"sometimes: {name}",
+        about=about,
+        history=history,
+        met=state,
+        met_on=transition,
     )
 
 
-def eventually(name: str, goal: OfState, *, about: About = ANYWHERE) -> LeadsTo:
+def eventually(
+    name: str, goal: OfState, *, about: About = ANYWHERE, history: History | None = None
+) -> LeadsTo:
     """Claim that every fair run from the beginning comes to a goal."""
     return LeadsTo(
         name=name,
         statement=f"eventually: {name}",
         about=about,
-        start=lambda state: not state.started and state.outcome is None,
+        history=history,
+        start=_has_not_begun,
         goal=goal,
-        from_the_beginning=True,
     )
 
 
-def leads_to(name: str, start: OfState, goal: OfState, *, about: About = ANYWHERE) -> LeadsTo:
+def leads_to(
+    name: str,
+    start: OfState,
+    goal: OfState,
+    *,
+    about: About = ANYWHERE,
+    history: History | None = None,
+) -> LeadsTo:
     """Claim that from every state in which `start` holds each fair run comes to a goal."""
-    return LeadsTo(name=name, statement=f"leads to: {name}", about=about, start=start, goal=goal)
+    return LeadsTo(
+        name=name,
+        statement=f"leads to: {name}",
+        about=about,
+        history=history,
+        start=start,
+        goal=goal,
+    )
+
+
+def _not(predicate: Predicate) -> Predicate:
+    return lambda *seen: not predicate(*seen)
+
+
+def _has_not_begun(state: FlowState, *_: object) -> bool:
+    return not state.started and state.outcome is None

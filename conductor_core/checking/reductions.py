@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 
 from conductor_core.attempt import OVERTAKEN, Attempt, AttemptStatus
 from conductor_core.checking.alphabet import Alphabet, Spent
+from conductor_core.checking.arrangements import SKIP_DEPENDENTS
 from conductor_core.spec import FlowOptions, GroupSpec, RetryPolicy, StepSpec
 from conductor_core.state import FlowState
 
@@ -171,6 +172,15 @@ def waits_alike(policy: RetryPolicy) -> bool:
     return len(waits) <= 1 and not (policy.jitter and 1 in policy.backoff_ms)
 
 
+def asks_to_wait(attempt: Attempt) -> bool:
+    """Whether a failure asks for a wait of its own before the retry that it leads to (S2.2).
+
+    Of an attempt whose group will be retried once all have ended, this is still to be seen.
+    """
+    error = None if attempt.result is None else attempt.result.error
+    return error is not None and bool(error.retry_after_ms)
+
+
 @frozen
 class Budget:
     """What the rules compare a count of retries with; `told_apart`: with every number."""
@@ -257,16 +267,19 @@ def alike(
     tells them apart: no property that names one, and of those whose approval later steps
     rely on, no later step that needs one and not the other. Exchanging two members then
     turns every future of a state into a future of the exchanged state, and every answer of
-    a property into the same answer. Where people may skip `skip-current-and-dependents`, the
-    order of the steps decides which of them are dependents (S8.10), so that a group in which
-    an approval may be open has no two members alike.
+    a property into the same answer.
+
+    Where an approval may be open, people may look at the order of the steps. What comes behind
+    one that they skip with its dependents is found out by `arrangements`, if all members are
+    alike and need the same; otherwise, and where they may skip one along with another that
+    failed (S10.4), no two members are alike.
     """
     alone = tuple(range(len(group.steps)))
     limit = group.max_parallel or options.max_parallel
     if not group.parallel or (limit is not None and limit < len(group.steps)):
         return alone
-    asks = any(alphabet.may_ask_people(step) for step in group.steps)
-    if asks and "skip-current-and-dependents" in alphabet.answers:
+    ordered = looks_at_order(group, alphabet)
+    if ordered and "skip-along" in alphabet.operations:
         return alone
     first: dict[Hashable, int] = {}
     classes: list[int] = []
@@ -278,4 +291,13 @@ def alike(
         if step.key in told_apart or not waits_alike(step.retry):
             same = index
         classes.append(first.setdefault(same, index))
+    if ordered and (len(first) > 1 or len({step.needs for step in group.steps}) > 1):
+        return alone
     return tuple(classes)
+
+
+def looks_at_order(group: GroupSpec, alphabet: Alphabet) -> bool:
+    """Whether people may do what depends on the order of siblings (S8.10, S10.4)."""
+    if not any(alphabet.may_ask_people(step) for step in group.steps):
+        return False
+    return SKIP_DEPENDENTS in alphabet.answers or "skip-along" in alphabet.operations

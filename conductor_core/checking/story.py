@@ -1,21 +1,25 @@
 """A counterexample told: as an ordinary log, and as a scenario that is ready to paste.
 
 Rule: a story is a flow and the events that befell it, in order; nothing in it is special to
-the search. The log replays by itself. The scenario holds every attempt until an action ends
-it, leaves every command unanswered, and expects what came of it; it stands on virtual time,
-which moves only to let a plan grow stale, so that a timer that would fall due meanwhile
-may tell another story than the search's, which knows no time: then there is no scenario.
+the search. The events get the times at which they could have happened (`times`), and a story
+that could not have happened at any time says so. The log replays by itself. The scenario
+holds every attempt until an action ends it, leaves every command unanswered, and expects what
+came of it. It stands on virtual time, in which timers fire as soon as they are due; of a story
+that is no such one it fires the timers by hand, and says so too. If what is left of time
+would still tell another story, there is no scenario.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, assert_never
 
 from attrs import frozen
 
 from conductor_core import codec, events
-from conductor_core.events import Event
+from conductor_core.checking.times import Timing, by_hand, timed, timing_of
+from conductor_core.events import Event, TimerFired
+from conductor_core.legality import ACCEPTED
 from conductor_core.log import LogWriter
 from conductor_core.reducer import Transition, reduce
 from conductor_core.spec import FlowSpec, StepSpec
@@ -26,6 +30,13 @@ from conductor_core.testing.scenarios import FORMAT
 from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
 
 HOLD: Final = "hold"
+TIMINGS: Final[Mapping[Timing, str]] = {
+    "prompt": "",
+    "late": "a timer fires later here than it is due, as it does when a host was away",
+    "impossible": "no clock could tell this: a timer fires here before it is due",
+}
+"""What is to be said of the times of a story."""
+BY_HAND: Final = "timers fire by hand here, and not when they are due"
 
 
 @frozen
@@ -35,6 +46,15 @@ class Story:
     spec: FlowSpec
     flow_id: str
     events: tuple[Event, ...]
+
+    def __attrs_post_init__(self) -> None:
+        # What a search finds has no times yet; those that are possible are found once.
+        object.__setattr__(self, "events", timed(self.spec, self.flow_id, self.events))
+
+    @property
+    def timing(self) -> Timing:
+        """Whether it could have happened, on a host that fires its timers promptly or late."""
+        return timing_of(self.spec, self.flow_id, self.events)
 
     def transitions(self) -> Iterator[tuple[FlowState, Event, Transition]]:
         """Each event with the state before it and what became of it."""
@@ -60,13 +80,20 @@ class Story:
 
     def scenario(self, name: str) -> dict[str, Any] | None:
         """The story as the decoded data of a scenario file, if virtual time can tell it."""
-        data = {"format": FORMAT, "scenarios": [_scenario(self, name)]}
-        (scenario,) = decode_scenarios(data)
-        return None if play_scenario(scenario) else data
+        tellings = [_scenario(self, name, by_hand(self.spec, self.flow_id, self.events), BY_HAND)]
+        if self.timing == "prompt":
+            tellings.insert(0, _scenario(self, name, self.events))
+        for told in tellings:
+            data = {"format": FORMAT, "scenarios": [told]}
+            (scenario,) = decode_scenarios(data)
+            if not play_scenario(scenario):
+                return data
+        return None
 
     def __str__(self) -> str:
         told = [f"{told_event(event)}: {after.verdict}" for _, event, after in self.transitions()]
-        return "\n".join(told)
+        remark = TIMINGS[self.timing]
+        return "\n".join([*told, f"({remark})"] if remark else told)
 
 
 def told_event(event: Event) -> str:
@@ -79,12 +106,18 @@ def told_event(event: Event) -> str:
 # --- scenarios ---
 
 
-def _scenario(story: Story, name: str) -> dict[str, Any]:
-    """One scenario: nothing is answered by itself, so that every event is an action."""
-    actions = list(_actions(story))
+def _scenario(
+    story: Story, name: str, happened: tuple[Event, ...], remark: str = ""
+) -> dict[str, Any]:
+    """One scenario: nothing is answered by itself, so that every event is an action.
+
+    Timers fire by themselves when time passes, unless a remark says that they do not.
+    """
+    actions = list(_actions(story, happened, timers_by_hand=bool(remark)))
     keys = sorted({step.key for step in _steps(story)})
-    scenario: dict[str, Any] = {
+    return {
         "name": name,
+        **({"spec": remark} if _fires(actions) else {}),
         "flow": _flow(story.spec),
         "flow_id": story.flow_id,
         "work": {key: [HOLD] for key in keys},
@@ -93,7 +126,11 @@ def _scenario(story: Story, name: str) -> dict[str, Any]:
         "do": [{"start": False}, *actions],
         "expect": _expectation(story.state),
     }
-    return scenario
+
+
+def _fires(actions: list[dict[str, Any]]) -> bool:
+    """Whether a timer is fired by hand."""
+    return any("timer" in action for action in actions)
 
 
 def _steps(story: Story) -> Iterator[StepSpec]:
@@ -115,13 +152,19 @@ def _expectation(state: FlowState) -> dict[str, Any]:
     return expected
 
 
-def _actions(story: Story) -> Iterator[dict[str, Any]]:
+def _actions(
+    story: Story, happened: tuple[Event, ...], *, timers_by_hand: bool
+) -> Iterator[dict[str, Any]]:
     """Every event as an action, and the time that must pass before it."""
-    now_ms = 0
-    for _, event, after in story.transitions():
-        if event.at_ms > now_ms:
+    now_ms, fired_ms = 0, -1
+    for event, (_, _, after) in zip(happened, story.transitions(), strict=True):
+        itself = isinstance(event, TimerFired) and after.verdict is ACCEPTED and not timers_by_hand
+        if event.at_ms > now_ms or (itself and fired_ms != event.at_ms):
             yield {"advance": event.at_ms - now_ms}
             now_ms = event.at_ms
+        if itself:
+            fired_ms = now_ms
+            continue
         action = _action(event)
         verdict = _expected(after.verdict)
         yield action if verdict is None else {**action, "expect": verdict}
@@ -166,9 +209,10 @@ def _action(event: Event) -> dict[str, Any]:
         case events.ApprovalOptionChanged():
             return {"approval-option": event.option}
         case events.CancelRequested():
-            return {"cancel": {}}
+            parts = {"group": event.group, "step": event.step}
+            return {"cancel": {key: name for key, name in parts.items() if name is not None}}
         case events.RerunRequested():
-            return {"rerun": {"step": event.step_id, "operation": event.operation}}
+            return {"rerun": _rerun(event)}
         case events.GroupRetryRequested():
             return {"retry-group": event.group}
         case events.RetryNowRequested():
@@ -181,6 +225,18 @@ def _action(event: Event) -> dict[str, Any]:
             return {"append": codec.encode_groups(event.groups)}
         case _:
             assert_never(event)
+
+
+def _rerun(event: events.RerunRequested) -> dict[str, Any]:
+    """A rerun, with what it asks for beside the plain one."""
+    more = {
+        "stale_plan": event.stale_plan,
+        "replan_step": event.replan_step_id,
+        "additional_skip": list(event.additional_skip_step_ids),
+        "continue_from_idx": event.continue_from_idx,
+    }
+    plain = {"step": event.step_id, "operation": event.operation, "flow_id": event.flow_id}
+    return {**plain, **{key: value for key, value in more.items() if value}}
 
 
 def _flow(spec: FlowSpec) -> dict[str, Any]:

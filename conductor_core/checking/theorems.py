@@ -13,7 +13,7 @@ from conductor_core import events
 from conductor_core.attempt import AttemptStatus
 from conductor_core.checking.gate import gate
 from conductor_core.checking.moves import next_approver, rerun
-from conductor_core.checking.properties import Invariant, LeadsTo, Property
+from conductor_core.checking.properties import TOTAL, Invariant, LeadsTo, Property
 from conductor_core.commands import DispatchStep, FinishFlow
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED, judge
@@ -101,8 +101,10 @@ _RERUNS: Final = (events.RerunRequested, events.GroupRetryRequested)
 
 def forsakes_deny(before: FlowState, event: Event, after: Transition) -> bool:
     """Whether a deny does not stop the flow, or is undone by anything but a person's rerun."""
+    if after.verdict is not ACCEPTED:
+        return False
     if isinstance(event, events.ApprovalResponded) and event.response == "deny":
-        return after.verdict is ACCEPTED and _overlooks(event.step, after)
+        return _overlooks(event.step, after)
     if before.stop is None or before.stop.reason != "denied" or isinstance(event, _RERUNS):
         return False
     if any(isinstance(command, DispatchStep) for command in after.commands):
@@ -143,24 +145,37 @@ def exceeds_budget(state: FlowState) -> bool:
 
 
 def retries_too_often(before: FlowState, event: Event, after: Transition) -> bool:
-    """Whether work that failed was retried by itself more often than it may be (S6.16)."""
-    if isinstance(event, events.StepFinished):
-        if event.directive is not None:
-            return False
-        position = before.position_of(event.attempt)
-    elif isinstance(event, events.TimerFired) and event.timer.startswith("timeout:"):
-        position = before.position_of(event.timer.partition(":")[2])
-    else:
+    """Whether work that failed was retried by itself more often than it may be (S6.16).
+
+    A retry that the work asked for is none of these (S6.15), and a failure that joins a group
+    retry which was decided before is not charged (S7.2).
+    """
+    failed = _failed_by_itself(event)
+    if failed is None or after.verdict is not ACCEPTED or before.retrying is not None:
         return False
-    assert position is not None, "what is sent is about a step of the flow"
-    state = after.state
-    if state.generation > before.generation and state.current == before.current:
-        return state.generation > max(
-            step.retry.max_auto_retries for step in state.catalog.groups[state.current].steps
-        )
-    retried, step = state.live[position], state.catalog.steps[position]
-    again = retried.retry > before.live[position].retry
-    return again and retried.retry > step.retry.max_auto_retries
+    position = before.position_of(failed)
+    assert position is not None, f"{failed!r} passed the judge"
+    state, budget = after.state, before.catalog.steps[position].retry.max_auto_retries
+    if state.retrying is not None or _is_next_generation(before, state):
+        return before.generation + 1 > budget
+    retry = state.live[position].retry
+    return retry > before.live[position].retry and retry > budget
+
+
+def _failed_by_itself(event: Event) -> str | None:
+    """The attempt that ended and left open whether it is retried, if one did."""
+    match event:
+        case events.StepFinished(attempt=attempt, directive=directive):
+            return None if directive in ("retry", "retry-group") else attempt
+        case events.TimerFired(timer=timer) if timer.startswith("timeout:"):
+            return timer.partition(":")[2]
+        case _:
+            return None
+
+
+def _is_next_generation(before: FlowState, state: FlowState) -> bool:
+    """Whether the current group was retried as a whole."""
+    return state.current == before.current and state.generation > before.generation
 
 
 WITHIN_BUDGETS: Final = Invariant(
@@ -209,6 +224,7 @@ ONE_FINISH: Final = Invariant(
 )
 
 THEOREMS: Final[tuple[Property, ...]] = (
+    TOTAL,
     NO_DEAD_END,
     CANCEL_ENDS,
     CANCEL_IS_FINAL,

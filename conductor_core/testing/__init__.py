@@ -4,6 +4,20 @@ Rule: importing this package imports nothing beyond the core; what needs more, s
 Hypothesis, is imported by the module that needs it.
 """
 
+from conductor_core.testing.conditions import Condition, after, before, flow_is, step
+from conductor_core.testing.flow_assertions import BrokenClaim, FlowClaims, assert_flow
 from conductor_core.testing.given import Given, When, given
 
-__all__ = ["Given", "When", "given"]
+__all__ = [
+    "BrokenClaim",
+    "Condition",
+    "FlowClaims",
+    "Given",
+    "When",
+    "after",
+    "assert_flow",
+    "before",
+    "flow_is",
+    "given",
+    "step",
+]

@@ -1,5 +1,8 @@
 """Hypothesis strategies: any flow, any event that a state may meet, any play of a flow.
 
+Of a flow of one's own `plays_of` draws what may happen to it, and `events_for` what may come
+next; `flow_machine` plays it step by step.
+
 Rule: a state is only ever built by playing events, so that every one that is drawn can be
 reached. What is drawn shrinks towards the plainest flow and the plainest events.
 """
@@ -14,10 +17,10 @@ from hypothesis import strategies as st
 
 from conductor_core.events import Event
 from conductor_core.spec import FlowSpec
-from conductor_core.state import FlowState
+from conductor_core.state import FlowState, initial_state
 from conductor_core.testing.arbitrary.choices import Choose
 from conductor_core.testing.arbitrary.flows import any_flow
-from conductor_core.testing.arbitrary.plays import Play, any_event, any_play
+from conductor_core.testing.arbitrary.plays import Play, any_event, any_play, play_on
 
 T = TypeVar("T")
 
@@ -41,6 +44,15 @@ def events_for(state: FlowState, *, at_ms: int = 0) -> st.SearchStrategy[Event]:
 def plays(*, most: int = 40) -> st.SearchStrategy[Play]:
     """Any flow with up to so many events that happen to it, in the order of their arrival."""
     return chosen(lambda choose: any_play(choose, 1 + choose(most)))
+
+
+def plays_of(spec: FlowSpec, *, most: int = 40, flow_id: str = "flow") -> st.SearchStrategy[Play]:
+    """Up to so many events that happen to this flow, in the order of their arrival.
+
+    Whatever hosts and people may send is sent: what is late, twice, mistaken, or made up.
+    """
+    start = initial_state(spec, flow_id)
+    return chosen(lambda choose: play_on(choose, start, 1 + choose(most)))
 
 
 @lru_cache(maxsize=256)

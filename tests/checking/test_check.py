@@ -8,7 +8,16 @@ from typing import Final
 import pytest
 
 from conductor_core import ApprovalSpec, StepSpec
-from conductor_core.checking import THEOREMS, Alphabet, Checked, check, directed, gate, never
+from conductor_core.checking import (
+    THEOREMS,
+    Alphabet,
+    Checked,
+    check,
+    default_alphabet,
+    directed,
+    gate,
+    never,
+)
 from conductor_core.checking.alphabet import DENIED, NOOP, PASSED, UNEVALUATED
 from conductor_core.checking.properties import Invariant
 from conductor_core.checking.reductions import ALL, NONE, ONLY_NAMES
@@ -25,10 +34,10 @@ def test_a_certificate_is_data_with_its_bounds() -> None:
     data = json.loads(json.dumps(CHECKED.certificate()))
     assert data["flow"] == digest_of(canonical_text(encode_spec(DEPLOY)))
     assert data["within"] == {
-        "alphabet": dict(Alphabet().told()),
+        "alphabet": default_alphabet(DEPLOY).as_data(),
         "max_states": 1_000_000,
     }
-    assert (data["states"], data["transitions"], data["complete"]) == (86, 264, True)
+    assert (data["states"], data["transitions"], data["complete"]) == (215, 821, True)
     assert [theorem["name"] for theorem in data["theorems"]] == [t.name for t in THEOREMS]
     assert {theorem["within bounds"] for theorem in data["theorems"]} == {"holds"}
     assert "error: denied" in data["outcomes"]
@@ -41,7 +50,7 @@ def test_a_result_reads_as_its_bounds_and_its_findings() -> None:
     lines = str(CHECKED).splitlines()
     assert lines[0] == "every state within these bounds:"
     assert "  people pause and resume: any number of times" in lines
-    assert "86 states, 264 transitions" in lines
+    assert "215 states, 821 transitions" in lines
     assert lines[-1] == "  the gate: holds"
 
 

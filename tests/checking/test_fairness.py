@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from attrs import evolve
 
-from conductor_core import ApprovalSpec, FlowSpec, RetryPolicy, StepSpec
+from conductor_core import ApprovalSpec, FlowSpec, RetryPolicy, StepSpec, events
 from conductor_core import directives as directives_module
 from conductor_core.attempt import AttemptStatus
 from conductor_core.checking import Alphabet, Checked, check, eventually, leads_to
 from conductor_core.checking.alphabet import FAIL, OK
 from conductor_core.directives import Decision, Work
+from conductor_core.legality import ACCEPTED
+from conductor_core.reducer import reduce
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import flow, group
 from tests.checking.flows import AWAIT_RETRY, DEPLOY, ONCE, plan
@@ -93,7 +96,52 @@ def test_a_flow_that_goes_round_for_ever_is_found(monkeypatch: pytest.MonkeyPatc
     bound = Alphabet(endings=(FAIL,), answers=(), operations=(), cancels=False, pauses=False)
     assert is_over(spec, bound).is_good
     monkeypatch.setattr(directives_module, "_budgeted", always_again)
-    assert told(is_over(spec, bound)) == ["FlowStarted", "StepFinished"]
+    checked = is_over(spec, bound)
+    assert told(checked) == ["FlowStarted", "StepFinished"]
+    (again,) = checked.findings[0].circle
+    assert isinstance(again, events.StepFinished)
+    assert again.attempt == "a#2"
+
+
+def test_a_circle_may_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once round is told event by event, and replays from where the way in ends."""
+
+    def wait_again(work: Work, kind: str, asked: str | None) -> Decision:
+        return Decision("retry", AttemptStatus.ERROR, kind, failed=True)
+
+    spec = flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=1))))
+    bound = Alphabet(endings=(FAIL,), answers=(), operations=(), cancels=False, pauses=False)
+    monkeypatch.setattr(directives_module, "_budgeted", wait_again)
+    (finding,) = is_over(spec, bound).findings
+    assert finding.story is not None
+    kinds = [type(event).__name__ for event in finding.circle]
+    assert sorted(kinds) == ["StepFinished", "TimerFired"]
+    before, state = finding.story.state, finding.story.state
+    for event in finding.circle:
+        after = reduce(state, event)
+        assert after.verdict is ACCEPTED
+        state = after.state
+    assert state.live[0].status == before.live[0].status
+    assert state.live[0].n == before.live[0].n + 1
+
+
+def test_a_circle_is_told_without_what_leads_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where work may also succeed, what goes round is that it fails."""
+
+    def always_again(work: Work, kind: str, asked: str | None) -> Decision:
+        return Decision("retry", AttemptStatus.ERROR, kind, failed=True)
+
+    monkeypatch.setattr(directives_module, "_budgeted", always_again)
+    spec = flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=1, backoff_ms=()))))
+    calm = evolve(ALONE, endings=(FAIL, OK), pauses=False)
+    never = eventually("never", lambda _: False, about=())
+    (finding,) = check(spec, never, alphabet=calm, theorems=()).findings
+    assert [getattr(event, "outcome", None) for event in finding.circle] == ["failed"]
+
+
+def test_a_run_that_rests_goes_round_nothing() -> None:
+    """Where people could lead on and do not, nothing comes again."""
+    assert is_over(RETRIED).findings[0].circle == ()
 
 
 def test_to_continue_as_new_for_ever_is_no_answer() -> None:

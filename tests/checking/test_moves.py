@@ -118,3 +118,85 @@ def test_the_host_suggests_a_new_history_as_often_as_it_may() -> None:
     assert "continue-as-new-suggested" not in told(after(DEPLOY, START), wants, SPENT)
     state = after(DEPLOY, START, succeeded("plan#1"), suggested)
     assert told(state, evolve(wants, operations=())) == ["approval-responded", "continued-as-new"]
+
+
+def reruns_of(state: FlowState, *operations: str) -> list[tuple[object, ...]]:
+    """The reruns that may come next, by what they ask for."""
+    sent = [m.event for m in moves(evolve(PLAIN, operations=operations), state, NOTHING_SPENT,
+                                   state.span)]  # fmt: skip
+    return [
+        (e.step_id, e.operation, e.replan_step_id, e.additional_skip_step_ids)
+        for e in sent
+        if isinstance(e, events.RerunRequested)
+    ]
+
+
+def test_a_stale_plan_is_made_again_from_any_step_before() -> None:
+    """What failed is retried from each step of its group up to itself, if these have an order."""
+    asked = (START, succeeded("plan#1"), answered("plan"))
+    state = after(DEPLOY, *asked, failed("apply#1"))
+    assert reruns_of(state, "retry-from-plan") == [
+        ("apply", "retry-step", "plan", ()),
+        ("apply", "retry-step", "apply", ()),
+    ]
+    abreast = after(flow(group("g", "a", "b", parallel=True)), START, failed("a#1"))
+    assert reruns_of(abreast, "retry-from-plan") == []
+
+
+def test_another_step_is_skipped_along() -> None:
+    """With the retry or the skip of a step each step from its group on may be skipped."""
+    spec = flow(group("g", "a"), group("h", "b", "c"), group("i", "d"))
+    state = after(spec, START, succeeded("a#1"), failed("b#1"))
+    assert reruns_of(state, "skip-along") == [
+        ("b", operation, None, (other,))
+        for operation in ("retry-step", "skip-step")
+        for other in ("c", "d")
+    ]
+
+
+def test_a_continued_run_may_take_over_by_a_rerun() -> None:
+    """What acts as continued-as-new is sent with the index of the current group."""
+    spec = flow(group("g", "a"), group("h", "b"))
+    suggested = events.ContinueAsNewSuggested(at_ms=0, incarnation=0)
+    wants = evolve(PLAIN, operations=("take-over",))
+    first = after(spec, START, suggested, succeeded("a#1"))
+    assert told(first, wants) == ["continued-as-new", "rerun-requested"]
+    *_, rerun = moves(wants, first, NOTHING_SPENT, first.span)
+    assert str(reduce(first, rerun.event).verdict) == "accepted"
+    retried = after(flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=1)))),
+                    START, suggested, failed("a#1"))  # fmt: skip
+    assert told(retried, wants) == ["timer-fired", "continued-as-new"]
+
+
+def test_a_cancel_may_name_a_part() -> None:
+    """People cancel the flow, or name each of its groups and steps."""
+    alphabet = evolve(PLAIN, cancels=True, cancels_parts=True, endings=(OK,))
+    sent = [m.event for m in moves(alphabet, after(DEPLOY, START), NOTHING_SPENT, ())]
+    assert [(e.group, e.step) for e in sent if isinstance(e, events.CancelRequested)] == [
+        (None, None),
+        ("network", None),
+        (None, "plan"),
+        (None, "apply"),
+    ]
+
+
+def test_groups_come_in_parts() -> None:
+    """What is generated comes at once, or its beginning first and the rest later, or not."""
+    parts = (group("g", "a"), group("h", "b"))
+    alphabet = evolve(PLAIN, generated=parts)
+
+    def delivered(state: FlowState) -> list[tuple[int, bool]]:
+        sent = [m.event for m in moves(alphabet, state, NOTHING_SPENT, ())]
+        return [(len(e.groups), e.complete) for e in sent if isinstance(e, events.GroupsGenerated)]
+
+    begun = events.GroupsGenerated(at_ms=0, groups=parts[:1], complete=False)
+    assert delivered(after(flow(), START)) == [(2, True), (1, False), (2, False), (0, True)]
+    assert delivered(after(flow(), START, begun)) == [(1, True), (1, False), (0, True)]
+
+
+def test_strays_are_sent_if_they_may() -> None:
+    """What must not count comes too, and changes nothing."""
+    state = after(DEPLOY, START)
+    sent = list(moves(evolve(PLAIN, strays=True), state, NOTHING_SPENT, state.span))
+    assert len(sent) > 20
+    assert sum(reduce(state, move.event).state is not state for move in sent) == 2

@@ -14,12 +14,15 @@ import pytest
 from attrs import evolve, fields
 
 from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, RetryPolicy, StepSpec, initial_state
-from conductor_core.checking import THEOREMS, Alphabet, Reductions, check, directed
+from conductor_core.checking import THEOREMS, Alphabet, Ending, Reductions, check, directed
+from conductor_core.checking import canonical as canonical_module
 from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, TERMINAL, UNEVALUATED, Spent
 from conductor_core.checking.canonical import Canonical
 from conductor_core.checking.gate import in_order
 from conductor_core.checking.moves import moves
+from conductor_core.checking.properties import Invariant
 from conductor_core.checking.reductions import ALL, NONE, waits_alike
+from conductor_core.events import StepError
 from conductor_core.legality import ACCEPTED
 from conductor_core.reducer import reduce
 from conductor_core.state import FlowState
@@ -30,6 +33,9 @@ Place = tuple[FlowState, Spent]
 
 BRIEF: Final = Alphabet(endings=(OK, FAIL), answers=("approve", "deny"), pauses=False)
 TWINS: Final = [StepSpec(key=key, retry=ONCE) for key in ("a", "b")]
+LATER: Final = Ending(
+    name="fail, later", outcome="failed", error=StepError(message="failed", retry_after_ms=1)
+)
 EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
     "deploy": (DEPLOY, Alphabet(pauses=False)),
     "stale": (
@@ -70,6 +76,10 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
     "retried together": (
         flow(group("g", "a", StepSpec(key="b", retry=TOGETHER), parallel=True)),
         evolve(BRIEF, endings=(OK, FAIL, TERMINAL)),
+    ),
+    "retried together, after a wait or at once": (
+        flow(group("g", "a", StepSpec(key="b", retry=TOGETHER), parallel=True)),
+        evolve(BRIEF, endings=(OK, FAIL, LATER)),
     ),
     "parked": (
         flow(group("g", "a", "b", parallel=True), options=AWAIT_RETRY),
@@ -126,7 +136,16 @@ EACH_ON: Final = {
 
 def canonical(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> Canonical:
     """The keys of a flow's states, for the theorems."""
-    return Canonical(spec, alphabet, reductions, memory=in_order)
+    (invariant,) = (theorem for theorem in THEOREMS if theorem.name == "the gate")
+    assert isinstance(invariant, Invariant)
+    assert invariant.memory is not None
+    return Canonical(
+        spec,
+        alphabet,
+        reductions,
+        memory=invariant.memory,
+        settled_memory=invariant.settled_memory,
+    )
 
 
 def successors(place: Place, alphabet: Alphabet) -> list[Place]:
@@ -201,6 +220,13 @@ def test_settled_groups_add_up() -> None:
     """A group more adds as many states as the one before it: what is settled is forgotten."""
     one, two, three = (states_of(fleet(n), BRIEF, ALL) for n in (1, 2, 3))
     assert one < two < three < 4 * one
+
+
+def test_attempts_that_are_forgotten_get_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an attempt is decides its number, whether or not it is still known by its place."""
+    before = states_of(*EXAMPLES["parked"], ALL)
+    monkeypatch.setattr(canonical_module, "MOST_KNOWN", 2)
+    assert states_of(*EXAMPLES["parked"], ALL) == before
 
 
 def test_waits_of_a_millisecond_are_not_alike() -> None:

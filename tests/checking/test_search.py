@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_core import FlowSpec
+from conductor_core import FlowSpec, events
+from conductor_core import rules as rules_module
 from conductor_core.checking import Alphabet, always, check, never, sometimes
+from conductor_core.checking.properties import TOTAL
 from conductor_core.checking.reductions import NONE
+from conductor_core.checking.search import Progress
+from conductor_core.draft import Answered, Draft
 from conductor_core.state import FlowState
 from tests.checking.flows import DEPLOY, components, fleet
 
 
 @pytest.mark.parametrize(
     ("spec", "states", "transitions"),
-    [(DEPLOY, 86, 264), (components(3), 573, 2_128), (components(10), 1_889, 7_168),
-     (fleet(2), 414, 1_634), (fleet(4), 1_856, 9_024)],
+    [(DEPLOY, 215, 821), (components(3), 1_589, 7_174), (components(10), 5_285, 24_226),
+     (fleet(2), 1_148, 5_735), (fleet(4), 5_098, 31_776)],
     ids=["deploy", "3 components", "10 components", "fleet of 2", "fleet of 4"],
 )  # fmt: skip
 def test_as_many_states_as_ever(spec: FlowSpec, states: int, transitions: int) -> None:
@@ -70,13 +74,69 @@ def ended(state: FlowState) -> bool:
 
 
 def test_a_long_search_tells_how_far_it_is() -> None:
-    """Progress tells the states entered, those still to be looked at, and the transitions."""
-    told: list[tuple[int, int, int]] = []
-    checked = check(components(6), progress=lambda *numbers: told.append(numbers))
+    """Progress tells the states entered, those still to be looked at, transitions and depth."""
+    told: list[Progress] = []
+    checked = check(components(6), progress=told.append)
     assert len(told) == checked.states // 1_000
-    states, waiting, transitions = told[0]
-    assert states - waiting == 1_000
-    assert transitions > states
+    assert told[0].states - told[0].frontier == 1_000
+    assert told[0].transitions > told[0].states
+    assert 0 < told[0].depth < told[-1].depth
+
+
+def test_whoever_has_enough_may_stop_a_search() -> None:
+    """A search that was given up says so, and leaves undecided what it has not met."""
+    checked = check(components(6), enough=lambda: True)
+    assert checked.stopped_by == "enough"
+    assert not checked.complete
+    assert checked.finding("the gate").verdict == "undecided"
+    assert check(components(6), enough=lambda: False).stopped_by is None
+
+
+def break_the_reducer(patch: pytest.MonkeyPatch) -> None:
+    """Let the reducer raise for an answer to an approval."""
+
+    def fall_over(_draft: Draft, _answered: Answered) -> None:
+        raise LookupError("nothing to answer")
+
+    patch.setattr(rules_module, "settle_answer", fall_over)
+
+
+def test_a_reducer_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 1 is broken by what the reducer does not survive, and the search goes on elsewhere."""
+    whole = check(DEPLOY, theorems=(TOTAL,))
+    assert whole.finding("total").verdict == "holds"
+    break_the_reducer(monkeypatch)
+    failed = sometimes("failed", lambda state: state.stop is not None, about=())
+    checked = check(DEPLOY, TOTAL, failed, theorems=())
+    finding = checked.finding("total")
+    assert finding.verdict == "violated"
+    assert finding.error == "LookupError: nothing to answer"
+    assert isinstance(finding.fatal, events.ApprovalResponded)
+    assert finding.story is not None
+    assert finding.story.state.awaiting == 1
+    assert len(finding.story.events) == 2
+    assert checked.finding("failed").verdict == "met"
+    assert 2 < checked.states < whole.states
+
+
+def test_a_way_avoids_what_the_reducer_does_not_survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A story that is told past a place where the reducer raises leaves that event out."""
+    break_the_reducer(monkeypatch)
+    alphabet = Alphabet(answers=("approve",), cancels=False)
+    paused = sometimes("asked in a pause", lambda s: s.paused and s.awaiting > 0, about=())
+    again = sometimes("resumed", transition=lambda before, event, after: before.awaiting > 0
+                      and isinstance(event, events.ResumeRequested), about=())  # fmt: skip
+    checked = check(DEPLOY, TOTAL, paused, again, alphabet=alphabet, theorems=())
+    assert [finding.verdict for finding in checked.findings] == ["violated", "met", "met"]
+
+
+def test_without_a_claim_to_be_total_a_search_ends_with_the_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What nobody claims is no finding, and what the reducer raises is not hidden."""
+    break_the_reducer(monkeypatch)
+    with pytest.raises(LookupError, match="nothing to answer"):
+        check(DEPLOY, theorems=())
 
 
 def test_claims_about_transitions_are_asked_of_each() -> None:

@@ -9,8 +9,8 @@ from attrs import evolve
 
 from conductor_core import FlowSpec, RetryPolicy, StepSpec, events, initial_state, reduce
 from conductor_core.attempt import AttemptStatus
-from conductor_core.checking import THEOREMS, Alphabet, check
-from conductor_core.checking.alphabet import OPERATIONS
+from conductor_core.checking import THEOREMS, Alphabet, check, directed
+from conductor_core.checking.alphabet import FAIL, OK, OPERATIONS
 from conductor_core.checking.theorems import (
     exceeds_budget,
     finishes_more_than_once,
@@ -86,7 +86,7 @@ def test_theorems_hold_of_small_flows(spec: FlowSpec) -> None:
     """Every theorem holds of flows that retry, park, time out and ask."""
     checked = check(spec, alphabet=Alphabet(operations=OPERATIONS[:2]))
     assert checked.is_good, str(checked)
-    assert len(checked.findings) == len(THEOREMS) == 7
+    assert len(checked.findings) == len(THEOREMS) == 8
 
 
 def test_a_live_flow_without_anything_to_wait_for_is_a_dead_end() -> None:
@@ -124,6 +124,7 @@ def test_what_undoes_a_deny() -> None:
     assert forsakes_deny(asked, answered("plan", "deny"), accepted(overlooked))
     assert forsakes_deny(asked, answered("plan", "deny"), accepted(DENIED, DISPATCH))
     assert forsakes_deny(asked, answered("plan", "deny"), accepted(evolve(DENIED, stop=None)))
+    assert not forsakes_deny(asked, answered("z", "deny"), reduce(asked, answered("z", "deny")))
 
 
 def test_what_exceeds_a_budget() -> None:
@@ -146,6 +147,20 @@ def test_only_what_a_worker_leaves_open_is_charged_as_automatic() -> None:
     assert retries_too_often(state, fired("timeout:a#1"), accepted(again))
     assert not retries_too_often(state, fired("backoff:a#1"), accepted(again))
     assert retries_too_often(state, failed("a#1"), accepted(evolve(state, generation=1)))
+    assert retries_too_often(state, failed("a#1"), accepted(evolve(state, retrying=0)))
+    assert not retries_too_often(state, failed("a#2"), reduce(state, failed("a#2")))
+
+
+def test_who_joins_a_group_retry_is_not_charged_for_it() -> None:
+    """A group retry that work asked for is none by itself, whoever ends while it waits."""
+    spec = flow(group("g", "a", "b", parallel=True))
+    asked = failed("a#1", directive="retry-group")
+    state = after(spec, START, asked)
+    last = reduce(state, succeeded("b#1"))
+    assert last.state.generation == 1
+    assert not retries_too_often(state, succeeded("b#1"), last)
+    asking = (OK, FAIL, directed("retry-group", failed=True))
+    assert check(spec, alphabet=Alphabet(endings=asking, pauses=False)).is_good
 
 
 def test_a_run_ends_once() -> None:

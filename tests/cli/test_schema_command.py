@@ -17,7 +17,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(conductor, ["schema", *arguments])
 
 
-@pytest.mark.parametrize("kind", ["flow", "scenario"])
+@pytest.mark.parametrize("kind", ["flow", "scenario", "checks"])
 def test_the_schema_of_each_format_is_printed(kind: str) -> None:
     """What is printed is what the package holds."""
     result = run(kind)

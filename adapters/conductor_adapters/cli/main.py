@@ -25,6 +25,7 @@ except ModuleNotFoundError:
 from conductor_adapters.cli.console import warn
 
 COMMANDS: Final = {
+    "check": "conductor_adapters.cli.check",
     "completion": "conductor_adapters.cli.completion",
     "explain": "conductor_adapters.cli.explain",
     "graph": "conductor_adapters.cli.graph",

@@ -1,4 +1,4 @@
-"""`conductor schema`: the JSON Schema of flow files or scenario files, for editors.
+"""`conductor schema`: the JSON Schema of flow, scenario or checks files, for editors.
 
 Rule: what is written is made from the declarations at this moment. The files in
 `conductor_core/schemas` are what it wrote with `--output`; a test demands that they still
@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from conductor_adapters.cli.console import say, say_json
+from conductor_core.checking.checks_schema import checks_schema
 from conductor_core.errors import ConductorError
 from conductor_core.schema import flow_schema
 from conductor_core.testing.scenario_schema import scenario_schema
@@ -22,6 +23,7 @@ from conductor_core.testing.scenario_schema import scenario_schema
 SCHEMAS: Final[Mapping[str, Callable[[], Any]]] = {
     "flow": flow_schema,
     "scenario": scenario_schema,
+    "checks": checks_schema,
 }
 
 
@@ -32,7 +34,7 @@ SCHEMAS: Final[Mapping[str, Callable[[], Any]]] = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, which a schema is anyhow.")
 def schema(kind: str, output: Path | None, as_json: bool) -> None:
-    """Print the JSON Schema of flow files or of scenario files."""
+    """Print the JSON Schema of flow files, of scenario files or of checks files."""
     made = SCHEMAS[kind]()
     if output is None:
         say_json(made)

@@ -67,6 +67,15 @@ def person(choose: Choose) -> str:
     return one_of(choose, PEOPLE)
 
 
+def approver(choose: Choose, state: FlowState, step: str) -> str:
+    """Whoever answers about a step: anybody, and whom else it names as an approver."""
+    position = state.catalog.position_of(step)
+    approval = None if position is None else state.catalog.steps[position].approval
+    named = () if approval is None or approval.approvers is None else approval.approvers
+    strangers = [name for name in named if name not in PEOPLE]
+    return one_of(choose, [*named, *PEOPLE] if strangers else PEOPLE)
+
+
 def request_id(choose: Choose) -> str | None:
     """None, or one of few, so that some requests come twice (S4.5)."""
     return f"request-{choose(12)}" if chance(choose, 15) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conductor_core.events import Event
 from conductor_core.reducer import Transition, reduce
@@ -60,7 +60,7 @@ class Play:
 
     start: FlowState
     events: tuple[Event, ...]
-    transitions: tuple[Transition, ...]
+    transitions: tuple[Transition, ...] = field(repr=False)
 
     def steps(self) -> Iterator[tuple[FlowState, Event, Transition]]:
         """Each event with the state that it met and the transition that it led to."""

@@ -1,0 +1,308 @@
+"""`conductor check`: look at every state that a flow can reach, within bounds.
+
+Rule: nothing is run. Exit code 0 when all that was asked holds within the bounds, 1 when
+something is violated, was never met or is undecided, 2 when a file or an option cannot be
+used, 130 when Ctrl-C ended the search and nothing was violated so far.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from attrs import evolve, frozen
+
+from conductor_adapters.cli.check_choices import SWITCHES, Choices, flow_of
+from conductor_adapters.cli.check_claims import (
+    Claim,
+    imported_claims,
+    read_checks,
+    refuse_mistakes,
+)
+from conductor_adapters.cli.check_files import (
+    check_certificate,
+    make_folder,
+    write_certificate,
+    write_counterexamples,
+)
+from conductor_adapters.cli.check_progress import MIB, Watch, watched_by_people
+from conductor_adapters.cli.check_report import Result, as_data, told, told_bad
+from conductor_adapters.cli.console import say, say_json
+from conductor_core.checking import THEOREMS, Alphabet, Property, Reductions, gate
+from conductor_core.checking import check as checked
+from conductor_core.checking.alphabet import ALL_OPERATIONS, RESPONSES
+from conductor_core.checking.check import MAX_STATES
+from conductor_core.checking.defaults import default_alphabet, full_alphabet
+from conductor_core.checking.reductions import ALL, NONE
+from conductor_core.checking.search import Driver
+from conductor_core.errors import ConductorError
+from conductor_core.spec import FlowSpec
+
+REDUCTIONS: Final = {"all": ALL, "none": NONE}
+INTERRUPTED: Final = 130
+COUNT: Final = click.IntRange(min=0)
+FILE: Final = click.Path(path_type=Path)
+
+
+@frozen(kw_only=True)
+class Search:
+    """What is asked of which flow, and how far to look."""
+
+    spec: FlowSpec
+    alphabet: Alphabet
+    theorems: tuple[Property, ...]
+    claims: tuple[Claim, ...]
+    reductions: Reductions
+    max_states: int
+    max_memory_mib: int | None
+    processes: int
+
+
+def cores() -> int:
+    """The cores that a search may use; one where processes cannot be forked."""
+    if not hasattr(os, "fork"):
+        return 1
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--checks",
+    type=FILE,
+    metavar="FILE",
+    help="What may happen, and what is claimed of the flow, as YAML or JSON.",
+)
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="A claim in Python; FILE.py:NAME will do too. May be repeated.",
+)
+@click.option(
+    "--demand-subject",
+    is_flag=True,
+    help="Of the gate: an approval must name the subject that it approves.",
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Begin with all that may happen at all, each of it once: for small flows.",
+)
+@click.option(
+    "--endings",
+    metavar="LIST",
+    help="How work ends, as ok,fail or ok:stop,fail:retry-group (it asks for that directive); "
+    "a list that begins with + adds to the others.",
+)
+@click.option(
+    "--answers", metavar="LIST", help=f"How people answer approvals: of {', '.join(RESPONSES)}."
+)
+@click.option(
+    "--operations",
+    metavar="LIST",
+    help=f"What people do about what failed: of {', '.join(ALL_OPERATIONS)}.",
+)
+@click.option(
+    "--with",
+    "switched_on",
+    multiple=True,
+    metavar="LIST",
+    help=f"What may happen too: of {', '.join(SWITCHES)}.",
+)
+@click.option(
+    "--without", "switched_off", multiple=True, metavar="LIST", help="What never happens, of these."
+)
+@click.option(
+    "--reruns", type=COUNT, metavar="N", help="So often people rerun what failed, at most."
+)
+@click.option(
+    "--replans", type=COUNT, metavar="N", help="So often people have plans made again, at most."
+)
+@click.option(
+    "--suggestions", type=COUNT, metavar="N", help="So often the host suggests to continue as new."
+)
+@click.option(
+    "--generated", type=FILE, metavar="FILE", help="A flow whose groups are what is generated."
+)
+@click.option(
+    "--appended", type=FILE, metavar="FILE", help="A flow whose groups people may append."
+)
+@click.option(
+    "--max-states",
+    type=click.IntRange(min=1),
+    default=MAX_STATES,
+    show_default=True,
+    metavar="N",
+    help="Give up beyond so many states.",
+)
+@click.option(
+    "--max-memory",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Give up beyond so much memory, that of all processes together.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Search with so many processes.  [default: one for each core]",
+)
+@click.option(
+    "--reduce",
+    type=click.Choice([*REDUCTIONS]),
+    default="all",
+    show_default=True,
+    help="Whether states that behave alike are taken as one.",
+)
+@click.option(
+    "--certificate", type=FILE, metavar="FILE", help="Write what was looked at and found, as JSON."
+)
+@click.option(
+    "--counterexamples",
+    type=FILE,
+    metavar="DIR",
+    help="Write each violation as a log to replay and as a scenario to run.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell everything.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell only what does not hold.")
+@click.option("--json", "as_json", is_flag=True, help="Write the results as JSON.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    /,
+    file: Path,
+    certificate: Path | None,
+    counterexamples: Path | None,
+    verbose: bool,
+    quiet: bool,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Look at every state that the flow in FILE can reach, and at what is true of them.
+
+    Work may end in any way, people may answer, cancel, pause and rerun at any moment, and timers
+    may fire: the options say what may happen and how often. What holds does so within these
+    bounds, whatever the order of events. Claims of your own are checked with the built-in ones.
+    """
+    if quiet and verbose:
+        raise ConductorError("-q and -v: expected one of the two")
+    search = _search(flow_of(file), **asked)
+    check_certificate(certificate)
+    make_folder(counterexamples)
+    result = _searched(search, str(file), draws=watched_by_people() and not quiet)
+    if certificate is not None:
+        write_certificate(certificate, result.checked)
+    if counterexamples is not None:
+        result = evolve(result, written=write_counterexamples(counterexamples, result.bad))
+    if as_json:
+        say_json(as_data(result))
+    else:
+        for line in _lines(result, verbose=verbose, quiet=quiet):
+            say(line)
+    ctx.exit(_exit_code(result))
+
+
+def _search(
+    spec: FlowSpec,
+    *,
+    checks: Path | None,
+    properties: tuple[str, ...],
+    demand_subject: bool,
+    full: bool,
+    max_states: int,
+    max_memory: int | None,
+    processes: int | None,
+    reduce: str,
+    **choices: Any,
+) -> Search:
+    """What is asked, from the options; raises ConductorError."""
+    alphabet, written = default_alphabet(spec), tuple[Claim, ...]()
+    if checks is not None:
+        alphabet, written = read_checks(checks, spec)
+    if full:
+        alphabet = full_alphabet(spec)
+    alphabet = Choices(**choices).applied_to(alphabet, spec)
+    claims = (*written, *imported_claims(properties))
+    groups = (*spec.groups, *alphabet.generated, *alphabet.appended)
+    refuse_mistakes(
+        claims,
+        steps=(step.key for group in groups for step in group.steps),
+        taken=(theorem.name for theorem in THEOREMS),
+    )
+    return Search(
+        spec=spec,
+        alphabet=alphabet,
+        theorems=tuple(_theorems(demand_subject=demand_subject)),
+        claims=claims,
+        reductions=REDUCTIONS[reduce],
+        max_states=max_states,
+        max_memory_mib=max_memory,
+        processes=processes or cores(),
+    )
+
+
+def _theorems(*, demand_subject: bool) -> Iterator[Property]:
+    """The built-in theorems, the gate as strict as is asked."""
+    strict = gate(demand_subject=demand_subject)
+    for theorem in THEOREMS:
+        yield strict if theorem.name == strict.name else theorem
+
+
+def _searched(search: Search, file: str, *, draws: bool) -> Result:
+    """Search, as long as nothing says that it is enough."""
+    most = search.max_memory_mib
+    with Watch(max_memory=None if most is None else most * MIB, draws=draws) as watch:
+        found = checked(
+            search.spec,
+            *(claim.property for claim in search.claims),
+            alphabet=search.alphabet,
+            theorems=search.theorems,
+            reductions=search.reductions,
+            max_states=search.max_states,
+            driver=_driver(search.processes),
+            enough=watch.enough,
+            progress=watch.progress,
+        )
+    return Result(
+        file=file,
+        checked=found,
+        claims=search.claims,
+        reductions=search.reductions,
+        cause=watch.cause,
+        max_memory_mib=most,
+        processes=search.processes,
+        seconds=watch.seconds,
+        memory=watch.peak,
+    )
+
+
+def _driver(processes: int) -> Driver | None:
+    """What carries the search out; a single process needs none."""
+    if processes == 1:
+        return None
+    # Only a search with several processes pays for what they take.
+    from conductor_core.checking.processes import Processes  # noqa: PLC0415
+
+    return Processes(processes)
+
+
+def _lines(result: Result, *, verbose: bool, quiet: bool) -> Iterator[str]:
+    if not quiet:
+        yield from told(result, detailed=verbose)
+    elif result.bad:
+        yield from told_bad(result)
+
+
+def _exit_code(result: Result) -> int:
+    if not result.bad:
+        return 0
+    verdicts = {finding.verdict for finding in result.bad}
+    return INTERRUPTED if result.stopped_by == "interrupt" and verdicts == {"undecided"} else 1

@@ -1,0 +1,69 @@
+"""Events that must not count, and a reducer that listens to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from conductor_core import (
+    ApprovalSpec,
+    FlowOptions,
+    FlowSpec,
+    StepSpec,
+    events,
+    initial_state,
+    reduce,
+)
+from conductor_core import legality as legality_module
+from conductor_core.checking import Alphabet, check
+from conductor_core.checking.alphabet import FAIL, OK
+from conductor_core.checking.strays import UNHEARD, strays
+from conductor_core.testing.brief import START, flow, group
+from tests.checking.flows import AWAIT_RETRY, DEPLOY, ONCE, TOGETHER, plan
+
+STRAY: Final = Alphabet(endings=(OK, FAIL), starts=True, suggestions=1, strays=True)
+TIMED: Final = flow(
+    group("g", plan(approval=ApprovalSpec(timeout_ms=5)), StepSpec(key="a", timeout_ms=3)),
+    options=FlowOptions(continue_as_new_every=1),
+)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        DEPLOY,
+        TIMED,
+        flow(),
+        flow(group("g", StepSpec(key="a", retry=ONCE)), options=AWAIT_RETRY),
+        flow(group("g", StepSpec(key="a", retry=TOGETHER), "b", parallel=True)),
+    ],
+    ids=["deploy", "timed", "generated", "parked", "retried together"],
+)
+def test_strays_lead_nowhere(spec: FlowSpec) -> None:
+    """A search with strays finds as many states and transitions as one without."""
+    calm = Alphabet(endings=(OK, FAIL), starts=True, suggestions=1)
+    plain, stray = check(spec, alphabet=calm), check(spec, UNHEARD, alphabet=STRAY)
+    assert (plain.states, plain.transitions) == (stray.states, stray.transitions)
+    assert stray.is_good
+
+
+def test_a_host_that_is_late_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If timers counted that are not open, the first stray one would show it."""
+    monkeypatch.setattr(
+        legality_module, "is_open_timer", lambda state, timer: timer.startswith("backoff:plan")
+    )
+    finding = check(DEPLOY, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
+    assert finding.verdict == "violated"
+    assert finding.story is not None
+    assert str(finding.story).splitlines()[-1] == "timer-fired timer=backoff:plan#1: accepted"
+
+
+def test_every_stray_is_refused_where_work_has_begun() -> None:
+    """A second report of a start is one of them."""
+    started = events.StepStarted(at_ms=0, attempt="plan#1")
+    state = initial_state(DEPLOY, "flow")
+    for event in (START, started):
+        state = reduce(state, event).state
+    assert started in list(strays(state))
+    assert all(reduce(state, event).state is state for event in strays(state))

@@ -1,0 +1,45 @@
+"""How documents are tried: their blocks, the commands in them, and where links lead."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK: Final = re.compile(r"\]\(([^)#]+)[^)]*\)")
+# What a check costs differs from one machine, and one moment, to the next.
+COST: Final = re.compile(r"[\d.]+ s, \d+ MiB")
+_MAIN: Final = "from conductor_adapters.cli.main import main; main()"
+_CONDUCTOR: Final = f'conductor() {{ {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"; }}'
+
+
+def commands_in(session: str) -> Iterator[tuple[str, str]]:
+    """Every command of a console block, and what stands below it."""
+    for part in session.removeprefix("$ ").split("\n$ "):
+        command, _, shown = part.rstrip("\n").partition("\n")
+        yield command, shown
+
+
+def sh(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line as a reader would type it, with nobody at the keyboard."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f"{_CONDUCTOR}; {command}"],
+        cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def write_files(
+    blocks: Iterable[tuple[str, str]], folder: Path, kinds: tuple[str, ...] = ("yaml",)
+) -> None:
+    """Write every file that is shown, under the name in its first line."""
+    for kind, text in blocks:
+        if kind in kinds:
+            name = text.partition("\n")[0].removeprefix("# ")
+            (folder / name).write_text(text, encoding="utf-8")
