@@ -44,14 +44,10 @@ MANIFEST: Final = f"conductor_core-{VERSION}.json"
 PRINTED: Final = {
     "checking_a_flow.py": """\
 never: (apply is queued or in-progress) and not (plan is approved)
-flow-started: accepted
-step-finished attempt=plan#1 outcome=failed error={'message': 'failed'} \
-subject=what plan#1 planned: accepted
-  1. flow-started
-       dispatch-step plan#1
-  2. step-finished attempt=plan#1 outcome=failed error={'message': 'failed'} \
-subject=what plan#1 planned
-       dispatch-step apply#1
+flow started -> dispatch plan#1
+plan#1 failed: Error: failed -> dispatch apply#1
+  1. flow started -> dispatch plan#1
+  2. plan#1 failed: Error: failed -> dispatch apply#1
 without the mistake all of it holds
 """,
     "embedding.py": """\

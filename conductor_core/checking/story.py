@@ -17,6 +17,7 @@ from typing import Any, Final, assert_never
 from attrs import frozen
 
 from conductor_core import codec, events
+from conductor_core.checking.telling import told_events
 from conductor_core.checking.times import Timing, by_hand, timed, timing_of
 from conductor_core.events import Event, TimerFired
 from conductor_core.legality import ACCEPTED
@@ -91,16 +92,9 @@ class Story:
         return None
 
     def __str__(self) -> str:
-        told = [f"{told_event(event)}: {after.verdict}" for _, event, after in self.transitions()]
+        told = [*told_events(self.transitions())]
         remark = TIMINGS[self.timing]
         return "\n".join([*told, f"({remark})"] if remark else told)
-
-
-def told_event(event: Event) -> str:
-    """An event in a few words: its tag, and what it says beside its time."""
-    wire = codec.encode_event(event)
-    said = [f"{key}={value}" for key, value in wire.items() if key not in ("type", "at_ms")]
-    return " ".join([wire["type"], *said])
 
 
 # --- scenarios ---

@@ -18,9 +18,7 @@ from attrs import frozen
 
 from conductor_core import checking
 from conductor_core.checking import conditions
-from conductor_core.checking import story as stories
-from conductor_core.codec import encode_command
-from conductor_core.commands import Command
+from conductor_core.checking.telling import told_events
 from conductor_core.errors import shown
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
@@ -204,13 +202,6 @@ def _pasted(finding: checking.Finding) -> Iterator[str]:
 
 
 def told_story(story: checking.Story) -> Iterator[str]:
-    """What happened, line by line, and what the host was commanded then."""
-    for number, (_, event, after) in enumerate(story.transitions(), 1):
-        told = [_told_command(command) for command in after.commands]
-        yield f"  {number}. {stories.told_event(event)}"
-        yield from (f"       {line}" for line in told)
-
-
-def _told_command(command: Command) -> str:
-    wire = encode_command(command)
-    return f"{wire['type']} {wire.get('attempt', wire.get('timer', ''))}".rstrip()
+    """What happened and what came of it, line by line."""
+    for number, line in enumerate(told_events(story.transitions()), 1):
+        yield f"  {number}. {line}"

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 from conductor_core.checking.alphabet import NOTHING_SPENT, Alphabet
 from conductor_core.checking.moves import ANSWERS, moves
 from conductor_core.checking.properties import Invariant, LeadsTo, Property
-from conductor_core.checking.story import told_event
 from conductor_core.commands import DispatchStep
 from conductor_core.events import ContinueAsNewSuggested, Event, StepStarted
 from conductor_core.legality import ACCEPTED
+from conductor_core.lines import described
 from conductor_core.reducer import Transition, reduce
 from conductor_core.state import FlowState
 
@@ -65,10 +65,10 @@ class FlowLaws:
         """What needs no search: laws 2, 4 and 7."""
         state = after.state
         if after.verdict is not ACCEPTED:
-            assert state is before, f"it did not count and changed something: {told_event(event)}"
-            assert not after.commands, f"it did not count and commanded: {told_event(event)}"
+            assert state is before, f"it did not count and changed something: {described(event)}"
+            assert not after.commands, f"it did not count and commanded: {described(event)}"
         elif isinstance(event, FACTS):
-            assert event not in self.facts, f"a fact counted twice: {told_event(event)}"
+            assert event not in self.facts, f"a fact counted twice: {described(event)}"
             self.facts[event] = None
         for command in after.commands:
             if isinstance(command, DispatchStep):

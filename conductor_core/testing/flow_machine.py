@@ -31,11 +31,12 @@ from conductor_core.checking.alphabet import NOTHING_SPENT, Alphabet
 from conductor_core.checking.defaults import full_alphabet
 from conductor_core.checking.moves import Move, moves
 from conductor_core.checking.properties import Property
-from conductor_core.checking.story import Story, told_event
+from conductor_core.checking.story import Story
 from conductor_core.checking.theorems import THEOREMS
 from conductor_core.commands import Command
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
+from conductor_core.lines import described
 from conductor_core.reducer import reduce
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState, initial_state
@@ -70,7 +71,7 @@ class Choice:
     move: Move
 
     def _repr_pretty_(self, printer: RepresentationPrinter, _cycle: bool) -> None:
-        printer.text(told_event(self.move.event))
+        printer.text(described(self.move.event))
 
 
 @frozen

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from attrs import evolve
 
 from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, StepSpec, events
 from conductor_core.checking import Alphabet, Story, check, sometimes
-from conductor_core.checking.story import told_event
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
 from conductor_core.log import replay
@@ -242,7 +240,8 @@ def test_what_is_refused_is_told_with_its_verdict() -> None:
     told = [action.get("expect") for action in data["scenarios"][0]["do"]]
     assert told == [None, None, {"rejected": "not-awaiting-approval"}, {"ignored": "stale-attempt"}]
     assert str(story).splitlines()[1] == (
-        "approval-responded step=plan response=deny by=operator: rejected(not-awaiting-approval)"
+        "operator denies plan, without naming a subject"
+        " [rejected(not-awaiting-approval): 'plan#1' is queued]"
     )
 
 
@@ -252,9 +251,3 @@ def test_a_flow_with_a_plain_type_and_no_groups_can_be_told() -> None:
     assert data is not None
     assert data["scenarios"][0]["flow"] == {}
     assert data["scenarios"][0]["expect"] == {"flow": "pending"}
-
-
-def test_an_event_is_told_in_a_few_words() -> None:
-    """An event is told by its tag and by what it says beside its time."""
-    event = events.TimerFired(at_ms=3, timer="cancel")
-    assert told_event(event) == told_event(evolve(event, at_ms=4)) == "timer-fired timer=cancel"

@@ -56,7 +56,7 @@ def test_a_host_that_is_late_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> No
     finding = check(DEPLOY, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
     assert finding.verdict == "violated"
     assert finding.story is not None
-    assert str(finding.story).splitlines()[-1] == "timer-fired timer=backoff:plan#1: accepted"
+    assert str(finding.story).splitlines()[-1] == "timer backoff:plan#1 fired"
 
 
 def test_every_stray_is_refused_where_work_has_begun() -> None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import pytest
 from attrs import evolve
 
 from conductor_adapters.cli.check_claims import Claim
 from conductor_adapters.cli.check_report import Result, as_data, told_bad
-from conductor_adapters.cli.check_story import told_end, told_events
-from conductor_core import StepSpec, events, initial_state
+from conductor_core import events
 from conductor_core.checking import Checked, Finding, Reductions, Story, check, eventually
-from conductor_core.checking.alphabet import NOOP, PASSED, UNEVALUATED
-from conductor_core.checking.moves import finished
-from conductor_core.testing.brief import START, flow, group
+from conductor_core.testing.brief import START
 from tests.checking.flows import DEPLOY
 
 PAUSE: Final = events.PauseRequested(at_ms=0, by="ana")
@@ -68,33 +64,3 @@ def test_an_event_that_the_reducer_does_not_survive_is_told() -> None:
     assert "  ana pauses the flow: the reducer raises ValueError: \x07" in [
         *told_bad(result(finding))
     ]
-
-
-@pytest.mark.parametrize(
-    ("ending", "told"),
-    [
-        (NOOP, "plan#1 succeeded, with nothing to do ->"),
-        (PASSED, "plan#1 succeeded, all policies pass ->"),
-        (UNEVALUATED, "plan#1 succeeded, its policies could not be evaluated ->"),
-    ],
-)
-def test_the_particulars_of_work_are_told(ending: object, told: str) -> None:
-    """What a search chooses of an ending stands in its line."""
-    story = Story(DEPLOY, "flow", (START, finished("plan#1", ending)))  # type: ignore[arg-type]
-    assert [*told_events(story)][1].startswith(told)
-
-
-def test_many_attempts_are_counted() -> None:
-    """Where a story ends, a few attempts are named and the others counted."""
-    spec = flow(group("g", *(StepSpec(key=f"s{n}") for n in range(12)), parallel=True))
-    told = told_end(Story(spec, "flow", (START,)).state)
-    assert told.startswith("in-progress; s0#1 queued, s1#1 queued, ")
-    assert told.endswith("s7#1 queued and 4 more")
-
-
-def test_a_paused_flow_is_told_as_paused() -> None:
-    """That a flow is paused may not show in its status."""
-    assert told_end(Story(DEPLOY, "flow", (START, PAUSE)).state) == (
-        "in-progress, paused; plan#1 queued"
-    )
-    assert told_end(initial_state(DEPLOY, "flow")) == "pending; nothing ran"

@@ -65,7 +65,7 @@ def test_what_is_broken_is_told_in_full() -> None:
         "never: (apply is queued or in-progress) and not (plan is approved): violated\n"
     )
     assert f"every state was looked at: {broken.checked.states} states" in told
-    assert "  1. flow-started\n       dispatch-step plan#1\n  2. step-finished" in told
+    assert "  1. flow started -> dispatch plan#1\n  2. plan#1 failed" in told
     assert "\n  people pause and resume: any number of times" in told
     assert broken.scenario is not None
     assert broken.scenario in told + "\n"

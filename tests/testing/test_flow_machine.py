@@ -13,9 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from conductor_core import ApprovalSpec, FlowSpec, StepSpec, events
 from conductor_core.checking import Alphabet, eventually, never
-from conductor_core.checking.alphabet import FAIL
 from conductor_core.checking.properties import History, LeadsTo
-from conductor_core.checking.story import told_event
 from conductor_core.events import Event
 from conductor_core.log import replay
 from conductor_core.reducer import Transition, reduce
@@ -24,7 +22,7 @@ from conductor_core.testing import flow_is, flow_laws, step
 from conductor_core.testing.arbitrary.choices import Choose
 from conductor_core.testing.arbitrary.names import approver
 from conductor_core.testing.arbitrary.plays import Play
-from conductor_core.testing.brief import START, failed, flow, group, succeeded
+from conductor_core.testing.brief import START, flow, group, succeeded
 from conductor_core.testing.flow_laws import FlowLaws
 from conductor_core.testing.flow_machine import FlowMachine, flow_machine, lively_alphabet
 from conductor_core.testing.scenario_format import decode_scenarios
@@ -98,13 +96,12 @@ def test_what_is_found_is_told_as_story_scenario_and_log() -> None:
     """The smallest example is noted in forms that replay and play."""
     complaint, notes = told_by(flow_machine(FORGIVING, APPLIED))
     assert complaint == f"never: {UNAPPROVED}"
-    assert "Draw 1: flow-started" in notes
-    failure = evolve(failed("plan#1", error=FAIL.error), subject="what plan#1 planned")
+    assert "Draw 1: flow started" in notes
     what, _, rest = notes.partition("what happened:\n")[2].partition("\n\nas a scenario:\n\n")
     scenario, _, log = rest.partition("\n\nas a log:\n\n")
     assert [line for line in what.splitlines() if line[2].isdigit()] == [
-        "  1. flow-started",
-        f"  2. {told_event(failure)}",
+        "  1. flow started -> dispatch plan#1",
+        "  2. plan#1 failed: Error: failed -> dispatch apply#1",
     ]
     (played,) = decode_scenarios(yaml.safe_load(scenario))
     assert play_scenario(played) == ()
@@ -127,7 +124,7 @@ def test_a_subclass_says_what_must_hold() -> None:
 
     complaint, notes = told_by(Machine)
     assert complaint.startswith("a command\n")
-    assert "  1. flow-started\n" in notes
+    assert "  1. flow started -> dispatch plan#1\n" in notes
 
 
 def test_what_comes_in_the_end_is_held_too() -> None:
@@ -229,9 +226,9 @@ def test_an_event_that_did_not_count_changes_nothing() -> None:
     start = initial_state(DEPLOY, "f")
     other = initial_state(DEPLOY, "g")
     laws = FlowLaws((), alphabet=Alphabet())
-    with pytest.raises(AssertionError, match="did not count and changed something: flow-started"):
+    with pytest.raises(AssertionError, match="did not count and changed something: flow started"):
         laws.after(start, START, refuse(other))
-    with pytest.raises(AssertionError, match="did not count and commanded: flow-started"):
+    with pytest.raises(AssertionError, match="did not count and commanded: flow started"):
         laws.after(start, START, refuse(start))
 
 
@@ -241,7 +238,7 @@ def test_a_fact_counts_once_and_an_attempt_is_dispatched_once() -> None:
     begun = reduce(start, START)
     laws = FlowLaws((), alphabet=Alphabet())
     laws.after(start, START, begun)
-    with pytest.raises(AssertionError, match="a fact counted twice: flow-started"):
+    with pytest.raises(AssertionError, match="a fact counted twice: flow started"):
         laws.after(start, START, begun)
     with pytest.raises(AssertionError, match="plan#1 was dispatched twice"):
         laws.after(start, succeeded("x#1"), begun)

@@ -18,8 +18,8 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 import click
 
-from conductor_adapters.cli.durations import told_elapsed
 from conductor_core.checking.search import Progress
+from conductor_core.durations import told_elapsed
 
 REDRAW_S: Final = 0.2
 SAMPLE_S: Final = 0.5

@@ -16,15 +16,15 @@ from attrs import asdict, evolve, field, frozen
 from conductor_adapters.cli.check_claims import Claim
 from conductor_adapters.cli.check_files import Written, certificate_of
 from conductor_adapters.cli.check_progress import MIB, Cause
-from conductor_adapters.cli.check_story import told_end, told_events
 from conductor_adapters.cli.console import counted, cut
-from conductor_adapters.cli.durations import told_elapsed
-from conductor_adapters.cli.lines import described
 from conductor_core.checking import THEOREMS, Checked, Finding, Reductions, Story
 from conductor_core.checking.defaults import GENERATED
 from conductor_core.checking.properties import LeadsTo
 from conductor_core.checking.story import TIMINGS
+from conductor_core.checking.telling import told_end, told_events
 from conductor_core.codec import encode_event
+from conductor_core.durations import told_elapsed
+from conductor_core.lines import described
 
 WIDTH: Final = 100
 NEVER: Final = frozenset({"no", "none", "never", "at most 0"})
@@ -163,7 +163,7 @@ def _violated(result: Result, finding: Finding) -> Iterator[str]:
     yield from _wrapped(f"  {finding.says}")
     yield f"  it takes {counted(len(story.events), 'event')}, and no fewer will do:"
     yield from _events(finding)
-    yield f"  then the flow is {told_end(story.state)}"
+    yield f"  then the flow is {cut(told_end(story.state))}"
     if TIMINGS[story.timing]:
         yield f"  {TIMINGS[story.timing]}"
     yield from (f"  {line}" for line in _what_breaks_it(result, finding))
@@ -172,7 +172,7 @@ def _violated(result: Result, finding: Finding) -> Iterator[str]:
 
 def _events(finding: Finding) -> Iterator[str]:
     """The events of a story by number, and those that come again and again after it."""
-    lines = [*told_events(_whole(finding))]
+    lines = [cut(line) for line in told_events(_whole(finding).transitions())]
     digits = len(str(len(lines)))
     for number, line in enumerate(lines, 1):
         if number == len(lines) - len(finding.circle) + 1:
@@ -289,5 +289,5 @@ def _events_as_data(story: Story) -> list[dict[str, Any]]:
     """The events of a story, each as data and in words."""
     return [
         {"event": encode_event(event), "told": line}
-        for event, line in zip(story.events, told_events(story), strict=True)
+        for event, line in zip(story.events, told_events(story.transitions()), strict=True)
     ]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final, assert_never
 
 from conductor_adapters.cli.console import counted, cut
-from conductor_adapters.cli.durations import told_duration
 from conductor_adapters.cli.possible import skipping
 from conductor_core.codec import encode_spec
+from conductor_core.durations import told_duration
 from conductor_core.flowfile import SHELL
 from conductor_core.graph import at_once
 from conductor_core.outlook import Failing, failing

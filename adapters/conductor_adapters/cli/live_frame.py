@@ -14,10 +14,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from conductor_adapters.cli.console import escaped
-from conductor_adapters.cli.durations import told_countdown, told_elapsed
 from conductor_adapters.cli.live_marks import MORE, OF_FLOW, Charset
 from conductor_adapters.cli.live_rows import Row, Rows
 from conductor_adapters.cli.live_times import Times
+from conductor_core.durations import told_countdown, told_elapsed
 from conductor_core.state import FlowState
 
 LABEL_LEAST: Final = 8

@@ -14,7 +14,6 @@ from typing import Final
 from attrs import frozen
 
 from conductor_adapters.cli.console import counted
-from conductor_adapters.cli.durations import told_countdown
 from conductor_adapters.cli.live_marks import (
     ASKING,
     FAILURE,
@@ -28,6 +27,7 @@ from conductor_adapters.cli.live_marks import (
 from conductor_adapters.cli.live_times import Times
 from conductor_adapters.cli.waits import told_approval
 from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.durations import told_countdown
 from conductor_core.events import StepError
 from conductor_core.explain import step_of
 from conductor_core.state import FlowState

@@ -15,12 +15,12 @@ from typing import Any, Final, Protocol
 from attrs import asdict
 
 from conductor_adapters.cli.console import WIDTH, cut, escaped
-from conductor_adapters.cli.lines import line_of
 from conductor_adapters.cli.prints import Prints
 from conductor_adapters.cli.streams import Streams
 from conductor_core import explain
 from conductor_core.codec import encode_command, encode_event, encode_verdict
 from conductor_core.events import Event, StepFinished
+from conductor_core.lines import line_of
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 

@@ -14,13 +14,13 @@ from typing import Final
 from attrs import frozen
 
 from conductor_adapters.cli.console import cut
-from conductor_adapters.cli.durations import told_duration
 from conductor_adapters.cli.possible import told_requests
 from conductor_adapters.cli.waits import told_approval, told_each_wait
 from conductor_core import explain
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.commands import Outcome
 from conductor_core.directives import describe
+from conductor_core.durations import told_duration
 from conductor_core.events import StepError
 from conductor_core.explain import quorum_of, step_of
 from conductor_core.state import FlowState

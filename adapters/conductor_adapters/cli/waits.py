@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from conductor_adapters.cli.console import counted
-from conductor_adapters.cli.durations import told_duration
 from conductor_core import Explanation, explain
 from conductor_core.attempt import Attempt
+from conductor_core.durations import told_duration
 from conductor_core.explain import Quorum, Wait, enough_names, quorum_of
 from conductor_core.state import FlowState
 

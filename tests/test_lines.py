@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_adapters.cli.lines import described, line_of
 from conductor_core import FlowSpec, GroupSpec, StepSpec, Transition, commands, events
 from conductor_core.commands import Command
 from conductor_core.events import Event, StepError
+from conductor_core.lines import described, line_of
 from conductor_core.payload import EMPTY
 from conductor_core.state import initial_state
 from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from conductor_adapters.cli.durations import told_duration
 from conductor_core import commands, events
 from conductor_core.commands import Command
-from conductor_core.events import Event, StepError, StepFinished
+from conductor_core.durations import told_duration
+from conductor_core.events import Event, PolicyReport, StepError, StepFinished
 from conductor_core.reducer import Transition
 from conductor_core.verdicts import Accepted, Ignored, Rejected
 
@@ -72,7 +72,17 @@ def _finished(event: StepFinished) -> str:
         told += f": {_told(event.error)}"
     if event.directive is not None:
         told += f", asks to {event.directive}"
-    return told
+    if event.noop is True:
+        told += ", with nothing to do"
+    return told if event.policy is None else f"{told}, {_judged(event.policy)}"
+
+
+def _judged(policy: PolicyReport) -> str:
+    if not policy.evaluated:
+        return "its policies could not be evaluated"
+    if policy.deny_violations:
+        return f"a policy denies it ({', '.join(policy.deny_violations)})"
+    return "all policies pass"
 
 
 def _told(error: StepError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_adapters.cli.durations import told_countdown, told_duration, told_elapsed
+from conductor_core.durations import told_countdown, told_duration, told_elapsed
 
 
 @pytest.mark.parametrize(
