@@ -70,6 +70,10 @@ class Parts:
             self._parts.append(part)
         return number
 
+    def part(self, number: int) -> Hashable:
+        """The part of a number, which means nothing in another process."""
+        return self._parts[number]
+
     def encoding(self, number: int) -> bytes:
         """The part of a number as bytes, equal for equal parts in every process."""
         found = self._encodings.get(number)
@@ -309,11 +313,13 @@ class Canonical:
         kinds = known.numbers(state, span.start, span.stop)
         if self._is_merged(state) and self._differ[state.catalog.groups[state.current].key]:
             for index, position in enumerate(span):
-                kinds[index] = self.parts.number((kinds[index], self._behind(state, position)))
+                part = self.parts.part(kinds[index])
+                kinds[index] = self.parts.number((part, self._behind(state, position)))
         if state.retrying is not None:
             index = state.retrying - span.start
             waits = asks_to_wait(state.live[state.retrying])
-            kinds[index] = self.parts.number((kinds[index], "retrying", waits))
+            part = self.parts.part(kinds[index])
+            kinds[index] = self.parts.number((part, "retrying", waits))
         return kinds
 
     def _current_known(self, state: FlowState, spent: Spent, *, recall: bool) -> Known:
