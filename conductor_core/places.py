@@ -13,6 +13,8 @@ from typing import Final
 
 from conductor_core.errors import WIDTH, FormatError, shown
 
+NEAR: Final = 0.65
+"""So much of a word must be as in another one for that to have been meant."""
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 

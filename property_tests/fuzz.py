@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     targets: list[str] = list(given.targets)
     if given.file is not None:
+        if len(targets) != 1:
+            parser.error("--file needs one target")
         run = import_module("property_tests.fuzz_targets").TARGETS[targets[0]]
         print("accepted" if run(given.file.read_bytes()) else "refused")
         return 0

@@ -214,12 +214,11 @@ def main(arguments: Sequence[str]) -> int:
     """Print the score and what survived; 1 when too much did."""
     parser = argparse.ArgumentParser(description="Change the core and see which test notices.")
     parser.add_argument("modules", nargs="+")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutation")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--at-least", type=float, default=95.0, help="the score, in percent")
     options = parser.parse_args(arguments)
     files = [file for module in options.modules for file in files_of(module)]
-    folder = options.folder.resolve()
+    folder = ROOT / "build" / "mutation"
     shutil.rmtree(folder, ignore_errors=True)
     mutants = mutate_functions(folder, files, options.jobs)
     mutants += mutate_tables(files, options.jobs)

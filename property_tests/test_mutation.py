@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from pathlib import Path
 
 import pytest
+
+from tests.test_quality_doc import QUALITY, SCORE, number
+
+pytest.importorskip("mutmut")
+pytest.importorskip("libcst")
+
+from mutmut.mutation.file_mutation import create_mutations
 
 from property_tests import mutation
 from property_tests.mutation import ROOT, Mutant, files_of, table_changes, told
@@ -52,3 +60,16 @@ def test_the_copy_holds_what_the_tests_need(tmp_path: Path) -> None:
     mutation.copy(tmp_path / "copy")
     assert (tmp_path / "copy" / "conductor_core" / "reducer.py").is_file()
     assert not list((tmp_path / "copy").rglob("__pycache__"))
+
+
+def test_the_document_counts_the_changes_that_there_are() -> None:
+    """docs/quality.md is about the core as it is."""
+    told_of = {f"conductor_core/{row[0]}": number(row[1]) for row in SCORE.findall(QUALITY)}
+    modules = ("directives", "legality", "facts", "rules", "recovery")
+    with contextlib.chdir(ROOT):
+        made = {
+            file: len(create_mutations(file, (ROOT / file).read_text("utf-8"))[1])
+            for module in modules
+            for file in files_of(module)
+        }
+    assert told_of == made

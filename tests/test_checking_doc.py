@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
 
 from conductor_adapters.cli.check import check
-from conductor_core.checking import THEOREMS
+from conductor_adapters.cli.check_choices import ENDINGS, SWITCHES, Choices
+from conductor_core.checking import THEOREMS, full_alphabet
+from conductor_core.checking.alphabet import ALL_OPERATIONS, RESPONSES
+from conductor_core.spec import FlowSpec
 from tests.documents import BLOCK, COST, LINK, ROOT, commands_in, sh, write_files
 
 CHECKING = (ROOT / "docs" / "checking.md").read_text(encoding="utf-8")
@@ -72,6 +76,47 @@ def test_every_option_that_is_named_exists() -> None:
     assert named - known == set()
     bounds = [p for p in check.params if isinstance(p, click.Option) and p.metavar == "LIST"]
     assert {name for option in bounds for name in option.opts} <= named
+
+
+def rows_under(heading: str) -> list[list[str]]:
+    """The cells of each row of the table whose heading begins so."""
+    (table,) = re.findall(rf"^\| {re.escape(heading)}.*?\n\n", CHECKING, re.MULTILINE | re.DOTALL)
+    _, _, *rows = table.strip().splitlines()
+    return [[cell.strip().strip("`") for cell in row.strip("| ").split(" | ")] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("in `--with`, `--without`", SWITCHES),
+        ("in `--endings`", [name for name in ENDINGS if ":" not in name]),
+        ("in `--answers`", RESPONSES),
+        ("in `--operations`", ALL_OPERATIONS),
+    ],
+)
+def test_every_name_is_explained(heading: str, names: Sequence[str]) -> None:
+    """A table has a row for each name that an option takes, and for no other."""
+    rows = rows_under(heading)
+    assert sorted(name for name, *_ in rows) == sorted(names)
+    assert all(row[-1] for row in rows)
+
+
+def test_the_directives_are_listed() -> None:
+    """Those that may stand behind `ok:` and `fail:`."""
+    listed = set(re.findall(r"`([a-z-]+)`", CHECKING[CHECKING.index("asks for it:") :])[:8])
+    of_endings = {name.partition(":")[::2] for name in ENDINGS if ":" in name}
+    assert of_endings == {(how, directive) for how in ("ok", "fail") for directive in listed}
+
+
+def test_names_are_told_as_the_tables_have_it() -> None:
+    """What is switched changes the line of the result that stands beside it."""
+    alphabet, spec = full_alphabet(FlowSpec()), FlowSpec()
+    for name, told, _ in rows_under("in `--with`"):
+        on = Choices(switched_on=(name,)).applied_to(alphabet, spec)
+        off = Choices(switched_off=(name,)).applied_to(alphabet, spec)
+        assert dict(on.told())[told] != dict(off.told())[told], name
+    for name, told, _ in rows_under("in `--endings`"):
+        assert ENDINGS[name].name == told
 
 
 def test_links_lead_somewhere() -> None:

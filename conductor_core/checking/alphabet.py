@@ -12,14 +12,16 @@ refused before anything else is looked at (S4.5); `noop: false`, which is as goo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from attrs import field, fields, frozen
 
 from conductor_core import codec
+from conductor_core.errors import shown
 from conductor_core.events import PolicyReport, StepError, WorkOutcome
-from conductor_core.spec import GroupSpec, StepSpec, groups_of, texts
+from conductor_core.places import unknown
+from conductor_core.spec import FlowSpec, GroupSpec, StepSpec, groups_of, texts
 
 RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
 OPERATIONS: Final = ("retry-step", "skip-step", "retry-group")
@@ -28,6 +30,12 @@ RARE_OPERATIONS: Final = ("retry-from-plan", "skip-along", "take-over")
 """What they may do besides: have the plan made again from a step on (S10.3), skip another
 step along (S10.4), and let a continued run take over by a rerun (S10.6)."""
 ALL_OPERATIONS: Final = (*OPERATIONS, *RARE_OPERATIONS)
+OPTIONS: Final = ("prompt", "approve-all")
+"""What the option about approvals of a flow may become (S6.6)."""
+
+NO: Final = "no"
+NONE: Final = "none"
+"""How it is told that a thing never happens."""
 
 
 @frozen(kw_only=True)
@@ -101,7 +109,7 @@ BY_NAME: Final[Mapping[str, Ending]] = {ending.name: ending for ending in ALL_EN
 """The endings that have a name of their own."""
 
 
-def _endings(items: tuple[Ending, ...]) -> tuple[Ending, ...]:
+def _endings(items: Iterable[Ending]) -> tuple[Ending, ...]:
     return tuple(items)
 
 
@@ -145,6 +153,10 @@ class Alphabet:
     appended: tuple[GroupSpec, ...] = field(default=(), converter=groups_of)
     strays: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        for name, value in _values(self):
+            _refuse_mistakes(name, value)
+
     def asks_for(self, directive: str) -> bool:
         """Whether work may end with this directive of its own choice."""
         return any(ending.directive == directive for ending in self.endings)
@@ -152,6 +164,18 @@ class Alphabet:
     def may_ask_people(self, step: StepSpec) -> bool:
         """Whether an approval of the step may ever be open (S6.5, S6.7)."""
         return step.approval is not None or self.asks_for("await-approval")
+
+    def groups_of(self, spec: FlowSpec) -> tuple[GroupSpec, ...]:
+        """The groups that a flow may come to have, in their order."""
+        return (*(spec.groups or self.generated), *self.appended)
+
+    def steps_of(self, spec: FlowSpec) -> Iterator[StepSpec]:
+        """The steps that a flow may come to have, in their order."""
+        return (step for group in self.groups_of(spec) for step in group.steps)
+
+    def steps_that_ask(self, spec: FlowSpec) -> frozenset[str]:
+        """The steps that may come to wait for an approval."""
+        return frozenset(step.key for step in self.steps_of(spec) if self.may_ask_people(step))
 
     def endings_of(self, step: StepSpec) -> Iterator[Ending]:
         """The ways in which the work of a step ends that differ from one another."""
@@ -161,31 +185,90 @@ class Alphabet:
     def __str__(self) -> str:
         return "\n".join(f"{name}: {told}" for name, told in self.told())
 
-    def told(self) -> Iterator[tuple[str, str]]:
-        """The alphabet and its bounds, line by line."""
+    def told(self, spec: FlowSpec | None = None) -> Iterator[tuple[str, str]]:
+        """The alphabet and its bounds, line by line; of a flow, as far as they concern it."""
+        asks = spec is None or bool(self.steps_that_ask(spec))
+        generates = spec is None or not spec.groups
         yield "work ends", _listed(ending.name for ending in self.endings)
         yield "policies judge", "all work" if self.judges_all else "what people approve"
         yield "work reports its start", _yes(self.starts)
         yield "open timers fire", "at any moment" if self.timers else "never"
-        yield "approvals are answered", _listed(self.answers)
-        yield "approvals come too late", f"yes, at most {self.replans}" if self.stale else "no"
-        yield "answers that must not count", _yes(self.impostors)
-        yield "approvals that name no subject", _yes(self.silent)
+        if asks:
+            yield from self._told_of_approvals(spec)
         yield "approval option becomes", _listed(self.options)
         yield "people cancel", _cancels(self)
         yield "people pause and resume", "any number of times" if self.pauses else "no"
         yield "people cut backoffs short", _yes(self.retry_now)
-        yield "people rerun what failed", f"{_listed(self.operations)}, at most {self.reruns}"
-        yield "people have a plan made again", f"at most {self.replans}"
+        yield "people rerun what failed", _bounded(_listed(self.operations), self.reruns)
+        if asks:
+            yield "people have a plan made again", f"at most {self.replans}"
         yield "continue-as-new is suggested", f"at most {self.suggestions}"
-        yield "groups that are generated", _listed(group.key for group in self.generated)
-        yield "generation fails", _yes(self.generation_fails)
+        if generates:
+            yield "groups that are generated", _listed(group.key for group in self.generated)
+            yield "generation fails", _yes(self.generation_fails)
         yield "groups that are appended", _listed(group.key for group in self.appended)
         yield "late, repeated and misdirected events", _yes(self.strays)
 
+    def _told_of_approvals(self, spec: FlowSpec | None) -> Iterator[tuple[str, str]]:
+        yield "approvals are answered", _listed(self.answers)
+        if spec is None or any(
+            step.approval_spec.stale_after_ms is not None for step in self.steps_of(spec)
+        ):
+            yield "approvals come too late", _bounded(_yes(self.stale), self.replans)
+        yield "answers that must not count", _yes(self.impostors)
+        yield "approvals that name no subject", _yes(self.silent)
+
     def as_data(self) -> dict[str, Any]:
         """The alphabet as data for JSON, from which `decode_checks` makes it again."""
-        return {f.name: _data(getattr(self, f.name)) for f in fields(Alphabet)}
+        return {name: _data(value) for name, value in _values(self)}
+
+
+def _values(alphabet: Alphabet) -> Iterator[tuple[str, Any]]:
+    return ((f.name, getattr(alphabet, f.name)) for f in fields(Alphabet))
+
+
+# --- what is refused ---
+
+WORDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "answers": ("answer", RESPONSES),
+    "options": ("option", OPTIONS),
+    "operations": ("operation", ALL_OPERATIONS),
+}
+RECORDS: Final[Mapping[str, type[Any]]] = {
+    "endings": Ending,
+    "generated": GroupSpec,
+    "appended": GroupSpec,
+}
+COUNTS: Final = ("reruns", "replans", "suggestions")
+
+
+def _refuse_mistakes(name: str, value: Any) -> None:
+    """Raise ValueError for what a field of an alphabet cannot hold."""
+    if name in COUNTS:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{name}: expected an integer of at least 0, got {shown(value)}")
+    elif not isinstance(value, tuple):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: expected True or False, got {shown(value)}")
+    else:
+        for index, item in enumerate(value):
+            _refuse_item(name, f"{name}[{index}]", item)
+            if item in value[:index]:
+                raise ValueError(f"{name}[{index}]: {shown(item)} is given twice")
+
+
+def _refuse_item(name: str, place: str, item: Any) -> None:
+    """Raise ValueError for a word that does not exist, and for a record of another kind."""
+    if name in WORDS:
+        what, known = WORDS[name]
+        if item not in known:
+            raise ValueError(f"{place}: {unknown(what, item, known)}")
+    elif not isinstance(item, RECORDS[name]):
+        kind = RECORDS[name].__name__
+        raise ValueError(f"{place}: expected one of type {kind}, got {shown(item)}")
+
+
+# --- how it is told ---
 
 
 def _data(value: Any) -> Any:
@@ -210,12 +293,19 @@ def _cancels(alphabet: Alphabet) -> str:
     return "the flow, its groups and its steps" if alphabet.cancels_parts else "the flow"
 
 
+def _bounded(told: str, most: int) -> str:
+    """What happens, and how often at most, unless that is never."""
+    if told in (NO, NONE):
+        return told
+    return f"{told}, at most {most}" if most else NO
+
+
 def _listed(names: Iterator[str] | tuple[str, ...]) -> str:
-    return "; ".join(names) or "none"
+    return "; ".join(names) or NONE
 
 
 def _yes(yes: bool) -> str:
-    return "yes" if yes else "no"
+    return "yes" if yes else NO
 
 
 @frozen

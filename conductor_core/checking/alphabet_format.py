@@ -17,6 +17,7 @@ from conductor_core.catalog import Catalog
 from conductor_core.checking.alphabet import (
     ALL_OPERATIONS,
     BY_NAME,
+    OPTIONS,
     RESPONSES,
     Alphabet,
     Ending,
@@ -28,8 +29,6 @@ from conductor_core.places import unknown
 from conductor_core.records import decoded
 from conductor_core.spec import FlowSpec, GroupSpec, group_problems
 from conductor_core.testing import closed
-
-OPTIONS: Final = ("prompt", "approve-all")
 
 
 def alphabet_of(spec: FlowSpec) -> closed.Reader[Alphabet]:

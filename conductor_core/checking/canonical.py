@@ -17,17 +17,21 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
+from attrs import evolve
+
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import Alphabet, Spent
 from conductor_core.checking.arrangements import arrangements
 from conductor_core.checking.encoding import encoded
 from conductor_core.checking.reductions import (
+    ONLY_NAMES,
     Reductions,
     alike,
     asks_to_wait,
     beyond_recall,
     budget_of_group,
     budget_of_step,
+    depends_on_names,
     looks_at_order,
     may_recall,
     ran,
@@ -37,6 +41,7 @@ from conductor_core.checking.reductions import (
     timeless,
     without_names,
 )
+from conductor_core.commands import Outcome
 from conductor_core.spec import FlowSpec, GroupSpec, StepSpec
 from conductor_core.state import FlowState
 from conductor_core.vector import Vector
@@ -234,13 +239,15 @@ class Canonical:
                 budget = self._group_budgets[state.catalog.groups[state.current].key]
                 generation = saturated(generation, budget, self.alphabet.reruns - spent.reruns)
         outcome, stop, cancellation = state.outcome, state.stop, state.cancellation
+        # Whose stop it was is seen by nothing but a claim that looks anywhere.
+        who = _culprit if evolve(self.reductions, names=True) == ONLY_NAMES else _nobody
         groups = state.catalog.groups
         return (
             *(state.started, state.generating, state.approval, state.paused, state.continuing),
             *(state.suggested, state.current, state.wait_due_at_ms is not None, state.skipping),
             *(generation, finished),
-            None if outcome is None else (outcome.status, outcome.reason),
-            None if stop is None else stop.reason,
+            None if outcome is None else (outcome.status, outcome.reason, who(outcome)),
+            None if stop is None else (stop.reason, who(stop)),
             None if cancellation is None else cancellation.due_at_ms is not None,
             tuple(group.key for group in groups.slice(self._declared, len(groups))),
             None if self.reductions.names else (state.incarnation, state.run),
@@ -352,6 +359,8 @@ class Canonical:
         )
         if not attempt.unfinished:
             kind = kind, self.memory(step, attempt)
+        if self._chance(step, attempt) is not None:
+            kind = kind, attempt.n
         return self.parts.number((self._class.get(step.key), kind))
 
     def _behind(self, state: FlowState, position: int) -> Hashable:
@@ -369,11 +378,24 @@ class Canonical:
         has_run: Hashable = tuple(map(self._timeless, earlier))
         if self.reductions.superseded:
             has_run = ran(attempt, earlier)
-        whole = self._timeless(attempt), has_run
+        whole = self._timeless(attempt), has_run, self._chance(step, attempt)
         return self.parts.number((self._class.get(step.key), whole))
+
+    def _chance(self, step: StepSpec, attempt: Attempt) -> int | None:
+        """The number of an attempt, where that decides whether its retry waits (S2.2)."""
+        return attempt.n if depends_on_names(step.retry) else None
 
     def _timeless(self, attempt: Attempt) -> Hashable:
         return timeless(without_names(attempt) if self.reductions.names else attempt)
+
+
+def _culprit(outcome: Outcome) -> str | None:
+    """The step that an outcome names; which of its attempts it was is only a name."""
+    return None if outcome.step is None else outcome.step.rpartition("#")[0]
+
+
+def _nobody(_: Outcome) -> None:
+    return None
 
 
 def needs_of(groups: tuple[GroupSpec, ...]) -> dict[str, tuple[str, ...]]:

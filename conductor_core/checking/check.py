@@ -11,16 +11,23 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import Alphabet
 from conductor_core.checking.canonical import Canonical, Memory
 from conductor_core.checking.defaults import default_alphabet
 from conductor_core.checking.fairness import broken
-from conductor_core.checking.properties import Invariant, LeadsTo, Property, Sometimes
-from conductor_core.checking.reductions import ALL, NONE, ONLY_NAMES, Reductions
+from conductor_core.checking.properties import (
+    Invariant,
+    LeadsTo,
+    Property,
+    Sometimes,
+    refuse_mistakes,
+)
+from conductor_core.checking.reductions import ALL, NONE, Reductions
 from conductor_core.checking.search import (
+    ClaimFailed,
     Driver,
     Explored,
     Progress,
@@ -29,9 +36,11 @@ from conductor_core.checking.search import (
     explore,
 )
 from conductor_core.checking.story import Story
+from conductor_core.checking.telling import told_events
 from conductor_core.checking.theorems import THEOREMS
 from conductor_core.codec import encode_spec
 from conductor_core.digest import digest_of
+from conductor_core.errors import ConductorError, shown
 from conductor_core.events import Event
 from conductor_core.payload import canonical_text
 from conductor_core.spec import FlowSpec, StepSpec
@@ -42,6 +51,23 @@ MAX_STATES: Final = 1_000_000
 FLOW_ID: Final = "flow"
 
 Verdict: TypeAlias = Literal["holds", "violated", "met", "never met", "undecided"]
+
+
+class PredicateError(ConductorError):
+    """A predicate raised instead of answering, or what a history observes did.
+
+    `claim` is the name of the claim that it belongs to, `story` ends with the event about which,
+    or after which, it was asked, and `__cause__` is what was raised. Its notes tell the story.
+    """
+
+    def __init__(self, claim: str, story: Story, error: Exception) -> None:
+        self.claim = claim
+        self.story = story
+        # An error that was raised on purpose tells by itself what is wrong.
+        raised = f"{shown(claim)} raised {type(error).__name__}: {error}"
+        super().__init__(str(error) if isinstance(error, ConductorError) else raised)
+        happened = enumerate(told_events(story.transitions()), 1)
+        self.add_note("\n".join(["what led there:", *(f"  {n}. {line}" for n, line in happened)]))
 
 
 @frozen(kw_only=True)
@@ -154,11 +180,14 @@ def check(
 
     Unless an `alphabet` says what may happen, it is what suits the flow (`default_alphabet`).
     `driver` carries the search out: this process, or `processes.Processes`; the result is the
-    same. `enough` is asked now and then whether to give up.
+    same. `enough` is asked now and then whether to give up. Raises ValueError for claims that
+    could hold by mistake only, and PredicateError for those that do not answer.
     """
     alphabet = default_alphabet(spec) if alphabet is None else alphabet
     claims = (*theorems, *properties)
-    assert len({claim.name for claim in claims}) == len(claims), "a claim has a name of its own"
+    refuse_mistakes(claims, (*spec.groups, *alphabet.generated, *alphabet.appended))
+    if not isinstance(max_states, int) or isinstance(max_states, bool) or max_states < 1:
+        raise ValueError(f"max_states: expected an integer of at least 1, got {shown(max_states)}")
     reductions = _allowed(claims, reductions)
     question = Question(
         alphabet=alphabet,
@@ -178,7 +207,12 @@ def check(
         progress=progress,
     )
     search = explore if driver is None else driver
-    explored = search(initial_state(spec, FLOW_ID), question)
+    try:
+        explored = search(initial_state(spec, FLOW_ID), question)
+        findings = tuple(_finding(claim, spec, explored) for claim in claims)
+    except ClaimFailed as failure:
+        story = Story(spec, FLOW_ID, failure.way)
+        raise PredicateError(failure.claim, story, failure.error) from failure.error
     return Checked(
         spec=spec,
         alphabet=alphabet,
@@ -187,15 +221,16 @@ def check(
         states=explored.states,
         transitions=explored.transitions,
         stopped_by=explored.stopped_by,
-        findings=tuple(_finding(claim, spec, explored) for claim in claims),
+        findings=findings,
         outcomes=explored.outcomes,
     )
 
 
 def _allowed(claims: tuple[Property, ...], wanted: Reductions) -> Reductions:
     """The reductions that no claim forbids: one that looks anywhere forbids nearly all."""
-    anywhere = any(claim.about is None for claim in claims)
-    return ONLY_NAMES if anywhere and wanted != NONE else wanted
+    if all(claim.about is not None for claim in claims):
+        return wanted
+    return evolve(NONE, times=wanted.times, names=wanted.times and wanted.names)
 
 
 def _named_by(claims: tuple[Property, ...]) -> tuple[str, ...]:

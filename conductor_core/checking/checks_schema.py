@@ -14,11 +14,11 @@ from attrs import fields
 from conductor_core.checking.alphabet import (
     ALL_OPERATIONS,
     BY_NAME,
+    OPTIONS,
     RESPONSES,
     Alphabet,
     Ending,
 )
-from conductor_core.checking.alphabet_format import OPTIONS
 from conductor_core.checking.claims import FORMAT, KINDS, STEP_STATUSES
 from conductor_core.checking.conditions import REASONS
 from conductor_core.events import PolicyReport, StepError

@@ -34,13 +34,14 @@ def broken(explored: Explored, name: str) -> Escape | None:
     starts, goals = explored.marks[name]
     rests, rounds = _never_arriving(explored, goals)
     ends = rests | rounds
-    lost = _all_that_lead_to(explored, goals, ends)
-    for number in range(explored.expanded):
-        if starts[number] and number in lost:
-            way_on = _way(explored, goals, number, ends)
-            end = way_on[-1] >> 1 if way_on else number
-            return _told(explored, number, way_on, _once_round(explored, goals, end, rests))
-    return None
+    far = _how_far(explored, goals, ends)
+    begun = [number for number in far if starts[number]]
+    if not begun:
+        return None
+    number = min(begun, key=lambda n: (len(explored.edges_to(n)) + far[n], n))
+    way_on = _way(explored, goals, number, ends)
+    end = way_on[-1] >> 1 if way_on else number
+    return _told(explored, number, way_on, _once_round(explored, goals, end, rests))
 
 
 def _told(explored: Explored, number: int, way_on: list[Edge], circle: list[Edge]) -> Escape:
@@ -130,20 +131,21 @@ def _components(
                     yield members
 
 
-def _all_that_lead_to(explored: Explored, goals: bytearray, ends: set[int]) -> set[int]:
-    """The states from which a run may come to one of these ends without meeting the goal."""
+def _how_far(explored: Explored, goals: bytearray, ends: set[int]) -> dict[int, int]:
+    """How many events the lost states are away from one of these ends, outside the goal."""
     back: dict[int, list[int]] = {}
     for number in range(explored.expanded):
         if not goals[number]:
             for edge in _inside(explored, number, goals):
                 back.setdefault(edge >> 1, []).append(number)
-    lost, todo = set(ends), deque(ends)
+    far, todo = dict.fromkeys(ends, 0), deque(ends)
     while todo:
-        for number in back.get(todo.popleft(), ()):
-            if number not in lost:
-                lost.add(number)
+        here = todo.popleft()
+        for number in back.get(here, ()):
+            if number not in far:
+                far[number] = far[here] + 1
                 todo.append(number)
-    return lost
+    return far
 
 
 def _way(explored: Explored, goals: bytearray, number: int, ends: set[int]) -> list[Edge]:

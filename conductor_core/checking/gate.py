@@ -39,17 +39,18 @@ An approval is of exactly one subject, and of one attempt:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
 from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.checking.alphabet import Alphabet
 from conductor_core.checking.properties import Invariant
 from conductor_core.commands import DispatchStep
 from conductor_core.events import ApprovalResponded, Event, RerunRequested
 from conductor_core.legality import ACCEPTED
 from conductor_core.reducer import Transition
 from conductor_core.rerun import position_named
-from conductor_core.spec import ApprovalSpec, StepSpec
+from conductor_core.spec import ApprovalSpec, FlowSpec, StepSpec
 from conductor_core.state import FlowState
 
 InOrder: TypeAlias = Literal["no", "for later groups", "yes"]
@@ -65,6 +66,7 @@ def gate(*, demand_subject: bool = False) -> Invariant:
             accepts_wrongly(before, event, after, demand_subject=demand_subject)
             or keeps_old_approvals(before, event, after.state)
             or passes_wrongly(before, after.state)
+            or approves_unasked(before, after.state)
             or any(
                 dispatches_wrongly(after.state, command)
                 for command in after.commands
@@ -83,6 +85,27 @@ def gate(*, demand_subject: bool = False) -> Invariant:
         settled_memory=lambda step, attempt: in_order(step, attempt) != "no",
         violates_on=opens,
     )
+
+
+def kept_back(spec: FlowSpec, alphabet: Alphabet) -> frozenset[str]:
+    """The steps that are never dispatched unless each approval step before them is in order.
+
+    These are the steps behind one in a sequential group, and all of later groups; what a step
+    needs is before it in this sense. A step beside an approval step in a parallel group, or
+    before it, is none of these.
+    """
+    return frozenset(_kept_back(spec, alphabet))
+
+
+def _kept_back(spec: FlowSpec, alphabet: Alphabet) -> Iterator[str]:
+    asking = alphabet.steps_that_ask(spec)
+    behind = False
+    for group in alphabet.groups_of(spec):
+        earlier = behind
+        for step in group.steps:
+            if earlier or (behind and not group.parallel):
+                yield step.key
+            behind = behind or step.key in asking
 
 
 # --- what is in order ---
@@ -109,7 +132,9 @@ def in_order(step: StepSpec, attempt: Attempt) -> InOrder:
 
 def is_approved(spec: ApprovalSpec, attempt: Attempt) -> bool:
     """Whether enough different people who may approve did, or something decided for them."""
-    if attempt.approval is None or _is_denied(attempt):
+    if attempt.status is not AttemptStatus.SUCCESS or attempt.approval is None:
+        return False
+    if _is_denied(attempt):
         return False
     if attempt.approval.automatic is not None:
         return not attempt.held
@@ -158,6 +183,21 @@ def _all_in_order(state: FlowState, positions: Iterable[int]) -> bool:
     """Whether a later group may rely on these steps."""
     steps, live = state.catalog.steps, state.live
     return all(in_order(steps[place], live[place]) != "no" for place in positions)
+
+
+def approves_unasked(before: FlowState, state: FlowState) -> bool:
+    """Whether something was approved for an option that does not hold (S8.3, S8.15)."""
+    if state.approval == "approve-all":
+        return False
+    return any(
+        _decided(state.live[place]) == "approve-all" and state.live[place] != before.live[place]
+        for place in before.span
+    )
+
+
+def _decided(attempt: Attempt) -> str | None:
+    """What decided about an attempt in the place of people."""
+    return None if attempt.approval is None else attempt.approval.automatic
 
 
 def keeps_old_approvals(before: FlowState, event: Event, state: FlowState) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import time
 from array import array
 from collections import Counter
 from collections.abc import Generator, Hashable, Sequence
@@ -48,7 +49,10 @@ from conductor_core.state import FlowState
 WIDE: Final = 200
 """So many states for each process must be open before it is worth to begin several."""
 BATCH: Final = 500
-"""So many states for each process are looked at between two words with the others."""
+"""So many states for each process are looked at between two words with the others, at most."""
+FIRST_BATCH: Final = 25
+BATCH_S: Final = 0.25
+"""So long a batch is to take, since until then nobody hears that it is enough."""
 PATIENCE_S: Final = 5.0
 """How long a process may take to end that was told to."""
 
@@ -67,6 +71,8 @@ class Processes:
     """
 
     def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ConductorError(f"a search needs one process at least, got {count!r}")
         if count > 1 and "fork" not in get_all_start_methods():
             raise ConductorError("several processes need a system that can fork: use one")
         self.count = count
@@ -199,34 +205,39 @@ class _Team:
 
     def __init__(self, search: Search, count: int) -> None:
         self.search = search
+        self.count = count
         self.ledger = search.ledger
         self.numbers: dict[bytes, int] = {}
         self.members: list[ForkProcess] = []
         self.lines: list[Connection] = []
-        for index in range(count):
-            self._begin(index, count)
-        search.open.clear()
+        self.batch = FIRST_BATCH * count
         self.reports: list[Report] = []
-        self.given = [array("q") for _ in self.lines]
+        self.given = [array("q") for _ in range(count)]
         self.keepers: dict[int, int] = {}
         self.expansions: dict[int, tuple[int, Expansion]] = {}
         self.stop = self.ledger.expanded
 
-    def _begin(self, index: int, count: int) -> None:
+    def _begin(self, index: int) -> None:
         """Fork one more, which shares its line with nobody."""
         mine, theirs = Pipe()
         lines = (*self.lines, mine)
-        member = ForkProcess(target=_obey, args=(self.search, index, count, theirs, lines))
-        member.start()
-        theirs.close()
-        self.members.append(member)
+        member = ForkProcess(
+            target=_obey, args=(self.search, index, self.count, theirs, lines), daemon=True
+        )
         self.lines.append(mine)
+        member.start()
+        self.members.append(member)
+        theirs.close()
 
     def explore(self) -> Explored | None:
         """Search to the end, batch by batch; None if something was raised in a process."""
         while self.ledger.goes_on():
             number = self.ledger.expanded
             if number == self.stop:
+                # A batch takes a while, so that it is asked before each whether to go on.
+                self.ledger.ask_whether_enough()
+                if self.ledger.stopped_by:
+                    break
                 self._next_batch()
             if any(report.failed for report in self.reports):
                 return None
@@ -238,9 +249,11 @@ class _Team:
 
         At most half of those that are open, so that there is time to hand over the others.
         """
-        states, count = self.ledger.states, len(self.lines)
+        begun_s = time.monotonic()
+        states, count = self.ledger.states, self.count
         half = (states - self.stop + 1) // 2
-        self.stop += min(half, BATCH * count)
+        size = min(half, self.batch)
+        self.stop += size
         passed_on = self._shared_out()
         taken_over = [
             tuple(states for report in self.reports for to, states in report.handed if to == member)
@@ -258,10 +271,11 @@ class _Team:
             for member, report in enumerate(self.reports)
             for number, expansion in report.expansions
         }
+        self.batch = next_batch(size, time.monotonic() - begun_s, most=BATCH * count)
 
     def _shared_out(self) -> list[tuple[tuple[int, Given], ...]]:
         """What each process is to hand over, so that all have their share of what was found."""
-        count = len(self.lines)
+        count = self.count
         loads = Counter(self.keepers.values())
         passed_on = [[array("q") for _ in range(count)] for _ in range(count)]
         for number, keeper in self.keepers.items():
@@ -326,17 +340,43 @@ class _Team:
         )
 
     def __enter__(self) -> Self:
+        try:
+            # A Ctrl-C comes before a process is born or once it knows what to make of it.
+            with _ctrl_c_held_back():
+                for index in range(self.count):
+                    self._begin(index)
+        except BaseException:
+            self.__exit__()
+            raise
+        self.search.open.clear()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let every process end, the one way or the other."""
-        for line in self.lines:
-            line.close()
-        for member in self.members:
-            # One that is still at work has nobody left to tell.
-            member.kill()
-            member.join()
-            member.close()
+        with _ctrl_c_held_back():
+            for line in self.lines:
+                line.close()
+            for member in self.members:
+                # One that is still at work has nobody left to tell.
+                member.kill()
+                member.join()
+                member.close()
+
+
+def next_batch(size: int, took_s: float, *, most: int) -> int:
+    """How many states to look at next, after so many took so long: at most twice as many."""
+    in_time = 2 * size if 2 * took_s <= BATCH_S else int(size * BATCH_S / took_s)
+    return max(1, min(in_time, 2 * size, most))
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Generator[None, None, None]:
+    """Let a Ctrl-C wait for the end of what must not be left half done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _obey(

@@ -3,7 +3,9 @@
 Rule: a claim is a predicate of states or of transitions, written in Python, and says which
 steps it looks at; what it does not look at the search may forget. A predicate is asked
 once about each key of a state, and about each transition, so it must answer alike for
-states that differ only in what it does not look at. A claim that looks back has a `History`.
+states that differ only in what it does not look at. It answers True or False: anything else
+is an error, since what forgot to answer would agree to everything. A claim that looks back has
+a `History`.
 
 Fairness
 --------
@@ -21,15 +23,16 @@ and breaks nothing. To have continued as new is no answer in this sense.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeAlias, Union
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Final, TypeAlias, Union, get_args
 
 from attrs import field, frozen
 
 from conductor_core.attempt import Attempt
+from conductor_core.errors import ConductorError, shown
 from conductor_core.events import Event
 from conductor_core.reducer import Transition
-from conductor_core.spec import StepSpec, texts
+from conductor_core.spec import GroupSpec, StepSpec
 from conductor_core.state import FlowState
 
 OfState: TypeAlias = Union[Callable[[FlowState], bool], Callable[[FlowState, Any], bool]]
@@ -60,8 +63,16 @@ class History:
     after: Callable[[Any, FlowState, Event, Transition], Hashable]
 
 
-def _about(names: tuple[str, ...] | None) -> About:
-    return None if names is None else texts(names)
+class AnswerError(ConductorError, TypeError):
+    """A predicate answered neither True nor False."""
+
+
+def _about(keys: Iterable[str] | None) -> About:
+    if isinstance(keys, str):
+        # A row of letters would be taken for steps.
+        told = f"about: expected a list of steps, got {shown(keys)}"
+        raise ValueError(told)  # noqa: TRY004 - one kind of error for all mistakes
+    return None if keys is None else tuple(keys)
 
 
 @frozen(kw_only=True)
@@ -110,6 +121,7 @@ class LeadsTo:
 
 
 Property: TypeAlias = Union[Invariant, Sometimes, LeadsTo]
+KINDS: Final = get_args(Property)
 
 
 TOTAL: Final = Invariant(
@@ -126,17 +138,18 @@ def always(
     state: OfState | None = None,
     *,
     transition: OfTransition | None = None,
-    about: About = ANYWHERE,
+    about: Iterable[str] | None = ANYWHERE,
     history: History | None = None,
 ) -> Invariant:
     """Claim that a predicate holds in every state, or on every transition."""
+    of_state, of_transition = _asked(name, state, transition)
     return Invariant(
         name=name,
         statement=f"always: {name}",
         about=about,
         history=history,
-        violates=None if state is None else _not(state),
-        violates_on=None if transition is None else _not(transition),
+        violates=_negated(of_state),
+        violates_on=_negated(of_transition),
     )
 
 
@@ -145,17 +158,18 @@ def never(
     state: OfState | None = None,
     *,
     transition: OfTransition | None = None,
-    about: About = ANYWHERE,
+    about: Iterable[str] | None = ANYWHERE,
     history: History | None = None,
 ) -> Invariant:
     """Claim that a predicate holds in no state, or on no transition."""
+    of_state, of_transition = _asked(name, state, transition)
     return Invariant(
         name=name,
         statement=f"never: {name}",
         about=about,
         history=history,
-        violates=state,
-        violates_on=transition,
+        violates=of_state,
+        violates_on=of_transition,
     )
 
 
@@ -164,22 +178,27 @@ def sometimes(
     state: OfState | None = None,
     *,
     transition: OfTransition | None = None,
-    about: About = ANYWHERE,
+    about: Iterable[str] | None = ANYWHERE,
     history: History | None = None,
 ) -> Sometimes:
     """Claim that a predicate holds somewhere."""
+    of_state, of_transition = _asked(name, state, transition)
     return Sometimes(
         name=name,
         statement=f"sometimes: {name}",
         about=about,
         history=history,
-        met=state,
-        met_on=transition,
+        met=of_state,
+        met_on=of_transition,
     )
 
 
 def eventually(
-    name: str, goal: OfState, *, about: About = ANYWHERE, history: History | None = None
+    name: str,
+    goal: OfState,
+    *,
+    about: Iterable[str] | None = ANYWHERE,
+    history: History | None = None,
 ) -> LeadsTo:
     """Claim that every fair run from the beginning comes to a goal."""
     return LeadsTo(
@@ -188,7 +207,7 @@ def eventually(
         about=about,
         history=history,
         start=_has_not_begun,
-        goal=goal,
+        goal=_answered(name, goal),
     )
 
 
@@ -197,7 +216,7 @@ def leads_to(
     start: OfState,
     goal: OfState,
     *,
-    about: About = ANYWHERE,
+    about: Iterable[str] | None = ANYWHERE,
     history: History | None = None,
 ) -> LeadsTo:
     """Claim that from every state in which `start` holds each fair run comes to a goal."""
@@ -206,14 +225,61 @@ def leads_to(
         statement=f"leads to: {name}",
         about=about,
         history=history,
-        start=start,
-        goal=goal,
+        start=_answered(name, start),
+        goal=_answered(name, goal),
     )
 
 
-def _not(predicate: Predicate) -> Predicate:
-    return lambda *seen: not predicate(*seen)
+def _asked(
+    name: str, state: Predicate | None, transition: Predicate | None
+) -> tuple[Predicate | None, Predicate | None]:
+    """What is asked of states and of transitions: one of them at least."""
+    if state is None and transition is None:
+        raise ValueError(f"{shown(name)}: expected a predicate of states or of transitions")
+    return (
+        None if state is None else _answered(name, state),
+        None if transition is None else _answered(name, transition),
+    )
+
+
+def _answered(name: str, predicate: Predicate) -> Predicate:
+    """A predicate that raises AnswerError where it answers neither True nor False."""
+
+    def ask(*seen: object) -> bool:
+        answer = predicate(*seen)
+        if not isinstance(answer, bool):
+            raise AnswerError(f"{shown(name)} returned {shown(answer)}, expected True or False")
+        return answer
+
+    return ask
+
+
+def _negated(predicate: Predicate | None) -> Predicate | None:
+    return None if predicate is None else lambda *seen: not predicate(*seen)
 
 
 def _has_not_begun(state: FlowState, *_: object) -> bool:
     return not state.started and state.outcome is None
+
+
+# --- what is refused ---
+
+
+def refuse_mistakes(claims: Iterable[Property], groups: Iterable[GroupSpec]) -> None:
+    """Raise ValueError for what is no claim, has a name that is taken, or is about no step."""
+    known = [step.key for group in groups for step in group.steps]
+    names: set[str] = set()
+    for claim in claims:
+        if not isinstance(claim, KINDS):
+            told = f"expected a claim such as `never` makes, got {shown(claim)}"
+            raise ValueError(told)  # noqa: TRY004 - one kind of error for all mistakes
+        if claim.name in names:
+            raise ValueError(f"the name {shown(claim.name)} is taken by another claim")
+        names.add(claim.name)
+        for key in claim.about or ():
+            if key not in known:
+                has = ", ".join(known) or "none"
+                raise ValueError(
+                    f"{shown(claim.name)} is about {shown(key)}, "
+                    f"which is no step of the flow (it has {has})"
+                )

@@ -168,8 +168,12 @@ def _finished(attempt: Attempt, retry: Hashable, has_run: Hashable, *, stopping:
 def waits_alike(policy: RetryPolicy) -> bool:
     """Whether every retry waits or none does, whichever it is and whatever its name."""
     waits = {wait > 0 for wait in policy.backoff_ms}
-    # With jitter a wait of 1 ms becomes 0 or 1, by the digest of a name (S2.2).
-    return len(waits) <= 1 and not (policy.jitter and 1 in policy.backoff_ms)
+    return len(waits) <= 1 and not depends_on_names(policy)
+
+
+def depends_on_names(policy: RetryPolicy) -> bool:
+    """Whether the name of an attempt decides if it waits: 1 ms becomes 0 or 1 (S2.2)."""
+    return policy.jitter and 1 in policy.backoff_ms
 
 
 def asks_to_wait(attempt: Attempt) -> bool:
@@ -241,13 +245,12 @@ def beyond_recall(state: FlowState) -> Hashable | None:
         return ("over", state.outcome.status, state.outcome.reason)
     if state.cancellation is not None:
         due = state.cancellation.due_at_ms is not None
-        return ("cancelling", state.active, due, state.continuing)
+        return ("cancelling", state.active, due)
     if state.stop is None and state.generating != "failed":
         return None
     reason = None if state.stop is None else state.stop.reason
     timed = sum(a.active and a.due_at_ms is not None for a in state.current_attempts())
-    suggested = state.suggested or state.continuing
-    return ("stopping", reason, state.active, timed, state.generating, suggested)
+    return ("stopping", reason, state.active, timed, state.generating, state.suggested)
 
 
 # --- siblings ---

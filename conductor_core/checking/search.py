@@ -16,7 +16,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -39,8 +39,9 @@ from conductor_core.legality import ACCEPTED
 from conductor_core.reducer import Transition, reduce
 from conductor_core.state import FlowState
 
-OFTEN: Final = 1_000
-"""So many states are looked at between two words of progress, and whether it is enough."""
+OFTEN: Final = 200
+OFTEN_TRANSITIONS: Final = 2_000
+"""So many states, or transitions, lie between two words of progress, and whether it is enough."""
 
 StoppedBy: TypeAlias = Literal["max-states", "enough"]
 """Why a search left states out."""
@@ -97,6 +98,28 @@ class Question:
     def histories(self) -> tuple[History, ...]:
         """What claims remember of the past, each history once."""
         return tuple(dict.fromkeys(c.history for c in self.claims if c.history is not None))
+
+
+class ClaimFailed(Exception):
+    """A function of the claim of that name raised `error`; `way` are the events that led there."""
+
+    def __init__(self, claim: str, error: Exception) -> None:
+        super().__init__(claim, error)
+        self.claim = claim
+        self.error = error
+        self.way: tuple[Event, ...] = ()
+
+
+def guarded(claim: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a claim, of which it is told whose it is if it raises."""
+
+    def ask(*seen: object) -> Any:
+        try:
+            return function(*seen)
+        except Exception as error:
+            raise ClaimFailed(claim, error) from error
+
+    return ask
 
 
 # --- what came of it ---
@@ -252,17 +275,32 @@ class Explorer:
         self.canonical = question.canonical
         self.histories = question.histories
         self.totals = [claim.name for claim in question.invariants if claim.forbids_errors]
-        self.leads_to = [(claim, self._past(claim)) for claim in question.leads_to]
+        self.observers = [_observer(history, question.claims) for history in self.histories]
+        self.asked = [
+            (guarded(claim.name, predicate), self._past(claim))
+            for claim in question.leads_to
+            for predicate in (claim.start, claim.goal)
+        ]
         watches = [
             *(
-                _Watch(p.name, self._past(p), p.violates, p.violates_on)
-                for p in question.invariants
+                self._watch(claim, claim.violates, claim.violates_on)
+                for claim in question.invariants
             ),
-            *(_Watch(p.name, self._past(p), p.met, p.met_on) for p in question.sometimes),
+            *(self._watch(claim, claim.met, claim.met_on) for claim in question.sometimes),
         ]
         self.watches = {watch.name: watch for watch in watches}
         self.of_states = [watch for watch in watches if watch.of_state is not None]
         self.of_transitions = [watch for watch in watches if watch.of_transition is not None]
+
+    def _watch(
+        self, claim: Property, of_state: Predicate | None, of_transition: Predicate | None
+    ) -> _Watch:
+        return _Watch(
+            claim.name,
+            self._past(claim),
+            of_state and guarded(claim.name, of_state),
+            of_transition and guarded(claim.name, of_transition),
+        )
 
     def _past(self, claim: Property) -> slice:
         """Where a claim finds what its history observed: nowhere if it has none."""
@@ -306,21 +344,26 @@ class Explorer:
         return Facts(
             None if outcome is None else (outcome.status, outcome.reason),
             tuple(met),
-            bytes(
-                predicate(state, *seen[past])
-                for claim, past in self.leads_to
-                for predicate in (claim.start, claim.goal)
-            ),
+            bytes(predicate(state, *seen[past]) for predicate, past in self.asked),
         )
 
     def expand(self, place: Place, enter: Callable[[Place], int]) -> Expansion:
         """Send every event that may come next, and enter what it leads to."""
+        sent: list[Event] = []
+        try:
+            return self._expand(place, enter, sent)
+        except ClaimFailed as failure:
+            failure.way = (sent[-1],)
+            raise
+
+    def _expand(self, place: Place, enter: Callable[[Place], int], sent: list[Event]) -> Expansion:
         seen = place[2]
         edges: dict[Edge, None] = {}
         met: list[tuple[str, str | None]] = []
         transitions, rests = 0, True
         for state, move in self.moves(place):
             event = move.event
+            sent.append(event)
             try:
                 after = reduce(state, event)
             except Exception as error:
@@ -394,9 +437,15 @@ class Explorer:
         if not seen:
             return seen
         return tuple(
-            history.after(value, state, event, after)
-            for history, value in zip(self.histories, seen, strict=True)
+            observe(value, state, event, after)
+            for observe, value in zip(self.observers, seen, strict=True)
         )
+
+
+def _observer(history: History, claims: Sequence[Property]) -> Callable[..., Hashable]:
+    """What a history observes, in the name of the first claim that it belongs to."""
+    name = next(claim.name for claim in claims if claim.history == history)
+    return guarded(name, history.after)
 
 
 # --- all of them ---
@@ -418,6 +467,7 @@ class Ledger:
         self.outcomes: set[tuple[str, str | None]] = set()
         self.stopped_by: StoppedBy | None = None
         self.depth, self.deeper = 0, 1
+        self.told_at = (0, 0)
 
     @property
     def states(self) -> int:
@@ -461,7 +511,8 @@ class Ledger:
             self.depth, self.deeper = self.depth + 1, states
         if question.max_states is not None and states > question.max_states:
             self.stopped_by = "max-states"
-        elif expanded and expanded % OFTEN == 0:
+        elif self._is_time_for_a_word():
+            self.told_at = expanded, self.transitions
             if question.progress is not None:
                 question.progress(
                     Progress(
@@ -471,9 +522,19 @@ class Ledger:
                         depth=self.depth,
                     )
                 )
-            if question.enough is not None and question.enough():
-                self.stopped_by = "enough"
+            self.ask_whether_enough()
         return self.stopped_by is None
+
+    def ask_whether_enough(self) -> None:
+        """Let the caller give up, if so it wishes."""
+        if self.question.enough is not None and self.question.enough():
+            self.stopped_by = "enough"
+
+    def _is_time_for_a_word(self) -> bool:
+        expanded, transitions = self.told_at
+        return (
+            self.expanded - expanded >= OFTEN or self.transitions - transitions >= OFTEN_TRANSITIONS
+        )
 
     def explored(
         self, start: Place, explorer: Explorer, number_of: Callable[[Place], int | None]
@@ -520,8 +581,28 @@ class Search:
     def step(self) -> None:
         """Look at the next state."""
         place = self.open.pop(self.looked_at)
-        self.ledger.close(self.explorer.expand(place, self.enter))
+        try:
+            expansion = self.explorer.expand(place, self.enter)
+        except ClaimFailed as failure:
+            self._lead_to(failure)
+            raise
+        self.ledger.close(expansion)
         self.looked_at += 1
+
+    def _lead_to(self, failure: ClaimFailed) -> None:
+        """Tell a failure which events led there, as far as it comes again."""
+        explored = self.explored()
+        failure.way, place = next(explored.runs(explored.edges_to(self.looked_at)))
+        try:
+            # A state stands for others, in which the event may have another subject.
+            self.explorer.expand(place, self._ask)
+        except ClaimFailed as again:
+            failure.way += again.way
+
+    def _ask(self, place: Place) -> int:
+        """Ask all that is asked of states, whether or not one was there before."""
+        self.explorer.facts(place)
+        return 0
 
     def explored(self) -> Explored:
         """What was found."""

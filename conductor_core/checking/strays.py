@@ -55,6 +55,11 @@ def _facts_about_the_flow(state: FlowState) -> Iterator[Event]:
             yield events.ContinuedAsNew(at_ms=0, incarnation=incarnation)
     if state.cancellation is None or state.cancellation.due_at_ms is None:
         yield events.TimerFired(at_ms=0, timer="cancel")
+    for group in state.catalog.groups:
+        for generation in range(state.generation + 1):
+            timer = f"backoff:{group.key}@{generation}"
+            if timer != state.wait_timer:
+                yield events.TimerFired(at_ms=0, timer=timer)
 
 
 def _facts_about_work(state: FlowState) -> Iterator[Event]:

@@ -39,7 +39,8 @@ def told_end(state: FlowState) -> str:
         if attempt.status is not AttemptStatus.PENDING
     ]
     more = f" and {len(begun) - SHOWN} more" if len(begun) > SHOWN else ""
-    status = f"{state.status}, paused" if state.paused else state.status
+    hidden = state.paused and state.status != "paused"
+    status = f"{state.status}, paused" if hidden else state.status
     return f"{status}; {', '.join(begun[:SHOWN]) or 'nothing ran'}{more}"
 
 

@@ -26,9 +26,13 @@ RUNNING: Final = ("queued", "in-progress")
 
 @frozen
 class Condition:
-    """Something that holds in a state or does not; `&`, `|` and `~` join and negate."""
+    """Something that holds in a state or does not; `&`, `|` and `~` join and negate.
+
+    `approvals` are the steps of which it matters whether they are approved.
+    """
 
     meant: conditions.Condition
+    approvals: frozenset[str] = frozenset()
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -42,13 +46,17 @@ class Condition:
         return self.meant.holds(state, frozenset())
 
     def __and__(self, other: Condition) -> Condition:
-        return Condition(conditions.all_of((self.meant, other.meant)))
+        return Condition(
+            conditions.all_of((self.meant, other.meant)), self.approvals | other.approvals
+        )
 
     def __or__(self, other: Condition) -> Condition:
-        return Condition(conditions.any_of((self.meant, other.meant)))
+        return Condition(
+            conditions.any_of((self.meant, other.meant)), self.approvals | other.approvals
+        )
 
     def __invert__(self) -> Condition:
-        return Condition(conditions.not_(self.meant))
+        return Condition(conditions.not_(self.meant), self.approvals)
 
     def __bool__(self) -> bool:
         raise TypeError("conditions are joined by &, | and ~, not by and, or and not")
@@ -75,10 +83,10 @@ class Step:
     @property
     def approved(self) -> Condition:
         """Enough people who may approve did, or something that may decide for them."""
-        return self._that(approved=True)
+        return Condition(conditions.of_step((self.key,), (), True), frozenset([self.key]))
 
-    def _that(self, *statuses: str, approved: bool | None = None) -> Condition:
-        return Condition(conditions.of_step((self.key,), statuses, approved))
+    def _that(self, *statuses: str) -> Condition:
+        return Condition(conditions.of_step((self.key,), statuses, None))
 
 
 def step(key: str) -> Step:
@@ -93,12 +101,12 @@ def flow_is(*statuses: str) -> Condition:
 
 def before(condition: Condition) -> Condition:
     """The condition has held in no state so far, the present one included."""
-    return Condition(conditions.before(condition.meant))
+    return Condition(conditions.before(condition.meant), condition.approvals)
 
 
 def after(condition: Condition) -> Condition:
     """The condition has held, in the present state or in an earlier one."""
-    return Condition(conditions.after(condition.meant))
+    return Condition(conditions.after(condition.meant), condition.approvals)
 
 
 def _known(statuses: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

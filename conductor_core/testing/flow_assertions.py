@@ -20,7 +20,7 @@ from conductor_core import checking
 from conductor_core.checking import conditions
 from conductor_core.checking.telling import told_events
 from conductor_core.errors import shown
-from conductor_core.spec import FlowSpec
+from conductor_core.spec import FlowSpec, StepSpec
 from conductor_core.state import FlowState
 from conductor_core.testing.conditions import Condition
 from conductor_core.testing.scenario_text import yaml_of
@@ -91,17 +91,22 @@ class FlowClaims:
     def _each(
         self, make: Callable[..., checking.Property], predicates: tuple[Predicate, ...]
     ) -> FlowClaims:
-        return self._claim(*(make(_name(p), _asked(p), **self._looks(p)) for p in predicates))
+        if not predicates:
+            raise ValueError(f"{make.__name__}: expected at least one condition, got none")
+        named = zip(_names(predicates), predicates, strict=True)
+        return self._claim(*(make(name, _asked(p), **self._looks(p)) for name, p in named))
 
     def _looks(self, *predicates: Predicate) -> dict[str, Any]:
         """The steps that they look at, any if one is a function, and what they look back on."""
-        meant = tuple(p.meant for p in predicates if isinstance(p, Condition))
+        said = [p for p in predicates if isinstance(p, Condition)]
+        for condition in said:
+            self._refuse_never_asked(condition)
+        meant = tuple(condition.meant for condition in said)
         anywhere = len(meant) < len(predicates)
         about = None if anywhere else conditions.mentioned(meant)
         return {"about": about, "history": conditions.history_of(meant, self.spec)}
 
     def _claim(self, *claims: checking.Property) -> FlowClaims:
-        self._know(claims)
         checked = checking.check(
             self.spec,
             *claims,
@@ -115,14 +120,16 @@ class FlowClaims:
             raise BrokenClaim("\n".join(_complaint(checked, finding, broken)), checked, finding)
         return self
 
-    def _know(self, claims: tuple[checking.Property, ...]) -> None:
-        """A step that can never be there would keep a claim from being broken."""
+    def _steps(self) -> Iterator[StepSpec]:
+        """The steps that there may be."""
         groups = (*self.spec.groups, *self.alphabet.generated, *self.alphabet.appended)
-        known = [step.key for group in groups for step in group.steps]
-        for key in (key for claim in claims for key in claim.about or ()):
-            if key not in known:
-                names = ", ".join(map(shown, known)) or "none at all"
-                raise ValueError(f"no step is named {shown(key)}; the flow has {names}")
+        return (step for group in groups for step in group.steps)
+
+    def _refuse_never_asked(self, condition: Condition) -> None:
+        """Of a step that asks nobody it would never be true that it is approved."""
+        for step in self._steps():
+            if step.key in condition.approvals and not self.alphabet.may_ask_people(step):
+                raise ValueError(f"{condition}: step {shown(step.key)} has no approval")
 
 
 def assert_flow(
@@ -143,6 +150,14 @@ def _asked(predicate: Predicate) -> Callable[..., bool]:
     if isinstance(predicate, Condition):
         return conditions.predicate(predicate.meant)
     return lambda state, *_: predicate(state)
+
+
+def _names(predicates: tuple[Predicate, ...]) -> Iterator[str]:
+    """The name of each; those that have the same, as functions without one do, are numbered."""
+    names = [_name(predicate) for predicate in predicates]
+    for index, name in enumerate(names):
+        again = names.count(name) > 1
+        yield f"{name} ({names[:index].count(name) + 1})" if again else name
 
 
 def _name(predicate: Predicate) -> str:

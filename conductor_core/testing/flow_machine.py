@@ -30,10 +30,11 @@ from conductor_core import events
 from conductor_core.checking.alphabet import NOTHING_SPENT, Alphabet
 from conductor_core.checking.defaults import full_alphabet
 from conductor_core.checking.moves import Move, moves
-from conductor_core.checking.properties import Property
+from conductor_core.checking.properties import Property, Sometimes, refuse_mistakes
 from conductor_core.checking.story import Story
 from conductor_core.checking.theorems import THEOREMS
 from conductor_core.commands import Command
+from conductor_core.errors import shown
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
 from conductor_core.lines import described
@@ -111,18 +112,30 @@ class FlowMachine(RuleBasedStateMachine):
     alphabet: ClassVar[Alphabet | None] = None
     claims: ClassVar[tuple[Property, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if hasattr(cls, "spec"):
+            _refuse_mistakes(cls)
+
     def __init__(self) -> None:
+        if not hasattr(self, "spec"):
+            raise ValueError(f"{type(self).__name__}: expected a flow as its `spec`, got none")
         super().__init__()
         self.state: FlowState = initial_state(self.spec, FLOW_ID)
         self.commands: tuple[Command, ...] = ()
-        self.story = Story(self.spec, FLOW_ID, ())
         self._counted: tuple[Event, ...] = ()
+        self._happened: tuple[Event, ...] = ()
         self._spent = NOTHING_SPENT
         claims = (*THEOREMS, *self.claims)
         self._alphabet = self.alphabet or lively_alphabet(self.spec)
         self._laws = FlowLaws(claims, alphabet=self._alphabet)
         self._possible = self._moves()
         self._hold(lambda: self._laws.begin(self.state))
+
+    @property
+    def story(self) -> Story:
+        """What counted and, whether it counted or not, the last event."""
+        return Story(self.spec, FLOW_ID, self._happened)
 
     def invariant(self) -> None:
         """Assert what must hold whatever happened last; a subclass says what."""
@@ -157,9 +170,9 @@ class FlowMachine(RuleBasedStateMachine):
         before, event = self.state, move.event
         after = reduce(before, event)
         self.state, self.commands = after.state, after.commands
-        self.story = evolve(self.story, events=(*self._counted, event))
+        self._happened = (*self._counted, event)
         if after.verdict is ACCEPTED:
-            self._counted = self.story.events
+            self._counted = self._happened
             self._spent = move.spent
             self._possible = self._moves()
         self._laws.after(before, event, after)
@@ -181,9 +194,23 @@ def flow_machine(
     spec: FlowSpec, *claims: Property, alphabet: Alphabet | None = None
 ) -> type[FlowMachine]:
     """The state machine of a flow, of which these claims must hold too."""
+    declared, held, allowed = spec, claims, alphabet
 
     class Machine(FlowMachine):
         """A flow that anything may happen to."""
 
-    Machine.spec, Machine.claims, Machine.alphabet = spec, claims, alphabet
+        spec = declared
+        claims = held
+        alphabet = allowed
+
     return Machine
+
+
+def _refuse_mistakes(machine: type[FlowMachine]) -> None:
+    """Raise ValueError for claims that could hold by mistake only."""
+    alphabet = machine.alphabet or lively_alphabet(machine.spec)
+    groups = (*machine.spec.groups, *alphabet.generated, *alphabet.appended)
+    refuse_mistakes((*THEOREMS, *machine.claims), groups)
+    never_found = [claim.name for claim in machine.claims if isinstance(claim, Sometimes)]
+    if never_found:
+        raise ValueError(f"{shown(never_found[0])}: no machine can tell that something never is")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ from conductor_core.checking.alphabet import (
     TERMINAL,
     UNEVALUATED,
     Ending,
+    directed,
 )
 from conductor_core.checking.defaults import GENERATED, WIDE
 from conductor_core.codec import EVENTS
@@ -205,6 +207,36 @@ def test_an_alphabet_tells_all_its_bounds() -> None:
         assert str(evolve(plain, **{name: value})) != str(plain), name
 
 
+def test_of_a_flow_only_what_can_happen_to_it_is_told() -> None:
+    """What nobody asks for, and groups that nobody generates, are no bounds of a flow."""
+    plain, stale = flow(group("g", "a")), plan(approval=ApprovalSpec(stale_after_ms=9))
+    told = {name for name, _ in Alphabet().told()}
+    of_approvals = {
+        "approvals are answered",
+        "approvals come too late",
+        "answers that must not count",
+        "approvals that name no subject",
+        "people have a plan made again",
+    }
+    of_generation = {"groups that are generated", "generation fails"}
+    assert told - {name for name, _ in Alphabet().told(plain)} == of_approvals | of_generation
+    late = {"approvals come too late"}
+    assert told - {name for name, _ in Alphabet().told(DEPLOY)} == of_generation | late
+    assert told - {name for name, _ in Alphabet().told(flow(group("g", stale)))} == of_generation
+    asking = Alphabet(endings=(directed("await-approval"),))
+    assert told - {name for name, _ in asking.told(plain)} == of_generation | late
+    all_of_it = Alphabet(generated=[group("g", stale)]).told(flow())
+    assert {name for name, _ in all_of_it} == told
+
+
+def test_what_never_happens_has_no_number() -> None:
+    """Nothing is told to happen at most so often that does not happen."""
+    never = dict(Alphabet(operations=(), replans=0, reruns=3).told())
+    assert never["people rerun what failed"] == "none"
+    assert never["approvals come too late"] == "no"
+    assert dict(Alphabet(reruns=0).told())["people rerun what failed"] == "no"
+
+
 def test_every_ending_has_a_name_of_its_own() -> None:
     """All directives of section 6 are there with success and with failure, and one that is none."""
     assert len(BY_NAME) == len(ALL_ENDINGS)
@@ -247,3 +279,27 @@ def test_an_approval_may_name_no_subject() -> None:
     )
     assert check(DEPLOY, said_nothing, alphabet=silent).is_good
     assert not check(DEPLOY, said_nothing).is_good
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"answers": ("aprove",)}, "answers[0]: unknown answer 'aprove' (perhaps 'approve'?)"),
+        ({"operations": ("x",)}, "operations[0]: unknown operation 'x', expected one of retry-st"),
+        ({"options": ("prompt", "all")}, "options[1]: unknown option 'all', expected one of pro"),
+        ({"answers": ("deny", "deny")}, "answers[1]: 'deny' is given twice"),
+        ({"endings": ("okk",)}, "endings[0]: expected one of type Ending, got 'okk'"),
+        ({"generated": ("g",)}, "generated[0]: expected one of type GroupSpec, got 'g'"),
+        ({"appended": (OK,)}, "appended[0]: expected one of type GroupSpec, got Ending("),
+        ({"reruns": -1}, "reruns: expected an integer of at least 0, got -1"),
+        ({"replans": 1.5}, "replans: expected an integer of at least 0, got 1.5"),
+        ({"suggestions": True}, "suggestions: expected an integer of at least 0, got True"),
+        ({"pauses": "no"}, "pauses: expected True or False, got 'no'"),
+    ],
+)
+def test_what_an_alphabet_cannot_say_is_refused(fields: dict[str, Any], told: str) -> None:
+    """A word that does not exist would only make a search look wider than it is."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Alphabet(**fields)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        evolve(Alphabet(), **fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import pytest
@@ -24,6 +25,7 @@ from conductor_core.checking.reductions import ALL, NONE, ONLY_NAMES
 from conductor_core.codec import encode_spec
 from conductor_core.digest import digest_of
 from conductor_core.payload import canonical_text
+from conductor_core.testing.brief import flow, group
 from tests.checking.flows import DEPLOY, plan
 
 CHECKED: Final = check(DEPLOY)
@@ -77,8 +79,29 @@ def test_several_claims_may_remember() -> None:
 
 def test_claims_have_names_of_their_own() -> None:
     """Two claims of one name could not be told apart."""
-    with pytest.raises(AssertionError, match="a claim has a name of its own"):
+    with pytest.raises(ValueError, match="the name 'the gate' is taken by another claim"):
         check(DEPLOY, gate())
+
+
+def test_what_could_hold_only_by_mistake_is_refused() -> None:
+    """What is no claim, a step that does not exist, and a bound that allows nothing are told."""
+    told = "'typo' is about 'applx', which is no step of the flow (it has plan, apply)"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        check(DEPLOY, never("typo", lambda _: False, about=["plan", "applx"]))
+    with pytest.raises(ValueError, match=re.escape("(it has none)")):
+        check(flow(), never("typo", lambda _: False, about=["a"]), alphabet=Alphabet())
+    with pytest.raises(ValueError, match="expected a claim such as `never` makes, got 'x'"):
+        check(DEPLOY, "x")  # type: ignore[arg-type]
+    for bound in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match=f"max_states: expected .* at least 1, got {bound}"):
+            check(DEPLOY, max_states=bound)  # type: ignore[arg-type]
+
+
+def test_steps_that_come_later_may_be_named() -> None:
+    """A claim may be about a step that is generated or appended."""
+    late = Alphabet(generated=(group("g", "a"),), appended=(group("h", "b"),))
+    claim = never("more than two steps", lambda state: len(state.live) > 2, about=["a", "b"])
+    assert check(flow(), claim, alphabet=late).finding(claim.name).verdict == "holds"
 
 
 def test_an_ending_is_tried_where_it_makes_a_difference() -> None:

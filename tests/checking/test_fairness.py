@@ -170,3 +170,19 @@ def test_a_host_that_never_answers_is_the_one_that_the_alphabet_has() -> None:
         endings=(FAIL,), answers=(), operations=(), cancels=False, pauses=False, timers=False
     )
     assert told(is_over(RETRIED, without)) == ["FlowStarted", "StepFinished"]
+
+
+def test_the_shortest_story_may_begin_at_a_start_that_is_farther_away() -> None:
+    """What counts is the whole way: in and on, not the nearest start."""
+    spec = flow(group("g", plan("a", retry=ONCE)))
+
+    def begins(state: FlowState) -> bool:
+        attempt = state.live[0]
+        denied = attempt.status is AttemptStatus.APPROVAL_DENIED
+        return denied or attempt.status is AttemptStatus.WAITING_TO_RETRY
+
+    alphabet = Alphabet(endings=(OK, FAIL), pauses=False, cancels=False, reruns=0, replans=0)
+    claim = leads_to("x", begins, lambda _: False, about=("a",))
+    (finding,) = check(spec, claim, alphabet=alphabet, theorems=()).findings
+    assert finding.story is not None
+    assert len(finding.story.events) == 3

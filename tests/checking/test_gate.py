@@ -19,9 +19,9 @@ from conductor_core import (
     orders,
 )
 from conductor_core.attempt import Answer, Approval, Attempt, AttemptStatus, Result
-from conductor_core.checking import Alphabet, check, gate
+from conductor_core.checking import Alphabet, check, gate, never
 from conductor_core.checking.alphabet import DENIED, FAIL, NOOP, OK, UNEVALUATED, directed
-from conductor_core.checking.gate import in_order, is_approved
+from conductor_core.checking.gate import in_order, is_approved, kept_back
 from conductor_core.commands import DispatchStep
 from conductor_core.draft import Draft, Rerun
 from conductor_core.events import ApprovalResponded, PolicyReport
@@ -37,6 +37,7 @@ from tests.checking.flows import DEPLOY, plan
 PLAN: Final = plan()
 FORGIVEN: Final = plan(skip_on_failure=True)
 BARE: Final = StepSpec(key="plan")
+NEEDY: Final = StepSpec(key="apply", needs=["plan"])
 ATTEMPT: Final = Attempt("plan")
 DENIAL: Final = Result(policy=PolicyReport(deny_violations=("no",)))
 UNKNOWN: Final = Result(policy=PolicyReport(evaluated=False))
@@ -92,6 +93,8 @@ def test_who_counts() -> None:
     assert not is_approved(two, evolve(done, approval=approved_by("ann", "ann")))
     assert not is_approved(two, evolve(done, approval=approved_by("ann", "cy")))
     assert is_approved(two, evolve(done, approval=approved_by(automatic="policy")))
+    too_late = evolve(done, status=AttemptStatus.ERROR, approval=approved_by("ann", "bo"))
+    assert not is_approved(two, too_late)
 
 
 def test_a_subject_may_be_demanded() -> None:
@@ -105,13 +108,60 @@ def test_a_subject_may_be_demanded() -> None:
     assert finding.verdict == "violated"
 
 
+# --- what it keeps ---
+
+
+@pytest.mark.parametrize(
+    ("spec", "kept"),
+    [
+        (DEPLOY, {"apply"}),
+        (flow(group("g", "a", "b")), set()),
+        (flow(group("g", "a", PLAN, "b", "c")), {"b", "c"}),
+        (flow(group("g", "a", PLAN, "b", parallel=True)), set()),
+        (flow(group("g", "a", PLAN, parallel=True), group("h", "b", parallel=True)), {"b"}),
+        (flow(group("g", "a"), group("h", PLAN), group("i", plan("z"), "b")), {"z", "b"}),
+    ],
+    ids=["needs", "nobody asked", "follows", "beside", "later group", "later plans"],
+)
+def test_what_the_gate_keeps_back(spec: FlowSpec, kept: set[str]) -> None:
+    """What needs an approval step, or follows one in a sequential group, or in a later one."""
+    assert kept_back(spec, Alphabet()) == kept
+
+
+def test_what_may_come_to_ask_people_or_to_be_there_counts() -> None:
+    """Work that may ask for an approval is a guard too; so are groups that come later."""
+    asking = Alphabet(endings=(OK, directed("await-approval")), appended=[group("h", "z")])
+    assert kept_back(flow(group("g", "a", "b")), asking) == {"b", "z"}
+    assert kept_back(flow(), Alphabet(generated=[group("g", PLAN, "b")])) == {"b"}
+
+
+CALM: Final = Alphabet(endings=(OK, FAIL), pauses=False, cancels=False)
+BESIDE: Final = flow(
+    group("f", "first"), group("g", "beside", PLAN, parallel=True), group("h", NEEDY)
+)
+
+
+@pytest.mark.parametrize("key", ["first", "beside", "apply"])
+def test_only_what_is_kept_back_waits_for_the_plan(key: str) -> None:
+    """A search finds a step at work before the plan is approved exactly where none guards it."""
+
+    def is_at_work_unseen(state: FlowState) -> bool:
+        plan_at, at = state.catalog.position_of("plan"), state.catalog.position_of(key)
+        assert plan_at is not None
+        assert at is not None
+        return state.live[plan_at].status is not AttemptStatus.SUCCESS and state.live[at].active
+
+    strict = evolve(CALM, answers=("approve", "deny"), operations=())
+    unseen = never("at work unseen", is_at_work_unseen, about=("plan", key))
+    (finding,) = check(BESIDE, unseen, alphabet=strict, theorems=()).findings
+    assert (finding.verdict == "holds") == (key in kept_back(BESIDE, strict))
+
+
 # --- what would break it, row by row ---
 
 Bug = Callable[[pytest.MonkeyPatch], None]
-NEEDY: Final = StepSpec(key="apply", needs=["plan"])
 SLOW: Final = ApprovalSpec(stale_after_ms=9)
 TWO: Final = ApprovalSpec(required=2, approvers=("ann", "bo"))
-CALM: Final = Alphabet(endings=(OK, FAIL), pauses=False, cancels=False)
 REVIVE: Final = "_revive"
 JUDGE: Final = "_judge_response"
 """Private functions, in which a line is wrong."""
@@ -310,6 +360,7 @@ ROWS: Final = (
         alphabet=evolve(CALM, endings=(UNEVALUATED,)),
         events=2,
     ),
+    Row(bug=unevaluated_is_passed, spec=behind(PLAN), events=2),
     Row(bug=denied_is_passed, alphabet=evolve(CALM, endings=(DENIED,)), events=3),
     Row(bug=a_skip_skips_only_itself, events=3),
     Row(

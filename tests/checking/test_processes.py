@@ -5,16 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
+from multiprocessing.context import ForkProcess
 from threading import Thread
-from typing import Final
+from typing import Final, TypeAlias
 
 import pytest
 from attrs import evolve
 
-from conductor_core import FlowSpec, events, initial_state
+from conductor_core import FlowSpec, StepSpec, events, initial_state
 from conductor_core.checking import (
     THEOREMS,
     Alphabet,
@@ -27,15 +30,23 @@ from conductor_core.checking import (
 from conductor_core.checking import processes as processes_module
 from conductor_core.checking.alphabet import FAIL, OK
 from conductor_core.checking.canonical import Canonical
+from conductor_core.checking.check import PredicateError
 from conductor_core.checking.gate import in_order
-from conductor_core.checking.processes import Member, Order, Processes, Report, serve
+from conductor_core.checking.processes import (
+    Member,
+    Order,
+    Processes,
+    Report,
+    next_batch,
+    serve,
+)
 from conductor_core.checking.properties import History, Property
 from conductor_core.checking.reductions import ALL, NONE, Reductions
 from conductor_core.checking.search import Progress, Question, Search
 from conductor_core.errors import ConductorError
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import flow, group
-from tests.checking.flows import DEPLOY, components, fleet, plan
+from tests.checking.flows import DEPLOY, ONCE, components, fleet, plan
 
 OBEY: Final = "_obey"
 """A private function: what a process does from its birth."""
@@ -56,13 +67,37 @@ CLAIMS: Final[tuple[Property, ...]] = (
 BRIEF: Final = Alphabet(endings=(OK, FAIL), answers=("approve", "deny"))
 
 
+Forked: TypeAlias = list[ForkProcess]
+"""The processes that a test has forked so far."""
+
+
 @pytest.fixture(autouse=True)
-def early_and_often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Forked]:
     """Several processes begin while a search is small, and speak often; none outlives a test."""
+    begun: Forked = []
+
+    class Counted(ForkProcess):
+        """A process that is counted once it has begun."""
+
+        def start(self) -> None:
+            super().start()
+            begun.append(self)
+
     monkeypatch.setattr(processes_module, "WIDE", 4)
     monkeypatch.setattr(processes_module, "BATCH", 9)
-    yield
+    monkeypatch.setattr(processes_module, "ForkProcess", Counted)
+    yield begun
     assert not multiprocessing.active_children()
+
+
+def pairs(count: int) -> FlowSpec:
+    """So many plans at once, then as many applies at once, each of which relies on its own plan."""
+    keys = range(count)
+    applies = [StepSpec(key=f"apply-{n}", needs=[f"plan-{n}"], retry=ONCE) for n in keys]
+    return flow(
+        group("plans", *(plan(f"plan-{n}") for n in keys), parallel=True),
+        group("applies", *applies, parallel=True),
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,34 +109,41 @@ def early_and_often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (flow(group("g", plan("a"), plan("b"), "c", parallel=True)), BRIEF, ALL),
         (DEPLOY, evolve(BRIEF, pauses=False), NONE),
         (flow(), evolve(BRIEF, generated=(group("g", plan("a"), "b"),)), ALL),
+        (pairs(2), Alphabet(), ALL),
+        (pairs(3), BRIEF, ALL),
+        (pairs(2), BRIEF, evolve(ALL, finished=False)),
+        (pairs(2), BRIEF, evolve(ALL, superseded=False)),
     ],
-    ids=["deploy", "components", "fleet", "plans", "nothing forgotten", "generated"],
-)
+    ids=["deploy", "components", "fleet", "plans", "nothing forgotten", "generated", "two pairs",
+         "three pairs", "finished", "superseded"],
+)  # fmt: skip
 def test_several_find_what_one_finds(
-    spec: FlowSpec, alphabet: Alphabet, reductions: Reductions
+    spec: FlowSpec, alphabet: Alphabet, reductions: Reductions, forked: Forked
 ) -> None:
     """Counts, verdicts, stories and certificates are the same for any number of processes."""
     one, two, three = (
         check(spec, *CLAIMS, alphabet=alphabet, theorems=(), reductions=reductions, driver=driver)
         for driver in (None, Processes(2), Processes(3))
     )
+    assert len(forked) == 2 + 3
     assert one == two == three
-    assert one.certificate() == two.certificate()
+    assert one.certificate() == two.certificate() == three.certificate()
     assert {finding.verdict for finding in one.findings} >= {"holds", "violated", "never met"}
 
 
-@pytest.mark.parametrize("most", [1, 30, 100, 101, 102, 103])
-def test_several_stop_where_one_stops(most: int) -> None:
+@pytest.mark.parametrize("most", [60, 100, 101, 102, 103])
+def test_several_stop_where_one_stops(most: int, forked: Forked) -> None:
     """A bound leaves out the same states, and the same claims undecided."""
     one, two = (
         check(fleet(2), *CLAIMS, theorems=(), max_states=most, driver=driver)
         for driver in (None, Processes(2))
     )
+    assert len(forked) == 2
     assert one == two
     assert two.stopped_by == "max-states"
 
 
-def test_several_are_told_and_asked_as_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_are_told_and_asked_as_one_is(forked: Forked) -> None:
     """Progress and the question whether it is enough come at the same states."""
     told: dict[bool, list[Progress]] = {True: [], False: []}
 
@@ -111,15 +153,16 @@ def test_several_are_told_and_asked_as_one_is(monkeypatch: pytest.MonkeyPatch) -
             fleet(4),
             driver=None if alone else Processes(2),
             progress=mine.append,
-            enough=lambda: len(mine) == 1,
+            enough=lambda: len(mine) == 9,
         )
 
     assert searched(True) == searched(False)
+    assert len(forked) == 2
     assert told[True] == told[False]
-    assert len(told[True]) == 1
+    assert len(told[True]) == 9
 
 
-def test_one_process_is_enough_for_a_small_flow() -> None:
+def test_one_process_is_enough_for_a_small_flow(forked: Forked) -> None:
     """A flow whose states are few is searched by the process that asks."""
     asked: list[int] = []
 
@@ -133,6 +176,7 @@ def test_one_process_is_enough_for_a_small_flow() -> None:
     assert checked == check(spec, claim)
     assert set(asked) == {THIS}
     assert check(spec, driver=Processes(1)) == check(spec)
+    assert not forked
 
 
 def elsewhere(do: Callable[[FlowState], bool]) -> Property:
@@ -140,29 +184,33 @@ def elsewhere(do: Callable[[FlowState], bool]) -> Property:
     return never("elsewhere", lambda s: s.paused and os.getpid() != THIS and do(s), about=())
 
 
-def test_a_predicate_that_raises_gives_the_same_error() -> None:
+def test_a_predicate_that_raises_gives_the_same_error(forked: Forked) -> None:
     """What a predicate raises comes out as it does of one process."""
     claim = never("fragile", lambda state: 1 // (state.current < 2) < 0, about=())
     errors = []
     for driver in (None, Processes(2)):
-        with pytest.raises(ZeroDivisionError) as raised:
+        with pytest.raises(PredicateError) as raised:
             check(fleet(3), claim, driver=driver)
-        errors.append(str(raised.value))
+        errors.append((str(raised.value), raised.value.claim, raised.value.story))
+    assert len(forked) == 2
     assert errors[0] == errors[1]
+    assert errors[0][2].state.current == 2
 
 
-def test_what_is_raised_elsewhere_alone_is_no_error() -> None:
+def test_what_is_raised_elsewhere_alone_is_no_error(forked: Forked) -> None:
     """A search that raised in another process is made again in this one."""
     claim = elsewhere(lambda _: bool(1 // 0))
     assert check(fleet(2), claim, driver=Processes(2)) == check(fleet(2), claim)
+    assert len(forked) == 2
 
 
-def test_what_cannot_be_sent_is_remembered_in_one_process() -> None:
+def test_what_cannot_be_sent_is_remembered_in_one_process(forked: Forked) -> None:
     """A history whose values are equal only to themselves is searched by one process."""
     mark = object()
     history = History(mark, lambda value, *_: value)
     claim = never("paused", lambda state, _: state.paused, history=history, about=())
     assert check(fleet(2), claim, driver=Processes(2)) == check(fleet(2), claim)
+    assert len(forked) == 2
 
 
 def test_a_process_that_dies_is_missed() -> None:
@@ -183,6 +231,84 @@ def test_a_process_that_died_is_missed_by_whoever_speaks_to_it(
     monkeypatch.setattr(processes_module, OBEY, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(ConductorError, match=r"ended on its own \(exit code -9\)"):
         check(fleet(3), driver=Processes(2))
+
+
+def test_a_batch_is_as_large_as_there_is_time_for() -> None:
+    """At most twice as many as before, so that nobody waits long for a word, and one at least."""
+    assert next_batch(100, 0.0, most=1_000) == 200
+    assert next_batch(100, 0.2, most=1_000) == 125
+    assert next_batch(100, 1.0, most=1_000) == 25
+    assert next_batch(600, 0.0, most=1_000) == 1_000
+    assert next_batch(3, 60.0, most=1_000) == 1
+
+
+def test_whoever_has_enough_is_asked_before_each_batch(forked: Forked) -> None:
+    """Several processes may be told to end before it is time for another word of progress."""
+    found = check(fleet(2), driver=Processes(2), enough=lambda: len(forked) == 2)
+    assert found.stopped_by == "enough"
+    assert found.states < 200
+
+
+def interrupt(_far: Progress) -> None:
+    """Press Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_every_process(forked: Forked) -> None:
+    """A Ctrl-C in the midst of a search comes out of it, and no process is left."""
+    with pytest.raises(KeyboardInterrupt):
+        check(fleet(4), driver=Processes(2), progress=interrupt)
+    assert len(forked) == 2
+
+
+def test_ctrl_c_waits_until_every_process_has_begun(
+    monkeypatch: pytest.MonkeyPatch, forked: Forked
+) -> None:
+    """A Ctrl-C while processes are forked finds all of them, and ends them."""
+
+    class Interrupted(ForkProcess):
+        """A process that begins just as somebody presses Ctrl-C."""
+
+        def start(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super().start()
+            forked.append(self)
+
+    monkeypatch.setattr(processes_module, "ForkProcess", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        check(fleet(4), driver=Processes(3))
+    assert len(forked) == 3
+
+
+SEARCHED: Final = """
+import multiprocessing
+from conductor_core.checking import check, full_alphabet
+from conductor_core.checking.processes import Processes
+from tests.checking.flows import fleet
+
+def tell(_far):
+    if multiprocessing.active_children():
+        print("forked", flush=True)
+
+check(fleet(6), alphabet=full_alphabet(fleet(6)), driver=Processes(2), progress=tell)
+"""
+
+
+def test_ctrl_c_at_a_terminal_is_told_once() -> None:
+    """A terminal sends it to every process: those that were forked end without a word."""
+    searching = subprocess.Popen(
+        [sys.executable, "-c", SEARCHED],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    with searching:
+        assert searching.stdout is not None
+        assert searching.stdout.readline() == "forked\n"
+        os.killpg(searching.pid, signal.SIGINT)
+        # Whoever lives on holds the pipes open.
+        _, complaint = searching.communicate()
+    assert searching.returncode == -signal.SIGINT
+    assert complaint.count("Traceback") == 1
+    assert complaint.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_several_processes_need_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,3 +396,9 @@ def test_a_member_holds_no_line_of_another_open() -> None:
         signal.signal(signal.SIGINT, before)
     assert mine.closed
     assert theirs.closed
+
+
+def test_a_search_needs_a_process() -> None:
+    """None at all cannot search."""
+    with pytest.raises(ConductorError, match="a search needs one process at least, got 0"):
+        Processes(0)

@@ -14,7 +14,17 @@ import pytest
 from attrs import evolve, fields
 
 from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, RetryPolicy, StepSpec, initial_state
-from conductor_core.checking import THEOREMS, Alphabet, Ending, Reductions, check, directed
+from conductor_core.attempt import AttemptStatus
+from conductor_core.checking import (
+    THEOREMS,
+    Alphabet,
+    Ending,
+    Reductions,
+    check,
+    directed,
+    never,
+    sometimes,
+)
 from conductor_core.checking import canonical as canonical_module
 from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, TERMINAL, UNEVALUATED, Spent
 from conductor_core.checking.canonical import Canonical
@@ -199,6 +209,43 @@ def test_reductions_change_no_verdict(name: str) -> None:
     assert [str(f) for f in reduced.findings] == [str(f) for f in exact.findings]
     assert reduced.is_good
     assert len(reduced.findings) == len(THEOREMS)
+
+
+def test_a_wait_by_chance_keeps_the_number_of_its_attempt() -> None:
+    """Whether 1 ms with jitter is waited depends on the name of an attempt (S2.2)."""
+    chance = RetryPolicy(max_retries=3, max_auto_retries=1, backoff_ms=(1,))
+    whole = RetryPolicy(max_retries=3)
+    spec = flow(group("g", StepSpec(key="a", retry=chance), StepSpec(key="b", retry=whole)))
+    waits = sometimes(
+        "a waits once more",
+        lambda state: (
+            state.live[0].status is AttemptStatus.WAITING_TO_RETRY
+            and (state.live[0].generation, state.live[0].retry) == (2, 1)
+        ),
+        about=("a",),
+    )
+    alphabet = evolve(BRIEF, cancels=False, reruns=2)
+    exact, reduced = (
+        check(spec, waits, alphabet=alphabet, theorems=(), reductions=reductions).findings
+        for reductions in (NONE, ALL)
+    )
+    assert [finding.verdict for finding in exact] == [finding.verdict for finding in reduced]
+    assert exact[0].verdict == "met"
+
+
+def test_a_claim_that_looks_anywhere_sees_whose_stop_it_was() -> None:
+    """Two failures at once end a flow alike, but for the step that is named."""
+    spec = flow(group("g", *(StepSpec(key=k, retry=NEVER) for k in "ab"), parallel=True))
+    claim = never(
+        "b stopped it, and a failed",
+        lambda state: (
+            state.outcome is not None
+            and state.outcome.step == "b#1"
+            and state.live[0].status is AttemptStatus.ERROR
+        ),
+    )
+    checked = check(spec, claim, alphabet=evolve(BRIEF, cancels=False), theorems=())
+    assert checked.findings[0].verdict == "violated"
 
 
 def states_of(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> int:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from conductor_core import FlowSpec, events
 from conductor_core import rules as rules_module
-from conductor_core.checking import Alphabet, always, check, never, sometimes
+from conductor_core.checking import (
+    Alphabet,
+    always,
+    check,
+    full_alphabet,
+    never,
+    sometimes,
+)
 from conductor_core.checking.properties import TOTAL
 from conductor_core.checking.reductions import NONE
 from conductor_core.checking.search import Progress
@@ -77,10 +86,27 @@ def test_a_long_search_tells_how_far_it_is() -> None:
     """Progress tells the states entered, those still to be looked at, transitions and depth."""
     told: list[Progress] = []
     checked = check(components(6), progress=told.append)
-    assert len(told) == checked.states // 1_000
-    assert told[0].states - told[0].frontier == 1_000
     assert told[0].transitions > told[0].states
     assert 0 < told[0].depth < told[-1].depth
+    looked_at = [0, *(far.states - far.frontier for far in told), checked.states]
+    transitions = [0, *(far.transitions for far in told), checked.transitions]
+    steps = list(zip(pairs(looked_at), pairs(transitions), strict=True))
+    assert all(states <= 200 and sent < 2_100 for states, sent in steps)
+    assert all(states == 200 or sent >= 2_000 for states, sent in steps[:-1])
+
+
+def test_a_search_of_states_with_much_to_do_tells_more_often() -> None:
+    """Where many events may come next, it is transitions that are counted between two words."""
+    told: list[Progress] = []
+    check(fleet(5), alphabet=full_alphabet(fleet(5)), progress=told.append, max_states=2_000)
+    looked_at = pairs([0, *(far.states - far.frontier for far in told)])
+    assert min(looked_at) < 200
+    assert all(sent >= 2_000 for sent in pairs([0, *(far.transitions for far in told)]))
+
+
+def pairs(numbers: list[int]) -> list[int]:
+    """How far each number is from the one before."""
+    return [after - before for before, after in pairwise(numbers)]
 
 
 def test_whoever_has_enough_may_stop_a_search() -> None:

@@ -67,3 +67,11 @@ def test_every_stray_is_refused_where_work_has_begun() -> None:
         state = reduce(state, event).state
     assert started in list(strays(state))
     assert all(reduce(state, event).state is state for event in strays(state))
+
+
+def test_a_late_timer_of_a_group_is_a_stray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait before a group is retried is over once, and not before it begins."""
+    spec = flow(group("g", StepSpec(key="a", retry=TOGETHER)))
+    monkeypatch.setattr(legality_module, "is_open_timer", lambda state, timer: "@" in timer)
+    finding = check(spec, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
+    assert finding.verdict == "violated"

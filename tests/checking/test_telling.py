@@ -48,6 +48,8 @@ def test_a_paused_flow_is_told_as_paused() -> None:
         "in-progress, paused; plan#1 queued"
     )
     assert told_end(initial_state(DEPLOY, "flow")) == "pending; nothing ran"
+    idle = Story(flow(group("g", "a", "b")), "flow", (START, PAUSE, finished("a#1", OK)))
+    assert told_end(idle.state) == "paused; a#1 success"
 
 
 def test_an_answer_tells_what_it_is_about_if_that_is_not_the_plan() -> None:

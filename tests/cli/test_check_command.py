@@ -9,13 +9,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 from click.testing import CliRunner, Result
 
+from conductor_adapters.cli.check_progress import MIB, memory_now
 from conductor_adapters.cli.main import conductor
 from conductor_core import initial_state
 from conductor_core.checking import THEOREMS, check
@@ -168,7 +171,7 @@ def test_little_is_told_unless_more_is_asked_for() -> None:
     """A flow that holds fits a screen; `-v` has every line of the alphabet and what claims say."""
     brief, detailed = run("flow.yaml").stdout, run("flow.yaml", "-v").stdout
     assert len(brief.splitlines()) <= 33
-    for name, told in default_alphabet(DEPLOY).told():
+    for name, told in default_alphabet(DEPLOY).told(DEPLOY):
         assert name in " ".join(brief.split())
         assert f"  {name}: {told}\n" in detailed
     said = " ".join(detailed.split())
@@ -179,10 +182,50 @@ def test_little_is_told_unless_more_is_asked_for() -> None:
 
 def test_quiet_tells_only_what_does_not_hold() -> None:
     """Nothing at all when all holds; else the counterexample and the conclusion."""
-    assert (run("flow.yaml", "-q").stdout, run("flow.yaml", "-q").exit_code) == ("", 0)
+    silent = run("flow.yaml", "-q")
+    assert (silent.output, silent.exit_code) == ("", 0)
     told = run("flow.yaml", "-q", *claiming("runs")).stdout
     assert told.startswith("VIOLATED apply ever runs (rules.py:")
-    assert told.endswith(f": 1 violated, of {len(THEOREMS) + 1} asked within these bounds\n")
+    assert told.endswith(
+        f": 1 violated, of {len(THEOREMS) + 1} asked"
+        " within the bounds that are told without --quiet\n"
+    )
+
+
+def test_a_theorem_that_says_nothing_of_a_flow_says_so(folder: Path) -> None:
+    """Without approvals nothing can pass the gate, and without denies none can be undone."""
+    (folder / "bare.yaml").write_text("groups: [{key: g, steps: [{key: a, run: x}]}]")
+    told = run("bare.yaml").stdout
+    assert "  holds     the gate (nothing waits for an approval)\n" in told
+    assert "  holds     deny is final (nothing waits for an approval)\n" in told
+    assert "approvals are answered" not in told
+    assert "groups that are generated" not in told
+    assert "generation fails" not in told
+    told = run("flow.yaml", "--answers", "approve").stdout
+    assert "  holds     deny is final (nobody denies)\n" in told
+    assert "  holds     the gate\n" in told
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("{key: plan, run: x, approval: true}, {key: apply, run: x, needs: [plan]}", None),
+        (
+            "{key: build, run: x}, {key: plan, run: x, approval: true}, {key: apply, run: x}",
+            "  the gate keeps: apply; not: build, plan",
+        ),
+        (
+            "{key: plan, run: x, approval: true}"
+            + "".join(f", {{key: s{n}, run: x, skipped: true}}" for n in range(6)),
+            None,
+        ),
+    ],
+)
+def test_what_the_gate_does_not_keep_is_told(folder: Path, steps: str, told: str | None) -> None:
+    """A step that nobody is asked about first, in a flow in which somebody is asked."""
+    (folder / "flow.yaml").write_text(f"groups: [{{key: g, steps: [{steps}]}}]")
+    lines = run("flow.yaml", "--reruns", "0").stdout.splitlines()
+    assert [line for line in lines if "the gate keeps" in line] == ([told] if told else [])
 
 
 def test_a_flow_that_never_succeeds_is_told_to() -> None:
@@ -198,6 +241,10 @@ def test_groups_that_are_made_up_are_no_secret(folder: Path) -> None:
     (folder / "generates.yaml").write_text("groups: []")
     made_up = "  the groups of this flow are generated: these are made up (--generated FILE)\n"
     assert made_up in run("generates.yaml", "--reruns", "0").stdout
+    for option in ("-q", "--json"):
+        assert run("generates.yaml", "--reruns", "0", option).stderr == (
+            f"generates.yaml: {made_up.lstrip()}"
+        )
     given = run("generates.yaml", "--reruns", "0", "--generated", "flow.yaml").stdout
     assert "  groups that are generated: network\n" in given
     assert made_up not in given
@@ -301,12 +348,88 @@ def test_all_that_can_happen_is_a_flag_away() -> None:
     assert "  people cancel: the flow, its groups and its steps\n" in result.stdout
 
 
-def test_what_a_predicate_raises_is_told_with_its_line() -> None:
+def test_what_a_predicate_raises_is_told_with_its_line_and_what_led_there(folder: Path) -> None:
     """It is an error of whoever wrote it, and no verdict."""
     result = run("flow.yaml", *claiming("wrong"))
     line = line_of("    return state.live[")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"rules.py:{line}: 'wrong' raised TypeError: ")
+    first, *way = result.stderr.splitlines()
+    assert first.startswith(f"rules.py:{line}: 'wrong' raised TypeError: ")
+    assert way == ["  it was asked before anything had happened"]
+    (folder / "late.py").write_text(
+        "def late(state):\n    assert not state.paused\n    return True"
+    )
+    result = run("flow.yaml", "--property", "late.py:late")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        "late.py:2: 'late' raised AssertionError",
+        "  it was asked after these events:",
+        "  1. flow started -> dispatch plan#1",
+        "  2. operator pauses the flow",
+    ]
+    result = run("flow.yaml", "--property", "late.py:late", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["file"], told["claim"]) == (2, "flow.yaml", "late")
+    assert told["error"] == "late.py:2: 'late' raised AssertionError"
+    assert [step["event"]["type"] for step in told["story"]] == ["flow-started", "pause-requested"]
+
+
+def test_a_predicate_that_exits_is_told(folder: Path) -> None:
+    """It ends neither the command nor one of its processes."""
+    (folder / "quits.py").write_text("def quits(state):\n    raise SystemExit(0)\n")
+    result = run("flow.yaml", "--property", "quits.py:quits")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("quits.py:2: 'quits' raised SystemExit: 0\n")
+
+
+def test_a_predicate_that_returns_nothing_is_told_with_its_place(folder: Path) -> None:
+    """What forgets to answer must not hold."""
+    (folder / "mute.py").write_text("def mute(state):\n    state.paused")
+    result = run("flow.yaml", "--property", "mute.py:mute")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("mute.py:1: 'mute' returned None, expected True or False\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import sys; sys.exit()", "SystemExit"),
+    ],
+)
+def test_a_module_that_gives_up_is_told(folder: Path, text: str, problem: str) -> None:
+    """It must not end the command with a code of its own."""
+    (folder / "quits.py").write_text(text)
+    result = run("flow.yaml", "--property", "quits.py:x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"--property quits.py:x: {problem}\n"
+
+
+def test_what_a_module_prints_is_no_result(folder: Path) -> None:
+    """It goes to the standard error, also from within a predicate and from other processes."""
+    (folder / "talks.py").write_text(
+        "print('imported')\ndef talks(state):\n    print('asked')\n    return True\n"
+    )
+    process = started("flow.yaml", "--property", "talks.py:talks", "--json", "--processes", "2")
+    stdout, stderr = process.communicate(timeout=50)
+    assert json.loads(stdout)["good"] is True
+    assert stderr.startswith("imported\nasked\n")
+
+
+def test_a_file_of_claims_may_be_called_like_any_module(folder: Path) -> None:
+    """It stands in the way of nobody who imports that module."""
+    (folder / "json.py").write_text(RULES, encoding="utf-8")
+    result = run("flow.yaml", "--property", "json.py:ends", "--json")
+    assert [claim["name"] for claim in json.loads(result.stdout)["claims"]][-1] == "it ends"
+    assert sys.modules["json"] is json
+
+
+def test_a_checks_file_without_claims_is_no_secret(folder: Path) -> None:
+    """It may say what may happen and nothing else, which is told."""
+    (folder / "checks.yaml").write_text("format: conductor-checks/1\nclaims: []\n")
+    result = run("flow.yaml", "--checks", "checks.yaml", "-q")
+    assert (result.exit_code, result.output) == (0, "no claims in checks.yaml\n")
 
 
 def test_the_gate_may_demand_a_subject() -> None:
@@ -341,13 +464,25 @@ def test_a_bound_that_is_reached_leaves_all_undecided(folder: Path) -> None:
 def test_memory_is_bounded_on_demand(folder: Path) -> None:
     """A search that takes more memory than it may gives up."""
     (folder / "flow.yaml").write_text(ENDLESS)
-    result = run("flow.yaml", "--max-memory", "1", "--json")
+    most = memory_now() // MIB + 3
+    result = run("flow.yaml", "--max-memory", str(most), "--json")
     told = json.loads(result.stdout)
     assert (result.exit_code, told["stopped_by"], told["good"]) == (1, "memory", False)
-    assert told["memory_bytes"] > 1024 * 1024
+    assert told["memory_bytes"] > most * MIB
+    most = memory_now() // MIB + 3
+    result = run("flow.yaml", "--max-memory", str(most))
+    assert f"  at most {most:,} MiB of memory taken\n" in result.stdout
+    assert f"undecided, because the search took more than {most:,} MiB\n" in result.stdout
+
+
+def test_a_bound_on_memory_that_cannot_be_kept_is_refused() -> None:
+    """One that Python alone exceeds would stop every search at once."""
     result = run("flow.yaml", "--max-memory", "1")
-    assert "  at most 1 MiB of memory taken\n" in result.stdout
-    assert "undecided, because the search took more than 1 MiB\n" in result.stdout
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(
+        r"--max-memory: 1 MiB are less than the \d+ MiB that are taken before the search begins\n",
+        result.stderr,
+    )
 
 
 @pytest.mark.parametrize(
@@ -361,7 +496,9 @@ def test_memory_is_bounded_on_demand(folder: Path) -> None:
         (["--answers", "approve"], "approvals are answered: approve"),
         (["--answers", ""], "left out: approvals are answered;"),
         (["--operations", "retry-step"], "people rerun what failed: retry-step, at most 1"),
-        (["--reruns", "2", "--replans", "0"], "approvals come too late: yes, at most 0"),
+        (["--reruns", "2", "--replans", "0"], "retry-step; skip-step; retry-group, at most 2"),
+        (["--operations", "", "-v"], "people rerun what failed: none people"),
+        (["--reruns", "0", "-v"], "people rerun what failed: no people"),
         (["--suggestions", "3"], "continue-as-new is suggested: at most 3"),
         (["--with", "starts"], "work reports its start: yes"),
         (["--with", "approve-all,retry-now"], "approval option becomes: approve-all"),
@@ -465,6 +602,86 @@ def test_a_certificate_also_tells_what_does_not_hold(folder: Path) -> None:
     assert theorems[-1]["within bounds"] == "violated"
 
 
+def in_the_way(folder: Path) -> None:
+    """Put things into a folder that no certificate may replace."""
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("flow.yaml")
+    (folder / "to-pipe").symlink_to("pipe")
+    (folder / "round").symlink_to("round")
+    (folder / "nowhere").symlink_to("no/file")
+    (folder / "checks.yaml").write_text(CHECKS)
+    (folder / "late.yaml").write_text("groups: [{key: late, steps: [{key: z, run: z}]}]")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("flow.yaml", "flow.yaml is the flow that is checked, expected another file"),
+        ("./flow.yaml", "flow.yaml is the flow that is checked, expected another file"),
+        ("link", "link is the flow that is checked, expected another file"),
+        ("checks.yaml", "checks.yaml is the checks file, expected another file"),
+        ("late.yaml", "late.yaml is the flow of --appended, expected another file"),
+        ("rules.py", "rules.py is the module of a claim, expected another file"),
+        ("pipe", "pipe is no regular file, expected one or none"),
+        ("to-pipe", "to-pipe is no regular file, expected one or none"),
+        ("round", "round"),
+        ("-", "standard output is not offered, expected a file"),
+    ],
+)
+def test_no_certificate_replaces_what_it_must_not(folder: Path, path: str, problem: str) -> None:
+    """What is read, and what is no plain file, stays as it is, be it reached through a link."""
+    in_the_way(folder)
+    before = {file.name: file.lstat() for file in folder.iterdir()}
+    options = ("--checks", "checks.yaml", "--appended", "late.yaml", *claiming("touches_all"))
+    result = run("flow.yaml", *options, "--certificate", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"--certificate: {problem}")
+    for name, status in before.items():
+        now = (folder / name).lstat()
+        assert (now.st_ino, now.st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
+    assert not (folder / "looked").exists()
+
+
+def test_a_certificate_leaves_a_link_to_it_what_it_is(folder: Path) -> None:
+    """What a link leads to is replaced, or made, and the link stays."""
+    (folder / "kept").mkdir()
+    (folder / "cert.json").symlink_to("kept/cert.json")
+    for _ in range(2):
+        assert run("flow.yaml", "--certificate", "cert.json").exit_code == 0
+        assert (folder / "cert.json").is_symlink()
+        assert json.loads((folder / "kept" / "cert.json").read_text("utf-8"))["complete"] is True
+    (folder / "cert.json").unlink()
+    (folder / "cert.json").symlink_to("no/file")
+    result = run("flow.yaml", "--certificate", "cert.json")
+    assert (result.exit_code, result.stderr.endswith("no is no folder to write to\n")) == (2, True)
+
+
+def test_a_certificate_is_not_put_where_the_results_go(folder: Path) -> None:
+    """The results would be lost, for they go to the file that was replaced."""
+    with (folder / "out.txt").open("w") as out:
+        process = subprocess.run(
+            [sys.executable, "-c", CODE, "check", "flow.yaml", "--certificate", "out.txt"],
+            stdout=out, stderr=subprocess.PIPE, text=True, check=False, timeout=50,
+        )  # fmt: skip
+    assert process.returncode == 2
+    assert process.stderr == (
+        "--certificate: out.txt is the standard output, expected another file\n"
+    )
+
+
+def test_no_counterexample_replaces_what_it_must_not(folder: Path) -> None:
+    """A file of a counterexample may be an older one, and nothing else, which is known before."""
+    (folder / "apply-ever-runs.conductor.jsonl").write_text("an older one")
+    assert run("flow.yaml", "--counterexamples", ".", *claiming("runs")).exit_code == 1
+    os.mkfifo(folder / "it-ends.scenario.yaml")
+    result = run("flow.yaml", "--counterexamples", ".", *claiming("ends", "touches_all"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "--counterexamples: it-ends.scenario.yaml is no regular file, expected one or none\n"
+    )
+    assert not (folder / "looked").exists()
+
+
 def test_counterexamples_can_be_replayed_and_played(folder: Path) -> None:
     """Each is a log that verifies, and a scenario that passes."""
     result = run("flow.yaml", "--counterexamples", "out/found", *claiming("runs", "ends", "quiet"))
@@ -538,6 +755,8 @@ def test_json_tells_everything() -> None:
     [
         (["missing.yaml"], "missing.yaml: No such file or directory"),
         (["bad.yaml"], "bad.yaml:1: groups[0].steps: "),
+        (["empty.yaml"], "empty.yaml: it is empty, expected a flow file"),
+        (["played.yaml"], "played.yaml:1: scenarios: a scenario file, expected a flow file"),
         (["log.jsonl"], "log.jsonl: the log of a flow, expected a flow file"),
         (["flow.yaml", "--endings", "of,ok"], "--endings: 'of' is none of ok, fail, "),
         (["flow.yaml", "--endings", ""], "--endings: expected at least one way"),
@@ -572,6 +791,8 @@ def test_json_tells_everything() -> None:
 def test_bad_input_is_one_clear_error(folder: Path, arguments: list[str], problem: str) -> None:
     """It is told before anything is searched, with exit code 2."""
     (folder / "bad.yaml").write_text("groups: [{key: g, steps: 3}]")
+    (folder / "empty.yaml").touch()
+    (folder / "played.yaml").write_text("scenarios: []")
     state = initial_state(DEPLOY, flow_id="deploy-1")
     (folder / "log.jsonl").write_text(LogWriter(state, at_ms=0).header())
     result = run(*arguments)
@@ -593,6 +814,33 @@ def test_an_interrupt_ends_the_search_with_what_is_known(folder: Path) -> None:
     assert (process.returncode, stderr) == (130, "")
     assert "undecided, because the search was interrupted\n" in stdout
     assert "  UNDECIDED nothing (rules.py:" in stdout
+
+
+SLOW: Final = """
+from time import sleep
+
+import rules
+
+def slow(state):
+    rules.touches(state)
+    while state.started:
+        sleep(60)
+    return True
+"""
+
+
+def test_a_second_interrupt_ends_the_command_at_once(folder: Path) -> None:
+    """It does not wait for a search that does not listen, and the exit code is the same."""
+    (folder / "slow.py").write_text(SLOW)
+    process = started("flow.yaml", "--processes", "1", "--property", "slow.py:slow")
+    while not (folder / "looked").exists():
+        assert process.poll() is None
+    deadline_s = time.monotonic() + 50
+    while process.poll() is None and time.monotonic() < deadline_s:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    assert (process.returncode, *process.communicate()) == (130, "", "")
 
 
 def screened(*arguments: str, term: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
 
 from conductor_core import ApprovalSpec, FlowSpec, FlowState, StepSpec, events, initial_state
-from conductor_core.checking import Alphabet, always, never
+from conductor_core.checking import Alphabet, always, directed, never
+from conductor_core.checking.alphabet import OK
 from conductor_core.events import Event
 from conductor_core.log import replay
 from conductor_core.reducer import Transition
@@ -151,12 +153,30 @@ def test_what_a_claim_may_look_at_decides_what_is_forgotten() -> None:
 
 def test_a_step_that_does_not_exist_is_told() -> None:
     """A claim about a step that can never be there would hold for no reason."""
-    with pytest.raises(
-        ValueError, match="no step is named 'nowhere'; the flow has 'plan', 'apply'"
-    ):
+    told = "is about 'nowhere', which is no step of the flow (it has plan, apply)"
+    with pytest.raises(ValueError, match=re.escape(told)):
         assert_flow(DEPLOY).never(step("nowhere").runs)
-    with pytest.raises(ValueError, match="no step is named 'nowhere'; the flow has none at all"):
-        assert_flow(flow(), alphabet=Alphabet()).never(step("nowhere").runs)
+
+
+def test_a_step_that_asks_nobody_is_never_approved() -> None:
+    """A claim about an approval that never comes would hold, or not, for no reason."""
+    approved = step("apply").approved
+    told = re.escape("not (apply is approved): step 'apply' has no approval")
+    with pytest.raises(ValueError, match=told):
+        assert_flow(DEPLOY).never(~approved)
+    for condition in (approved | flow_is("error"), step("plan").runs & before(after(approved))):
+        with pytest.raises(ValueError, match="step 'apply' has no approval"):
+            assert_flow(DEPLOY).leads_to(flow_is("error"), condition)
+    asking = Alphabet(endings=(OK, directed("await-approval")))
+    assert_flow(DEPLOY, alphabet=asking).sometimes(step("apply").approved)
+
+
+def test_an_assertion_that_asserts_nothing_is_refused() -> None:
+    """Nothing would be claimed, and it would always be true."""
+    claims = assert_flow(DEPLOY)
+    for name in ("never", "always", "sometimes", "eventually"):
+        with pytest.raises(ValueError, match=f"{name}: expected at least one condition, got none"):
+            getattr(claims, name)()
 
 
 def test_steps_that_are_still_to_be_generated_may_be_named() -> None:
@@ -196,3 +216,8 @@ def test_conditions_look_back_on_what_has_held() -> None:
         assert_flow(FORGIVING).never(untested)
     with pytest.raises(TypeError, match="looks back, and one state does not tell"):
         untested(initial_state(FORGIVING, "f"))
+
+
+def test_functions_without_a_name_are_told_apart() -> None:
+    """Several claims in one call may be functions of the same name."""
+    assert_flow(DEPLOY).never(lambda state: len(state.live) > 9, lambda state: state.run > 9)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from conductor_core import ApprovalSpec, FlowSpec, StepSpec, events
-from conductor_core.checking import Alphabet, eventually, never
+from conductor_core.checking import Alphabet, eventually, never, sometimes
 from conductor_core.checking.properties import History, LeadsTo
 from conductor_core.events import Event
 from conductor_core.log import replay
@@ -135,6 +135,18 @@ def test_what_comes_in_the_end_is_held_too() -> None:
     assert "what happened:\n\n" in notes
 
 
+def test_a_machine_that_could_hold_only_by_mistake_is_refused() -> None:
+    """What is no claim or about no step is told once the class is made, a missing flow later."""
+    with pytest.raises(ValueError, match="expected a claim such as `never` makes, got Condition"):
+        flow_machine(DEPLOY, UNAPPROVED)  # type: ignore[arg-type]
+    typo = never("typo", UNAPPROVED, about=("applx",))
+    with pytest.raises(ValueError, match="'typo' is about 'applx', which is no step of the flow"):
+        type("Typo", (FlowMachine,), {"spec": DEPLOY, "claims": (typo,)})
+    nothing = type("Nothing", (FlowMachine,), {})
+    with pytest.raises(ValueError, match="Nothing: expected a flow as its `spec`, got none"):
+        nothing()
+
+
 def test_a_test_case_can_be_had_at_once() -> None:
     """The class has the test case of Hypothesis, which passes for a flow that is as it should."""
     case = flow_machine(flow(group("g", "a")), alphabet=Alphabet(endings=())).TestCase
@@ -251,3 +263,10 @@ def test_nothing_is_dispatched_while_the_flow_is_held() -> None:
     paused = evolve(begun, state=evolve(begun.state, paused=True))
     with pytest.raises(AssertionError, match="plan#1 was dispatched while the flow is held"):
         FlowLaws((), alphabet=Alphabet()).after(start, START, paused)
+
+
+def test_a_machine_refuses_what_it_could_never_find_untrue() -> None:
+    """That something never happens is for a search to tell."""
+    claim = sometimes("it succeeds", lambda state: state.status == "success", about=())
+    with pytest.raises(ValueError, match="'it succeeds': no machine can tell that something"):
+        flow_machine(DEPLOY, claim)

@@ -8,7 +8,9 @@ used, 130 when Ctrl-C ended the search and nothing was violated so far.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,17 +26,26 @@ from conductor_adapters.cli.check_claims import (
 )
 from conductor_adapters.cli.check_files import (
     check_certificate,
-    make_folder,
+    check_counterexamples,
     write_certificate,
     write_counterexamples,
 )
-from conductor_adapters.cli.check_progress import MIB, Watch, watched_by_people
-from conductor_adapters.cli.check_report import Result, as_data, told, told_bad
-from conductor_adapters.cli.console import say, say_json
+from conductor_adapters.cli.check_progress import MIB, Watch, memory_now, watched_by_people
+from conductor_adapters.cli.check_report import (
+    MADE_UP,
+    Result,
+    are_made_up,
+    as_data,
+    error_as_data,
+    told,
+    told_bad,
+    told_error,
+)
+from conductor_adapters.cli.console import say, say_json, warn
 from conductor_core.checking import THEOREMS, Alphabet, Property, Reductions, gate
 from conductor_core.checking import check as checked
 from conductor_core.checking.alphabet import ALL_OPERATIONS, RESPONSES
-from conductor_core.checking.check import MAX_STATES
+from conductor_core.checking.check import MAX_STATES, PredicateError
 from conductor_core.checking.defaults import default_alphabet, full_alphabet
 from conductor_core.checking.reductions import ALL, NONE
 from conductor_core.checking.search import Driver
@@ -59,6 +70,12 @@ class Search:
     max_states: int
     max_memory_mib: int | None
     processes: int
+
+    @property
+    def names(self) -> Iterator[str]:
+        """The names of all that is claimed, in the order in which it is told."""
+        yield from (theorem.name for theorem in self.theorems)
+        yield from (claim.property.name for claim in self.claims)
 
 
 def cores() -> int:
@@ -194,20 +211,61 @@ def check(
     """
     if quiet and verbose:
         raise ConductorError("-q and -v: expected one of the two")
-    search = _search(flow_of(file), **asked)
-    check_certificate(certificate)
-    make_folder(counterexamples)
-    result = _searched(search, str(file), draws=watched_by_people() and not quiet)
-    if certificate is not None:
-        write_certificate(certificate, result.checked)
-    if counterexamples is not None:
-        result = evolve(result, written=write_counterexamples(counterexamples, result.bad))
-    if as_json:
-        say_json(as_data(result))
-    else:
-        for line in _lines(result, verbose=verbose, quiet=quiet):
-            say(line)
+    draws = watched_by_people() and not quiet
+    try:
+        # What modules of the user's print is no result.
+        with redirect_stdout(sys.stderr):
+            search = _search(flow_of(file), **asked)
+            read = _files_read(file, **asked)
+            check_certificate(certificate, read)
+            check_counterexamples(counterexamples, search.names, read)
+            _check_memory(search.max_memory_mib)
+            result = _searched(search, str(file), draws=draws)
+        if certificate is not None:
+            write_certificate(certificate, result.checked)
+        if counterexamples is not None:
+            written = write_counterexamples(counterexamples, result.checked.findings)
+            result = evolve(result, written=written)
+        _tell(result, verbose=verbose, quiet=quiet, as_json=as_json)
+    except PredicateError as error:
+        if not as_json:
+            raise ConductorError("\n".join(told_error(error))) from error
+        say_json(error_as_data(str(file), error))
+        ctx.exit(2)
+    except KeyboardInterrupt:
+        ctx.exit(INTERRUPTED)
     ctx.exit(_exit_code(result))
+
+
+def _files_read(
+    file: Path,
+    *,
+    checks: Path | None,
+    generated: Path | None,
+    appended: Path | None,
+    properties: Iterable[str],
+    **_: object,
+) -> Mapping[Path, str]:
+    """The files that are read, and what each is: nothing of them may be replaced."""
+    modules = (Path(reference.rpartition(":")[0]) for reference in properties)
+    read: dict[Path | None, str] = {
+        file: "the flow that is checked",
+        checks: "the checks file",
+        generated: "the flow of --generated",
+        appended: "the flow of --appended",
+    }
+    read |= {path: "the module of a claim" for path in modules if path.suffix == ".py"}
+    return {path: what for path, what in read.items() if path is not None}
+
+
+def _check_memory(most: int | None) -> None:
+    """Refuse a limit that is reached before the search begins."""
+    taken = memory_now()
+    if most is not None and most * MIB < taken:
+        raise ConductorError(
+            f"--max-memory: {most:,} MiB are less than the {taken // MIB:,} MiB that are taken "
+            "before the search begins"
+        )
 
 
 def _search(
@@ -294,11 +352,21 @@ def _driver(processes: int) -> Driver | None:
     return Processes(processes)
 
 
+def _tell(result: Result, *, verbose: bool, quiet: bool, as_json: bool) -> None:
+    if (quiet or as_json) and are_made_up(result.checked):
+        warn(f"{result.file}: {MADE_UP}")
+    if as_json:
+        say_json(as_data(result))
+        return
+    for line in _lines(result, verbose=verbose, quiet=quiet):
+        say(line)
+
+
 def _lines(result: Result, *, verbose: bool, quiet: bool) -> Iterator[str]:
     if not quiet:
         yield from told(result, detailed=verbose)
     elif result.bad:
-        yield from told_bad(result)
+        yield from told_bad(result, within="the bounds that are told without --quiet")
 
 
 def _exit_code(result: Result) -> int:

@@ -132,7 +132,7 @@ def _ending(item: str) -> Ending:
 
 def flow_of(path: Path) -> FlowSpec:
     """The flow in a flow file; raises ConductorError."""
-    source = read_source(path)
+    source = read_source(path, expected="a flow file")
     if isinstance(source, Recorded):
         raise ConductorError(f"{path}: the log of a flow, expected a flow file")
     return source.spec

@@ -1,8 +1,8 @@
 """The claims that users make about their flow, in a file or in Python, and where each stands.
 
 Rule: a claim that could only hold by mistake is refused: one about a step that the flow does
-not have, one whose name another has. What a predicate of the user's raises is told as an
-error of the user's, with its line.
+not have, one whose name another has. What a module or a predicate of the user's raises is told
+as an error of the user's, with its line; a predicate's also with the way to where it raises.
 """
 
 from __future__ import annotations
@@ -20,10 +20,17 @@ from typing import Any, Final
 
 from attrs import evolve, fields, frozen
 
+from conductor_adapters.cli.console import warn
 from conductor_adapters.cli.documents import read_document
 from conductor_core.checking import Alphabet, Property, always
 from conductor_core.checking.claims import decode_checks
-from conductor_core.checking.properties import ANYWHERE, Invariant, LeadsTo, Sometimes
+from conductor_core.checking.properties import (
+    ANYWHERE,
+    AnswerError,
+    Invariant,
+    LeadsTo,
+    Sometimes,
+)
 from conductor_core.errors import ConductorError, FormatError, shown
 from conductor_core.spec import FlowSpec
 
@@ -48,6 +55,8 @@ def read_checks(path: Path, spec: FlowSpec) -> tuple[Alphabet, tuple[Claim, ...]
         checks = decode_checks(document.data, spec=spec)
     except FormatError as error:
         raise document.refused(error.problems) from None
+    if not checks.claims:
+        warn(f"no claims in {path}")
     lines = (document.line_of(f"claims[{index}]") for index in range(len(checks.claims)))
     claims = zip(checks.claims, lines, strict=True)
     return checks.alphabet, tuple(Claim(claim, f"{path}:{line}") for claim, line in claims)
@@ -56,8 +65,8 @@ def read_checks(path: Path, spec: FlowSpec) -> tuple[Alphabet, tuple[Claim, ...]
 def imported_claims(references: Iterable[str]) -> Iterator[Claim]:
     """The claims that `MODULE:NAME` or `FILE.py:NAME` name; raises ConductorError."""
     if os.getcwd() not in sys.path:  # noqa: PTH109 - a string is wanted
-        # What stands beside the flow counts, as with `python -m`.
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a string is wanted
+        # What is here counts too, but stands in nobody's way.
+        sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     for reference in references:
         yield from _claims(reference)
 
@@ -84,24 +93,30 @@ def _imported(target: str, reference: str) -> ModuleType:
         if not target.endswith(".py"):
             return import_module(target)
         return _from_file(Path(target))
-    except Exception as error:
-        raise _error(reference, f"{type(error).__name__}: {error}") from error
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        raise _error(reference, _raised(error)) from error
+
+
+def _raised(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _from_file(path: Path) -> ModuleType:
-    known = sys.modules.get(path.stem)
-    if known is not None and getattr(known, "__file__", None) == str(path.resolve()):
+    # Not its own name: a file may be called like a module that somebody else needs.
+    name = f"conductor-claims:{path.resolve()}"
+    known = sys.modules.get(name)
+    if known is not None:
         return known
-    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None, f"{path} ends as a module does"
     assert spec.loader is not None, f"{path} ends as a module does"
     module = importlib.util.module_from_spec(spec)
     # Classes of a module look for it there.
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[path.stem]
+        del sys.modules[name]
         raise
     return module
 
@@ -183,10 +198,11 @@ def _guarded(claim: Property, where: str, module: ModuleType) -> Property:
         def guarded(*arguments: object) -> Any:
             try:
                 return function(*arguments)
-            except Exception as error:
-                place = _place(error, module) or where
-                raised = f"{type(error).__name__}: {error}"
-                raise ConductorError(f"{place}: {shown(claim.name)} raised {raised}") from error
+            except (Exception, SystemExit) as error:
+                if isinstance(error, AnswerError):
+                    raise ConductorError(f"{where}: {error}") from error
+                raised = f"{shown(claim.name)} raised {_raised(error)}"
+                raise ConductorError(f"{_place(error, module) or where}: {raised}") from error
 
         return guarded
 
@@ -201,7 +217,7 @@ def _guarded(claim: Property, where: str, module: ModuleType) -> Property:
     return evolve(claim, **functions)
 
 
-def _place(error: Exception, module: ModuleType) -> str | None:
+def _place(error: BaseException, module: ModuleType) -> str | None:
     """The innermost line of a module that was at work when an error was raised."""
     line, trace = None, error.__traceback__
     while trace is not None:

@@ -54,7 +54,10 @@ def watched_by_people() -> bool:
 
 
 class Watch:
-    """Watches over a search from when it is entered; the first Ctrl-C asks the search to stop."""
+    """Watches over a search from when it is entered.
+
+    The first Ctrl-C asks the search to stop, the second one ends it at once.
+    """
 
     def __init__(self, *, max_memory: int | None, draws: bool) -> None:
         self.cause: Cause | None = None
@@ -63,6 +66,7 @@ class Watch:
         self._draws = draws
         self._begun_s = time.monotonic()
         self._sampled_s = self._drawn_s = 0.0
+        self._held = 0
         self._before: Handler = None
 
     @property
@@ -72,17 +76,18 @@ class Watch:
 
     def enough(self) -> bool:
         """Whether the search is to give up."""
-        now_s = time.monotonic()
-        if self.cause is None and now_s - self._sampled_s >= SAMPLE_S:
-            self._sampled_s = now_s
+        # What other processes hold can no longer be seen once the search has stopped.
+        if self.cause is not None or time.monotonic() - self._sampled_s >= SAMPLE_S:
             self.sample()
-            if self._max_memory is not None and self.peak > self._max_memory:
-                self.cause = "memory"
         return self.cause is not None
 
     def sample(self) -> None:
-        """Look how much memory is held now."""
-        self.peak = max(self.peak, memory_now())
+        """Look how much memory is held now, and whether that is too much."""
+        self._sampled_s = time.monotonic()
+        self._held = memory_now()
+        self.peak = max(self.peak, self._held)
+        if self.cause is None and self._max_memory is not None and self.peak > self._max_memory:
+            self.cause = "memory"
 
     def progress(self, far: Progress) -> None:
         """Draw how far it is, unless that was done a moment ago."""
@@ -93,7 +98,7 @@ class Watch:
         rate = far.transitions / max(self.seconds, REDRAW_S)
         told = (
             f"{far.states:,} states, {far.frontier:,} to look at, {rate:,.0f} transitions/s, "
-            f"{memory_now() // MIB:,} MiB, {told_elapsed(round(self.seconds * 1000))}"
+            f"{self._held // MIB:,} MiB, {told_elapsed(round(self.seconds * 1000))}"
         )
         columns = shutil.get_terminal_size().columns
         self._write(f"{CLEAR}{told[: columns - 1]}")
@@ -103,17 +108,14 @@ class Watch:
 
     def _came(self, _number: int, _frame: object) -> None:
         """Ask the search to stop; the next Ctrl-C ends the command."""
+        if self.cause == "interrupt":
+            raise KeyboardInterrupt
         self.cause = "interrupt"
-        self._unheed()
-
-    def _unheed(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
 
     def __enter__(self) -> Self:
         with suppress(ValueError):  # only the main thread may
             self._before = signal.signal(signal.SIGINT, self._came)
+        self.sample()
         return self
 
     def __exit__(
@@ -122,7 +124,8 @@ class Watch:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._unheed()
-        self.sample()
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        self.peak = max(self.peak, memory_now())
         if self._drawn_s:
             self._write(CLEAR)

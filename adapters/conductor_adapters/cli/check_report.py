@@ -17,11 +17,14 @@ from conductor_adapters.cli.check_claims import Claim
 from conductor_adapters.cli.check_files import Written, certificate_of
 from conductor_adapters.cli.check_progress import MIB, Cause
 from conductor_adapters.cli.console import counted, cut
-from conductor_core.checking import THEOREMS, Checked, Finding, Reductions, Story
+from conductor_core.checking import THEOREMS, Checked, Finding, Reductions, Story, gate
+from conductor_core.checking.check import PredicateError
 from conductor_core.checking.defaults import GENERATED
+from conductor_core.checking.gate import kept_back
 from conductor_core.checking.properties import LeadsTo
 from conductor_core.checking.story import TIMINGS
 from conductor_core.checking.telling import told_end, told_events
+from conductor_core.checking.theorems import DENY_IS_FINAL
 from conductor_core.codec import encode_event
 from conductor_core.durations import told_elapsed
 from conductor_core.lines import described
@@ -30,6 +33,10 @@ WIDTH: Final = 100
 NEVER: Final = frozenset({"no", "none", "never", "at most 0"})
 """How the alphabet tells that a thing does not happen."""
 STRONG: Final = {"violated": "VIOLATED", "never met": "NEVER MET", "undecided": "UNDECIDED"}
+MADE_UP: Final = "the groups of this flow are generated: these are made up (--generated FILE)"
+GATE: Final = gate().name
+FEW: Final = 5
+"""So many steps are named in a line, more are counted."""
 ENDS: Final = ("success", "error", "cancelled")
 
 
@@ -76,16 +83,25 @@ def told(result: Result, *, detailed: bool) -> Iterator[str]:
     yield f"what was checked{'' if detailed else ' (-v tells what each of them says)'}"
     for finding in result.checked.findings:
         yield from _finding(result, finding, detailed=detailed)
+    yield from (line for told in _kept(result.checked) for line in _wrapped(told))
     yield from _ends(result.checked)
     yield from told_bad(result)
 
 
-def told_bad(result: Result) -> Iterator[str]:
+def told_bad(result: Result, *, within: str = "these bounds") -> Iterator[str]:
     """Tell what is wrong, or that nothing is, in the end."""
     for finding in result.bad:
         if finding.verdict == "violated":
             yield from _violated(result, finding)
-    yield from _conclusion(result)
+    yield from _conclusion(result, within)
+
+
+def told_error(error: PredicateError) -> Iterator[str]:
+    """Tell what a claim raised, and what led there."""
+    yield str(error)
+    asked = "after these events:" if error.story.events else "before anything had happened"
+    yield f"  it was asked {asked}"
+    yield from _told_events(error.story)
 
 
 # --- bounds and size ---
@@ -93,16 +109,28 @@ def told_bad(result: Result) -> Iterator[str]:
 
 def _bounds(result: Result, *, detailed: bool) -> Iterator[str]:
     """The alphabet and the bounds."""
-    lines = [*result.checked.alphabet.told()]
+    lines = [*result.checked.alphabet.told(result.checked.spec)]
     never = [] if detailed else [name for name, told in lines if told in NEVER]
     yield from (f"{name}: {told}" for name, told in lines if name not in never)
     if never:
         yield from _wrapped(f"left out: {'; '.join(never)}")
     yield f"at most {counted(result.checked.max_states, 'state')} looked at"
     if result.max_memory_mib is not None:
-        yield f"at most {result.max_memory_mib:,} MiB of memory taken"
-    if not result.checked.spec.groups and result.checked.alphabet.generated == GENERATED:
-        yield "the groups of this flow are generated: these are made up (--generated FILE)"
+        yield _memory_bound(result, result.max_memory_mib)
+    if are_made_up(result.checked):
+        yield MADE_UP
+
+
+def _memory_bound(result: Result, most: int) -> str:
+    """The bound on memory, and whether the last states were beyond it."""
+    if result.stopped_by is None and result.memory > most * MIB:
+        return f"at most {most:,} MiB of memory taken, but for the last states"
+    return f"at most {most:,} MiB of memory taken"
+
+
+def are_made_up(checked: Checked) -> bool:
+    """Whether the groups of a flow are none of its own."""
+    return not checked.spec.groups and checked.alphabet.generated == GENERATED
 
 
 def _size(result: Result, *, detailed: bool) -> Iterator[str]:
@@ -147,10 +175,34 @@ def _finding(result: Result, finding: Finding, *, detailed: bool) -> Iterator[st
     """A claim and its verdict; in detail also what it says."""
     verdict = STRONG.get(finding.verdict, finding.verdict)
     claim = result.claim(finding.name)
-    where = "" if claim is None else f" ({claim.where})"
+    where = _vacuous(result.checked, finding) if claim is None else f" ({claim.where})"
     yield cut(f"  {verdict:<9} {finding.name}{where}")
     if detailed:
         yield from _wrapped(f"            {finding.says}")
+
+
+def _vacuous(checked: Checked, finding: Finding) -> str:
+    """Why a theorem holds that says nothing of this flow."""
+    if finding.verdict != "holds" or finding.name not in (GATE, DENY_IS_FINAL.name):
+        return ""
+    if not checked.alphabet.steps_that_ask(checked.spec):
+        return " (nothing waits for an approval)"
+    denies = finding.name == GATE or "deny" in checked.alphabet.answers
+    return "" if denies else " (nobody denies)"
+
+
+def _kept(checked: Checked) -> Iterator[str]:
+    """Which steps the gate keeps back, if it does not keep all that others do not ask about."""
+    asking = checked.alphabet.steps_that_ask(checked.spec)
+    steps = [step.key for step in checked.alphabet.steps_of(checked.spec)]
+    kept = kept_back(checked.spec, checked.alphabet)
+    if asking and set(steps) - kept - asking:
+        free = [key for key in steps if key not in kept]
+        yield f"  the gate keeps: {_few([*filter(kept.__contains__, steps)])}; not: {_few(free)}"
+
+
+def _few(steps: list[str]) -> str:
+    return counted(len(steps), "step") if len(steps) > FEW else ", ".join(steps) or "none"
 
 
 def _violated(result: Result, finding: Finding) -> Iterator[str]:
@@ -170,14 +222,21 @@ def _violated(result: Result, finding: Finding) -> Iterator[str]:
     yield from (f"  {line}" for line in _files(result.written.get(finding.name)))
 
 
+def _told_events(story: Story) -> Iterator[str]:
+    """The events of a story by number."""
+    lines = [cut(line) for line in told_events(story.transitions())]
+    digits = len(str(len(lines)))
+    yield from (f"  {number:>{digits}}. {line}" for number, line in enumerate(lines, 1))
+
+
 def _events(finding: Finding) -> Iterator[str]:
     """The events of a story by number, and those that come again and again after it."""
-    lines = [cut(line) for line in told_events(_whole(finding).transitions())]
-    digits = len(str(len(lines)))
-    for number, line in enumerate(lines, 1):
-        if number == len(lines) - len(finding.circle) + 1:
-            yield "  and then again and again:"
-        yield f"  {number:>{digits}}. {line}"
+    lines = [*_told_events(_whole(finding))]
+    again = len(lines) - len(finding.circle)
+    yield from lines[:again]
+    if finding.circle:
+        yield "  and then again and again:"
+        yield from lines[again:]
 
 
 def _whole(finding: Finding) -> Story:
@@ -216,18 +275,18 @@ def _files(written: Written | None) -> Iterator[str]:
         yield f"scenario: {written.scenario}"
 
 
-def _conclusion(result: Result) -> Iterator[str]:
+def _conclusion(result: Result, within: str) -> Iterator[str]:
     """The last line: what came of it all."""
     verdicts = [finding.verdict for finding in result.bad]
     asked = len(result.checked.findings)
     if "undecided" in verdicts:
         yield _stopped(result)
     if not verdicts:
-        yield f"{result.file}: all {asked} hold within these bounds"
+        yield f"{result.file}: all {asked} hold within {within}"
         return
     counts = ((word, verdicts.count(word)) for word in ("violated", "never met", "undecided"))
     bad = ", ".join(f"{count} {word}" for word, count in counts if count)
-    yield f"{result.file}: {bad}, of {asked} asked within these bounds"
+    yield f"{result.file}: {bad}, of {asked} asked within {within}"
 
 
 def _stopped(result: Result) -> str:
@@ -252,6 +311,12 @@ def _wrapped(text: str) -> Iterable[str]:
 
 
 # --- data ---
+
+
+def error_as_data(file: str, error: PredicateError) -> dict[str, Any]:
+    """What a claim raised, for programs."""
+    story = _events_as_data(error.story)
+    return {"file": file, "error": str(error), "claim": error.claim, "story": story}
 
 
 def as_data(result: Result) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         warn("aborted")
-        sys.exit(1)
+        sys.exit(130)
     except OSError as error:
         _leave_unwritten(error)
 

@@ -73,7 +73,9 @@ class Diverged(click.ClickException):
             warn(line)
 
 
-def read_source(path: Path, at: int | None = None) -> Source:
+def read_source(
+    path: Path, at: int | None = None, *, expected: str = "a log or a flow file"
+) -> Source:
     """Read a log up to the entry `at` or to its end, or a flow file."""
     try:
         with path.open("rb") as file:
@@ -86,7 +88,7 @@ def read_source(path: Path, at: int | None = None) -> Source:
         raise ConductorError(f"{path}: {error.strerror or error}") from None
     if at is not None:
         raise ConductorError(f"--at: {path} is no log, so it has no entry {at}")
-    return Declared(file=str(path), spec=_spec(str(path), content))
+    return Declared(file=str(path), spec=_spec(str(path), content, expected))
 
 
 def warn_of_truncation(source: Source) -> None:
@@ -158,12 +160,12 @@ class _Entries:
 # --- flow files ---
 
 
-def _spec(file: str, content: bytes) -> FlowSpec:
+def _spec(file: str, content: bytes, expected: str) -> FlowSpec:
     if not content.strip():
-        raise ConductorError(f"{file}: it is empty, expected a log or a flow file")
+        raise ConductorError(f"{file}: it is empty, expected {expected}")
     document = parse_document(content, file)
     if isinstance(document.data, dict) and "scenarios" in document.data:
-        raise document.error("scenarios", "a scenario file, expected a log or a flow file")
+        raise document.error("scenarios", f"a scenario file, expected {expected}")
     try:
         return decode_flow(document.data)
     except (FormatError, SpecError) as error:

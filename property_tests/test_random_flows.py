@@ -38,6 +38,7 @@ from conductor_core.checking.alphabet import (
 from conductor_core.checking.properties import History
 from conductor_core.checking.reductions import ALL, NONE, Reductions
 from conductor_core.testing.brief import group
+from property_tests.profiles import by_profile
 
 MOST: Final = 600
 """So many states are told apart at most by a search that forgets nothing."""
@@ -163,7 +164,7 @@ def found(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> Checked
 
 
 @settings(
-    max_examples=25,
+    max_examples=by_profile(dev=25, ci=500, thorough=5_000),
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
