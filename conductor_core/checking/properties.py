@@ -3,7 +3,10 @@
 Rule: a claim is a predicate of states or of transitions, written in Python, and says which
 steps it looks at; what it does not look at the search may forget. A predicate is asked
 once about each key of a state, and about each transition, so it must answer alike for
-states that differ only in what it does not look at. It answers True or False: anything else
+states that differ only in what it does not look at. With `about` it may read the live
+attempts of these steps, but for their numbers, the status of the flow, and the status and
+reason of its end; without, all but times and the numbers of attempts, runs and incarnations.
+It answers True or False: anything else
 is an error, since what forgot to answer would agree to everything. A claim that looks back has
 a `History`.
 
