@@ -94,7 +94,7 @@ class Scope:
     alphabet: Alphabet = ALPHABET
     every: int = 1
     pairs: bool = False
-    pinned: Counts | None
+    pinned: Counts
 
     def flows(self) -> Iterator[FlowSpec]:
         """The flows."""
@@ -116,10 +116,11 @@ SCOPES: Final = {
         steps=2,
         pinned=Counts(flows=384, states=108_357, transitions=443_880),
     ),
-    "2 steps, much more": Scope(
+    "some of 2 steps, much more": Scope(
         steps=2,
         alphabet=MUCH_MORE,
-        pinned=None,
+        every=19,
+        pinned=Counts(flows=21, states=137_499, transitions=898_744),
     ),
     "3 steps": Scope(
         steps=3,
@@ -245,7 +246,7 @@ def _searched(name: str, scope: Scope, part: slice | None, processes: int) -> bo
         print(story)
     if part is not None or found.counts == scope.pinned:
         return not found.bad
-    print(f"{name}: other counts were expected: {scope.pinned or 'none are pinned yet'}")
+    print(f"{name}: other counts were expected: {scope.pinned}")
     return False
 
 

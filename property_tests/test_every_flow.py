@@ -19,7 +19,7 @@ CORES: Final = os.cpu_count() or 1
 PROCESSES: Final = by_profile(dev=1, ci=CORES, thorough=CORES)
 SEARCHED: Final = by_profile(
     dev=("1 step", "1 step, much more"),
-    ci=("1 step", "1 step, much more", "2 steps"),
+    ci=("1 step", "1 step, much more", "2 steps", "some of 2 steps, much more"),
     thorough=tuple(SCOPES),
 )
 
