@@ -13,7 +13,7 @@ from conductor_core.commands import Command
 from conductor_core.durations import told_duration
 from conductor_core.events import Event, PolicyReport, StepError, StepFinished
 from conductor_core.reducer import Transition
-from conductor_core.verdicts import Accepted, Ignored, Rejected
+from conductor_core.verdicts import Accepted, Rejected
 
 SHOWN: Final = 3
 """So many dispatches of one transition are named, the others counted."""
@@ -30,13 +30,11 @@ _ANSWERS: Final = {
 def line_of(event: Event, transition: Transition) -> str:
     """Tell an event with its verdict and its commands."""
     parts = [described(event)]
-    match transition.verdict:
-        case Rejected(message=message) if message:
-            parts.append(f" [{transition.verdict}: {message}]")
-        case Rejected() | Ignored():
-            parts.append(f" [{transition.verdict}]")
-        case Accepted():
-            pass
+    verdict = transition.verdict
+    if isinstance(verdict, Rejected) and verdict.message:
+        parts.append(f" [{verdict}: {verdict.message}]")
+    elif not isinstance(verdict, Accepted):
+        parts.append(f" [{verdict}]")
     set_going = _set_going(transition.commands)
     if set_going:
         parts.append(f" -> {', '.join(set_going)}")

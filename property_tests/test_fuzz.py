@@ -1,7 +1,7 @@
 """Whatever bytes are read, only documented errors come of them; what is accepted comes back.
 
 In every profile the seeds and some hundred changes of them are read, the same ones each time;
-in the profile `thorough` a fuzzer looks for more.
+a fuzzer looks for more: in the profile `thorough` at every reader, for longer.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from property_tests import fuzz
 from property_tests.fuzz_mutations import mutated
 from property_tests.fuzz_seeds import seeds
 from property_tests.fuzz_targets import CHECKED, TARGETS, lines_of
-from property_tests.profiles import PROFILE, by_profile
+from property_tests.profiles import by_profile
 
 ROOT: Final = Path(__file__).parents[1]
 CHANGED: Final = by_profile(dev=300, ci=5_000, thorough=50_000)
 """So many changed inputs each target is given."""
-SECONDS: Final = 20
+SECONDS: Final = by_profile(dev=2, ci=5, thorough=20)
 """So long the fuzzer tries each target."""
+FUZZED: Final = by_profile(dev=("event",), ci=tuple(TARGETS), thorough=tuple(TARGETS))
+"""What the fuzzer tries."""
 
 
 @cache
@@ -102,9 +104,8 @@ def test_every_target_has_seeds_and_a_name() -> None:
     assert tuple(TARGETS) == fuzz.TARGETS
 
 
-@pytest.mark.skipif(PROFILE != "thorough", reason="it takes minutes; make fuzz does the same")
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python")
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", FUZZED)
 def test_the_fuzzer_finds_nothing(target: str, tmp_path: Path) -> None:
     """No promise is broken by bytes that are grown to reach as much code as can be."""
     options = ["--seconds", str(SECONDS), "--seed", "1", target]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from conductor_core import (
     ApprovalSpec,
@@ -19,7 +20,7 @@ from conductor_core import legality as legality_module
 from conductor_core.checking import Alphabet, check
 from conductor_core.checking.alphabet import FAIL, OK
 from conductor_core.checking.strays import UNHEARD, strays
-from conductor_core.testing.brief import START, flow, group
+from conductor_core.testing.brief import START, failed, flow, group
 from tests.checking.flows import AWAIT_RETRY, DEPLOY, ONCE, TOGETHER, plan
 
 STRAY: Final = Alphabet(endings=(OK, FAIL), starts=True, suggestions=1, strays=True)
@@ -75,3 +76,14 @@ def test_a_late_timer_of_a_group_is_a_stray(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(legality_module, "is_open_timer", lambda state, timer: "@" in timer)
     finding = check(spec, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
     assert finding.verdict == "violated"
+
+
+def test_the_wait_that_a_group_is_in_is_no_stray() -> None:
+    """Its timer is open, those of earlier and other generations are not."""
+    spec = flow(group("g", StepSpec(key="a", retry=evolve(TOGETHER, backoff_ms=(5,)))))
+    state = initial_state(spec, "flow")
+    for event in (START, failed("a#1")):
+        state = reduce(state, event).state
+    assert state.wait_timer == "backoff:g@1"
+    timers = {event.timer for event in strays(state) if isinstance(event, events.TimerFired)}
+    assert {timer for timer in timers if "@" in timer} == {"backoff:g@0"}
