@@ -45,7 +45,7 @@ def _closest(word: object, known: tuple[str, ...]) -> str | None:
     # What is longer than any word of ours was not meant to be one, and is dear to compare.
     if not isinstance(word, str) or len(word) > WIDTH:
         return None
-    return next(iter(get_close_matches(word, known, n=1)), None)
+    return next(iter(get_close_matches(word, known, n=1, cutoff=NEAR)), None)
 
 
 def located(path: str, error: FormatError) -> FormatError:

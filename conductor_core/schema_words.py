@@ -1,7 +1,8 @@
 """What the keys of a flow file mean, in the words that editors and `docs/formats.md` show.
 
 Rule: one sentence for each field of a declaration, and for each key that only a flow file
-knows; what a record as a whole is for stands in its docstring.
+knows; what a record as a whole is for stands in its docstring. Errors and policy reports are
+told here too, for the formats in which they are written down.
 """
 
 from __future__ import annotations
@@ -91,3 +92,20 @@ SHELL_WORDS: Final[Mapping[str, str]] = {
     "variable NAME holds where the step runs",
 }
 """The meaning of the keys that a flow file takes for a shell."""
+
+ERROR: Final[Mapping[str, str]] = {
+    "message": "what went wrong, for people if `non_retryable` is true",
+    "type": "the kind of the error: a word",
+    "non_retryable": "whether automatic retries are pointless",
+    "terminal": "whether there may be no retry of any kind",
+    "retry_after_ms": "wait at least so long before the next retry",
+    "details": "any value",
+    "cause": "the error that led to this one",
+}
+
+POLICY: Final[Mapping[str, str]] = {
+    "deny_violations": "what the policies deny",
+    "warn_violations": "what the policies warn of",
+    "passed_policy_ids": "the policies that passed",
+    "evaluated": "`false` when the policies could not be evaluated",
+}

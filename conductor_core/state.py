@@ -27,6 +27,13 @@ NONE: Final[Vector[Attempt]] = Vector()
 """What a step that was never tried again has superseded."""
 
 
+FLOW_STATUSES: Final = (
+    *("pending", "cancelling", "in-progress", "paused", "failed-pending-retry"),
+    *("approval-awaiting", "success", "error", "cancelled"),
+)
+"""Every status of a flow (section 3)."""
+
+
 @frozen(kw_only=True)
 class Cancellation:
     """A cancel that was accepted (section 9).

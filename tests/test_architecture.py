@@ -116,6 +116,13 @@ def test_the_core_imports_only_pure_modules(path: Path) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("path", modules(CORE / "checking"), ids=name_of)
+def test_the_checker_knows_nothing_of_what_tests_are_made_of(path: Path) -> None:
+    """What users test with stands on the checker, never the checker on that."""
+    wrong = [name for name, _ in imports(tree_of(path)) if "conductor_core.testing" in name]
+    assert wrong == []
+
+
 def test_what_stands_above_the_core_takes_decoded_data() -> None:
     """The packages above the core need hypothesis and asyncio at most: no YAML, no files."""
     allowed = PURE | DEPENDENCIES | {"asyncio", "conductor_core", "hypothesis"}

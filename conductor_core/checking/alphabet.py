@@ -23,6 +23,8 @@ from conductor_core.events import PolicyReport, StepError, WorkOutcome
 from conductor_core.places import unknown
 from conductor_core.spec import FlowSpec, GroupSpec, StepSpec, groups_of, texts
 
+OPERATOR: Final = "operator"
+"""Whoever asks for something, unless it matters who: as in scenarios."""
 RESPONSES: Final = ("approve", "deny", "skip-current", "skip-current-and-dependents", "retry")
 OPERATIONS: Final = ("retry-step", "skip-step", "retry-group")
 """What people do about a failure: the two reruns of a step, and the retry of its group."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from conductor_core import codec
+from conductor_core import closed, codec
 from conductor_core.catalog import Catalog
 from conductor_core.checking.alphabet import (
     ALL_OPERATIONS,
@@ -28,7 +28,6 @@ from conductor_core.generation import clash
 from conductor_core.places import unknown
 from conductor_core.records import decoded
 from conductor_core.spec import FlowSpec, GroupSpec, group_problems
-from conductor_core.testing import closed
 
 
 def alphabet_of(spec: FlowSpec) -> closed.Reader[Alphabet]:

@@ -12,7 +12,6 @@ are found again by where they lie in memory, without looking at what they are.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
@@ -56,6 +55,8 @@ Key: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 """The numbers of the parts of a state: those in order, and those whose order is forgotten."""
 Earlier: TypeAlias = Vector[Attempt]
 
+BEHIND_ALL: Final = 2**62
+"""Where a step stands that is still to come, as far as anybody asks."""
 MOST_KNOWN: Final = 100_000
 """So many attempts are known by where they lie; then all are forgotten, to free the memory."""
 
@@ -280,9 +281,8 @@ class Canonical:
         """
         steps = [step for group in spec.groups for step in group.steps]
         places = {step.key: position for position, step in enumerate(steps)}
-        far = sys.maxsize
         return [
-            max((places.get(by, far) for by in needed_by.get(step.key, ())), default=-1)
+            max((places.get(by, BEHIND_ALL) for by in needed_by.get(step.key, ())), default=-1)
             if step.key in self._relied_on
             else -1
             for step in steps

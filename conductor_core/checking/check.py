@@ -102,7 +102,8 @@ class Checked:
 
     `states` are those told apart, `transitions` the accepted events between them;
     `stopped_by`: why states within the bounds were left out, if any were: there were more than
-    `max_states`, or the caller had `enough`. `outcomes` are the statuses and reasons with which
+    `max_states`, or the caller had `enough`. `theorems` names those of the claims that hold of
+    any flow. `outcomes` are the statuses and reasons with which
     the flow may end.
     """
 
@@ -113,6 +114,7 @@ class Checked:
     states: int
     transitions: int
     stopped_by: StoppedBy | None
+    theorems: tuple[str, ...]
     findings: tuple[Finding, ...]
     outcomes: frozenset[tuple[str, str | None]]
 
@@ -145,12 +147,10 @@ class Checked:
             "states": self.states,
             "transitions": self.transitions,
             "complete": self.complete,
-            "stopped by": self.stopped_by,
+            "stopped_by": self.stopped_by,
             "outcomes": sorted(f"{s}: {r}" if r else s for s, r in self.outcomes),
-            "theorems": [
-                {"name": finding.name, "says": finding.says, "within bounds": finding.verdict}
-                for finding in self.findings
-            ],
+            "theorems": [_as_data(f) for f in self.findings if f.name in self.theorems],
+            "claims": [_as_data(f) for f in self.findings if f.name not in self.theorems],
         }
 
     def __str__(self) -> str:
@@ -163,6 +163,10 @@ class Checked:
                 *(f"  {finding}" for finding in self.findings),
             ]
         )
+
+
+def _as_data(finding: Finding) -> dict[str, str]:
+    return {"name": finding.name, "says": finding.says, "within_bounds": finding.verdict}
 
 
 def check(
@@ -221,6 +225,7 @@ def check(
         states=explored.states,
         transitions=explored.transitions,
         stopped_by=explored.stopped_by,
+        theorems=tuple(theorem.name for theorem in theorems),
         findings=findings,
         outcomes=explored.outcomes,
     )

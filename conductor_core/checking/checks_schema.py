@@ -11,6 +11,7 @@ from typing import Any, Final, get_type_hints
 
 from attrs import fields
 
+from conductor_core import schema_words
 from conductor_core.checking.alphabet import (
     ALL_OPERATIONS,
     BY_NAME,
@@ -40,8 +41,7 @@ from conductor_core.schema import (
     unjudged_groups,
 )
 from conductor_core.spec import KEY, MOST
-from conductor_core.testing import scenario_words
-from conductor_core.testing.expectation_format import FLOW_STATUSES
+from conductor_core.state import FLOW_STATUSES
 
 UNTOLD: Final = (
     "that a step exists and has an approval that can be asked about; that the names of claims and "
@@ -72,11 +72,11 @@ def checks_schema() -> Schema:
             "ending": _ending(),
             "error": record_schema(
                 StepError,
-                scenario_words.ERROR,
+                schema_words.ERROR,
                 limits={"retry_after_ms": {"minimum": 0, "maximum": MOST}},
                 names=RECORDS,
             ),
-            "policy": record_schema(PolicyReport, scenario_words.POLICY, limits={}, names=RECORDS),
+            "policy": record_schema(PolicyReport, schema_words.POLICY, limits={}, names=RECORDS),
             **unjudged_groups(""),
         },
     }

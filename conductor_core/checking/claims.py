@@ -42,6 +42,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
 
+from conductor_core import closed
 from conductor_core.attempt import AttemptStatus
 from conductor_core.checking import conditions
 from conductor_core.checking.alphabet import Alphabet
@@ -59,8 +60,7 @@ from conductor_core.checking.properties import (
 from conductor_core.checking.theorems import THEOREMS
 from conductor_core.errors import FormatError, Problem, shown
 from conductor_core.spec import FlowSpec, StepSpec
-from conductor_core.testing import closed
-from conductor_core.testing.expectation_format import FLOW_STATUSES
+from conductor_core.state import FLOW_STATUSES
 
 FORMAT: Final = "conductor-checks/1"
 OF_STATES: Final[Mapping[str, Callable[..., Property]]] = {

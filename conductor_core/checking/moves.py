@@ -17,14 +17,12 @@ from attrs import evolve, frozen
 
 from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
-from conductor_core.checking.alphabet import Alphabet, Ending, Spent
+from conductor_core.checking.alphabet import OPERATOR, Alphabet, Ending, Spent
 from conductor_core.checking.strays import strays
 from conductor_core.events import Event
 from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
-from conductor_core.testing.action_format import OPERATOR
 
-BY: Final = OPERATOR
 STRANGER: Final = "stranger"
 ANSWERS: Final = (
     events.FlowStarted,
@@ -75,7 +73,7 @@ def _about(
     elif attempt.failed:
         yield from _about_failure(alphabet, state, spent, attempt)
     elif attempt.status is AttemptStatus.WAITING_TO_RETRY and alphabet.retry_now:
-        yield Move(events.RetryNowRequested(at_ms=0, step=attempt.step, by=BY), spent)
+        yield Move(events.RetryNowRequested(at_ms=0, step=attempt.step, by=OPERATOR), spent)
 
 
 # --- work ---
@@ -158,7 +156,7 @@ def next_approver(step: StepSpec, attempt: Attempt) -> str:
     given = attempt.approval.approvers
     named = step.approval_spec.approvers
     if named is None:
-        return f"{BY}-{len(given) + 1}"
+        return f"{OPERATOR}-{len(given) + 1}"
     return next((name for name in named if name not in given), named[0])
 
 
@@ -191,7 +189,7 @@ def _reruns(state: FlowState, step: str, operation: str) -> Iterator[Event]:
 def rerun(state: FlowState, step: str, operation: str) -> events.RerunRequested:
     """The plain rerun of a step."""
     return events.RerunRequested(
-        at_ms=0, by=BY, flow_id=state.flow_id, step_id=step, operation=operation
+        at_ms=0, by=OPERATOR, flow_id=state.flow_id, step_id=step, operation=operation
     )
 
 
@@ -228,12 +226,12 @@ def _about_group(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator
             yield Move(events.TimerFired(at_ms=0, timer=wait), spent)
         if alphabet.retry_now:
             step = state.catalog.steps[state.span.start].key
-            yield Move(events.RetryNowRequested(at_ms=0, step=step, by=BY), spent)
+            yield Move(events.RetryNowRequested(at_ms=0, step=step, by=OPERATOR), spent)
     after = Spent(spent.reruns + 1, spent.replans, spent.suggestions)
     held_up = state.awaiting or state.parked or state.stop is not None
     if held_up and "retry-group" in alphabet.operations and after.reruns <= alphabet.reruns:
         key = state.catalog.groups[state.current].key
-        yield Move(events.GroupRetryRequested(at_ms=0, group=key, by=BY), after)
+        yield Move(events.GroupRetryRequested(at_ms=0, group=key, by=OPERATOR), after)
 
 
 # --- the flow as a whole ---
@@ -270,15 +268,15 @@ def _about_flow(alphabet: Alphabet, state: FlowState, spent: Spent) -> Iterator[
     if alphabet.cancels:
         yield from (Move(event, spent) for event in _cancels(alphabet, state))
     if alphabet.appended:
-        yield Move(events.AppendRequested(at_ms=0, by=BY, groups=alphabet.appended), spent)
+        yield Move(events.AppendRequested(at_ms=0, by=OPERATOR, groups=alphabet.appended), spent)
     if not state.started:
         return
     if alphabet.pauses and state.paused:
-        yield Move(events.ResumeRequested(at_ms=0, by=BY), spent)
+        yield Move(events.ResumeRequested(at_ms=0, by=OPERATOR), spent)
     elif alphabet.pauses:
-        yield Move(events.PauseRequested(at_ms=0, by=BY), spent)
+        yield Move(events.PauseRequested(at_ms=0, by=OPERATOR), spent)
     for option in alphabet.options:
-        yield Move(events.ApprovalOptionChanged(at_ms=0, option=option, by=BY), spent)
+        yield Move(events.ApprovalOptionChanged(at_ms=0, option=option, by=OPERATOR), spent)
     after = Spent(spent.reruns, spent.replans, spent.suggestions + 1)
     if after.suggestions <= alphabet.suggestions and not state.suggested and not state.continuing:
         suggestion = events.ContinueAsNewSuggested(at_ms=0, incarnation=state.incarnation)
@@ -292,10 +290,10 @@ def second_leg(state: FlowState) -> events.RerunRequested:
 
 def _cancels(alphabet: Alphabet, state: FlowState) -> Iterator[Event]:
     """A cancel of the flow, and those that name a part of it (S9.1)."""
-    yield events.CancelRequested(at_ms=0, by=BY)
+    yield events.CancelRequested(at_ms=0, by=OPERATOR)
     if not alphabet.cancels_parts:
         return
     for group in state.catalog.groups:
-        yield events.CancelRequested(at_ms=0, by=BY, group=group.key)
+        yield events.CancelRequested(at_ms=0, by=OPERATOR, group=group.key)
     for step in state.catalog.steps:
-        yield events.CancelRequested(at_ms=0, by=BY, step=step.key)
+        yield events.CancelRequested(at_ms=0, by=OPERATOR, step=step.key)

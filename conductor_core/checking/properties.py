@@ -26,7 +26,7 @@ and breaks nothing. To have continued as new is no answer in this sense.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, Union, get_args
 
 from attrs import field, frozen
@@ -270,19 +270,26 @@ def _has_not_begun(state: FlowState, *_: object) -> bool:
 
 def refuse_mistakes(claims: Iterable[Property], groups: Iterable[GroupSpec]) -> None:
     """Raise ValueError for what is no claim, has a name that is taken, or is about no step."""
-    known = [step.key for group in groups for step in group.steps]
-    names: set[str] = set()
+    steps = [step.key for group in groups for step in group.steps]
+    owners: dict[str, str] = {}
     for claim in claims:
-        if not isinstance(claim, KINDS):
-            told = f"expected a claim such as `never` makes, got {shown(claim)}"
-            raise ValueError(told)  # noqa: TRY004 - one kind of error for all mistakes
-        if claim.name in names:
-            raise ValueError(f"the name {shown(claim.name)} is taken by another claim")
-        names.add(claim.name)
-        for key in claim.about or ():
-            if key not in known:
-                has = ", ".join(known) or "none"
-                raise ValueError(
-                    f"{shown(claim.name)} is about {shown(key)}, "
-                    f"which is no step of the flow (it has {has})"
-                )
+        mistake = mistake_in(claim, steps=steps, owners=owners)
+        if mistake is not None:
+            raise ValueError(mistake)
+        owners[claim.name] = "another claim"
+
+
+def mistake_in(claim: Property, *, steps: Sequence[str], owners: Mapping[str, str]) -> str | None:
+    """What is wrong with a claim about a flow of these steps; `owners` have the names in use."""
+    if not isinstance(claim, KINDS):
+        return f"expected a claim such as `never` makes, got {shown(claim)}"
+    if claim.name in owners:
+        return f"the name {shown(claim.name)} is taken by {owners[claim.name]}"
+    for key in claim.about or ():
+        if key not in steps:
+            has = ", ".join(steps) or "none"
+            return (
+                f"{shown(claim.name)} is about {shown(key)}, "
+                f"which is no step of the flow (it has {has})"
+            )
+    return None

@@ -14,12 +14,12 @@ from attrs import evolve
 
 from conductor_core import events
 from conductor_core.attempt import AttemptStatus
+from conductor_core.checking.alphabet import OPERATOR
 from conductor_core.checking.properties import Invariant
 from conductor_core.events import Event
 from conductor_core.reducer import Transition
 from conductor_core.spec import GroupSpec, StepSpec
 from conductor_core.state import FlowState
-from conductor_core.testing.action_format import OPERATOR
 
 NOBODY: Final = "nobody"
 """The key of a step and of a group that no flow is taken to have."""

@@ -12,9 +12,8 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-from conductor_core import codec, events
+from conductor_core import closed, codec, events
 from conductor_core.errors import FormatError
-from conductor_core.testing import closed
 from conductor_core.testing.answer_format import (
     decode_failed_generation,
     decode_finish,

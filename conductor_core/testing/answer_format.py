@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from conductor_core import codec
+from conductor_core import closed, codec
 from conductor_core.events import GenerationFailed, GroupsGenerated, StepError, StepFinished
-from conductor_core.testing import closed
 
 RESULT: Final = (
     *("outcome", "directive", "output", "error"),

@@ -17,8 +17,7 @@ from attrs import frozen
 from conductor_core.attempt import AttemptStatus
 from conductor_core.checking import conditions
 from conductor_core.errors import shown
-from conductor_core.state import FlowState
-from conductor_core.testing.expectation_format import FLOW_STATUSES
+from conductor_core.state import FLOW_STATUSES, FlowState
 
 STEP_STATUSES: Final = tuple(status.value for status in AttemptStatus)
 RUNNING: Final = ("queued", "in-progress")

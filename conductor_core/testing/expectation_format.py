@@ -14,19 +14,15 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from attrs import frozen
 
-from conductor_core import codec
+from conductor_core import closed, codec
 from conductor_core.attempt import AttemptStatus
 from conductor_core.directives import Directive
 from conductor_core.payload import NULL
-from conductor_core.testing import closed
+from conductor_core.state import FLOW_STATUSES
 from conductor_core.testing.scenarios import Claim, Topic
 
 ATTEMPT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}#[1-9][0-9]*")
 
-FLOW_STATUSES: Final = (
-    *("pending", "cancelling", "in-progress", "paused", "failed-pending-retry"),
-    *("approval-awaiting", "success", "error", "cancelled"),
-)
 GROUP_STATUSES: Final = (
     *("pending", "in-progress", "failed-pending-retry", "approval-awaiting"),
     *("success", "error", "cancelled", "discarded"),

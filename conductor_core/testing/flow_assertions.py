@@ -24,6 +24,7 @@ from conductor_core.spec import FlowSpec, StepSpec
 from conductor_core.state import FlowState
 from conductor_core.testing.conditions import Condition
 from conductor_core.testing.scenario_text import yaml_of
+from conductor_core.testing.story_scenario import scenario_of
 
 MAX_STATES: Final = 200_000
 """So many states take about a minute; a test that needs more says so."""
@@ -48,7 +49,7 @@ class BrokenClaim(AssertionError):
         self.finding = finding
         self.story = finding.story
         self.log = None if finding.story is None else finding.story.log()
-        self.scenario = scenario_of(finding)
+        self.scenario = _as_scenario(finding)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -175,9 +176,9 @@ def _length(finding: checking.Finding) -> int:
     return len(finding.story.events) if finding.story is not None else 1 << 30
 
 
-def scenario_of(finding: checking.Finding) -> str | None:
+def _as_scenario(finding: checking.Finding) -> str | None:
     """The story of a finding as the text of a scenario file, if there is one."""
-    data = None if finding.story is None else finding.story.scenario(finding.says)
+    data = None if finding.story is None else scenario_of(finding.story, finding.says)
     return None if data is None else yaml_of(data)
 
 
@@ -206,7 +207,7 @@ def _size(checked: checking.Checked) -> Iterator[str]:
 
 
 def _pasted(finding: checking.Finding) -> Iterator[str]:
-    text = scenario_of(finding)
+    text = _as_scenario(finding)
     yield ""
     if text is None:
         yield "virtual time cannot tell it as a scenario; the error's `log` holds it as a log"

@@ -44,6 +44,7 @@ from conductor_core.state import FlowState, initial_state
 from conductor_core.testing.flow_assertions import told_story
 from conductor_core.testing.flow_laws import FlowLaws
 from conductor_core.testing.scenario_text import yaml_of
+from conductor_core.testing.story_scenario import scenario_of
 
 FLOW_ID: Final = "flow"
 KINDS: Final[tuple[tuple[int, tuple[type[Event], ...]], ...]] = (
@@ -85,7 +86,7 @@ class Noted:
         printer.text(str(self))
 
     def __str__(self) -> str:
-        data = self.story.scenario("found by Hypothesis")
+        data = scenario_of(self.story, "found by Hypothesis")
         scenario = () if data is None else ("", "as a scenario:", "", yaml_of(data).rstrip())
         told = ("what happened:", *told_story(self.story), *scenario)
         return "\n".join([*told, "", "as a log:", "", self.story.log()])

@@ -12,12 +12,11 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
-from conductor_core import codec
+from conductor_core import closed, codec
 from conductor_core.errors import WIDTH, FormatError, Problem, SpecError, shown
 from conductor_core.events import AppendRequested, Event, GroupsGenerated
 from conductor_core.records import PROBLEMS
 from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems
-from conductor_core.testing import closed
 from conductor_core.testing.action_format import action_of
 from conductor_core.testing.answer_format import decode_generate, entry_of
 from conductor_core.testing.expectation_format import (

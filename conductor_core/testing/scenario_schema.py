@@ -12,7 +12,8 @@ from typing import Any, Final, assert_never, get_type_hints
 
 import attrs
 
-from conductor_core import codec
+from conductor_core import closed as readers
+from conductor_core import codec, schema_words
 from conductor_core.attempt import AttemptStatus
 from conductor_core.directives import Directive
 from conductor_core.events import PolicyReport, StepError, StepFinished
@@ -43,13 +44,12 @@ from conductor_core.schema import (
     values_of,
 )
 from conductor_core.spec import FLOW_ID, MOST
-from conductor_core.testing import closed as readers
+from conductor_core.state import FLOW_STATUSES
 from conductor_core.testing import scenario_words as words
 from conductor_core.testing.action_format import CANCEL, FORMS, NAMES, Form
 from conductor_core.testing.answer_format import OK, RESULT
 from conductor_core.testing.expectation_format import (
     ATTEMPT_ID,
-    FLOW_STATUSES,
     GROUP_STATUSES,
     Absent,
     Each,
@@ -82,8 +82,8 @@ def _answers() -> Schema:
             words.ENTRY, {"anyOf": [choice("ok", "fail", "cancelled", "hold"), reference("result")]}
         ),
         "result": closed(_result_fields()),
-        "error": record_schema(StepError, words.ERROR, limits=limits, names=RECORDS),
-        "policy": record_schema(PolicyReport, words.POLICY, limits={}, names=RECORDS),
+        "error": record_schema(StepError, schema_words.ERROR, limits=limits, names=RECORDS),
+        "policy": record_schema(PolicyReport, schema_words.POLICY, limits={}, names=RECORDS),
         "generate": {
             "anyOf": [
                 GROUPS,

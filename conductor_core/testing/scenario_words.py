@@ -45,23 +45,6 @@ RESULT: Final[Mapping[str, str]] = {
     "metadata": "any mapping",
 }
 
-ERROR: Final[Mapping[str, str]] = {
-    "message": "what went wrong, for people if `non_retryable` is true",
-    "type": "the kind of the error: a word",
-    "non_retryable": "whether automatic retries are pointless",
-    "terminal": "whether there may be no retry of any kind",
-    "retry_after_ms": "wait at least so long before the next retry",
-    "details": "any value",
-    "cause": "the error that led to this one",
-}
-
-POLICY: Final[Mapping[str, str]] = {
-    "deny_violations": "what the policies deny",
-    "warn_violations": "what the policies warn of",
-    "passed_policy_ids": "the policies that passed",
-    "evaluated": "`false` when the policies could not be evaluated",
-}
-
 GENERATE: Final[Mapping[str, str]] = {
     "partial": "groups; more will come by `generated` actions",
     "fail": "generation fails with this message",

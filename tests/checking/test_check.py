@@ -41,7 +41,7 @@ def test_a_certificate_is_data_with_its_bounds() -> None:
     }
     assert (data["states"], data["transitions"], data["complete"]) == (215, 821, True)
     assert [theorem["name"] for theorem in data["theorems"]] == [t.name for t in THEOREMS]
-    assert {theorem["within bounds"] for theorem in data["theorems"]} == {"holds"}
+    assert {theorem["within_bounds"] for theorem in data["theorems"]} == {"holds"}
     assert "error: denied" in data["outcomes"]
     assert "success" in data["outcomes"]
     assert "proved" not in json.dumps(data)

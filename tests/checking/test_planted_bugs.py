@@ -13,6 +13,7 @@ from conductor_core.checking.reductions import NONE
 from conductor_core.events import ApprovalResponded
 from conductor_core.log import replay
 from conductor_core.rules import progress
+from conductor_core.testing.story_scenario import scenario_of
 from conductor_core.verdicts import Accepted
 from tests.checking.planted import BRIEF, BUGS, REVIVED, Bug, changed, planted
 
@@ -34,7 +35,7 @@ def test_every_planted_bug_is_found(bug: Bug) -> None:
         assert exact.story is not None
         assert len(finding.story.events) == len(exact.story.events) == bug.events
         assert replay(finding.story.log().splitlines(keepends=True)).state == finding.story.state
-        assert finding.story.scenario(bug.theorem) is not None
+        assert scenario_of(finding.story, bug.theorem) is not None
     assert found_in(bug).is_good
 
 

@@ -17,6 +17,7 @@ from conductor_core.testing.brief import START, answered, failed, fired, flow, g
 from conductor_core.testing.scenario_format import decode_scenarios
 from conductor_core.testing.scenario_play import play_scenario
 from conductor_core.testing.scenarios import Send
+from conductor_core.testing.story_scenario import scenario_of
 from tests.checking.flows import AWAIT_RETRY, DEPLOY, ONCE, plan
 
 EVERYTHING: Final = Alphabet(
@@ -72,7 +73,7 @@ def test_every_kind_of_event_can_be_told(kind: type[Event], spec: FlowSpec) -> N
     """Whatever a search sends stands in a log that replays and in a scenario that plays."""
     story = first(kind, spec)
     assert replay(story.log().splitlines(keepends=True)).state == story.state
-    data = story.scenario("told")
+    data = scenario_of(story, "told")
     assert data is not None
     (scenario,) = decode_scenarios(data)
     assert play_scenario(scenario) == ()
@@ -102,7 +103,7 @@ def test_every_kind_of_event_can_be_told(kind: type[Event], spec: FlowSpec) -> N
 def test_every_field_of_a_request_is_told(event: Event) -> None:
     """A scenario asks for exactly what was asked for, whether or not it counted."""
     story = Story(PARKED, "flow", (START, failed("a#1"), event))
-    data = story.scenario("asked")
+    data = scenario_of(story, "asked")
     assert data is not None
     (scenario,) = decode_scenarios(data)
     sent = scenario.do[-1].deed
@@ -120,7 +121,7 @@ def test_a_timer_fires_in_a_log_when_it_is_due() -> None:
     due_at_ms = dict(state_before_the_end(story).timers())["backoff:a#2"]
     assert story.events[-1].at_ms == due_at_ms > 0
     assert story.timing == "prompt"
-    data = story.scenario("due")
+    data = scenario_of(story, "due")
     assert data is not None
     assert data["scenarios"][0]["do"][-1] == {"advance": due_at_ms}
     assert "spec" not in data["scenarios"][0]
@@ -137,7 +138,7 @@ def test_a_scenario_lets_time_pass_for_a_stale_plan() -> None:
     spec = flow(group("g", plan(approval=ApprovalSpec(stale_after_ms=9))))
     story = stale_story(spec)
     assert story.timing == "prompt"
-    data = story.scenario("stale")
+    data = scenario_of(story, "stale")
     assert data is not None
     assert {"advance": 9} in data["scenarios"][0]["do"]
 
@@ -149,7 +150,7 @@ def test_no_scenario_where_virtual_time_tells_another_story() -> None:
     assert story.timing == "late"
     assert str(story).endswith("(a timer fires later here than it is due, as it does when a host"
                                " was away)")  # fmt: skip
-    assert story.scenario("stale") is None
+    assert scenario_of(story, "stale") is None
 
 
 def test_work_takes_as_long_as_a_story_needs() -> None:
@@ -172,7 +173,7 @@ def test_two_timers_that_are_due_together() -> None:
                        parallel=True))  # fmt: skip
     in_turn = Story(twins, "flow", (START, fired("timeout:a#1"), fired("timeout:b#1")))
     assert [event.at_ms for event in in_turn.events] == [0, 3, 3]
-    data = in_turn.scenario("in turn")
+    data = scenario_of(in_turn, "in turn")
     assert data is not None
     assert data["scenarios"][0]["do"] == [{"start": False}, {"start": True}, {"advance": 3}]
 
@@ -183,7 +184,7 @@ def test_a_scenario_in_which_timers_fire_by_hand_says_so() -> None:
                       parallel=True))  # fmt: skip
     story = Story(spec, "flow", (START, fired("timeout:a#1"), fired("timeout:b#1")))
     assert story.timing == "late"
-    data = story.scenario("late")
+    data = scenario_of(story, "late")
     assert data is not None
     assert data["scenarios"][0]["spec"] == "timers fire by hand here, and not when they are due"
     assert {"timer": "timeout:a#1"} in data["scenarios"][0]["do"]
@@ -198,14 +199,14 @@ def test_what_no_clock_could_tell_is_said_to_be_so() -> None:
     assert story.timing == "impossible"
     assert "no clock could tell this" in str(story)
     assert replay(story.log().splitlines(keepends=True)).state == story.state
-    data = story.scenario("never")
+    data = scenario_of(story, "never")
     assert data is not None
     assert {"timer": "backoff:a#2"} in data["scenarios"][0]["do"]
     asked = ApprovalSpec(stale_after_ms=5)
     both = flow(group("g", plan("p", approval=asked), plan("q", approval=asked), parallel=True))
     order = (succeeded("q#1"), succeeded("p#1"), answered("p", at_ms=5), answered("q"))
     assert Story(both, "flow", (START, *order)).timing == "impossible"
-    assert Story(both, "flow", (START, *order)).scenario("never") is None
+    assert scenario_of(Story(both, "flow", (START, *order)), "never") is None
 
 
 def test_answers_that_nobody_asked_for_have_no_age(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +236,7 @@ def test_what_is_refused_is_told_with_its_verdict() -> None:
     deny = events.ApprovalResponded(at_ms=0, step="plan", response="deny", by="operator")
     late = events.StepFinished(at_ms=0, attempt="apply#1", outcome="succeeded")
     story = Story(DEPLOY, "flow", (start, deny, late))
-    data = story.scenario("refused")
+    data = scenario_of(story, "refused")
     assert data is not None
     told = [action.get("expect") for action in data["scenarios"][0]["do"]]
     assert told == [None, None, {"rejected": "not-awaiting-approval"}, {"ignored": "stale-attempt"}]
@@ -247,7 +248,7 @@ def test_what_is_refused_is_told_with_its_verdict() -> None:
 
 def test_a_flow_with_a_plain_type_and_no_groups_can_be_told() -> None:
     """What a flow does not say its scenario does not say either."""
-    data = Story(flow(options=FlowOptions()), "flow", ()).scenario("nothing")
+    data = scenario_of(Story(flow(options=FlowOptions()), "flow", ()), "nothing")
     assert data is not None
     assert data["scenarios"][0]["flow"] == {}
     assert data["scenarios"][0]["expect"] == {"flow": "pending"}

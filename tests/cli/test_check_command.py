@@ -587,7 +587,7 @@ def test_a_certificate_names_flow_bounds_and_rules(folder: Path) -> None:
     assert (data["states"], data["transitions"]) == (found.states, found.transitions)
     assert (data["core"], data["semantics"]) == (VERSION, SEMANTICS)
     assert (data["complete"], data["flow"][:7]) == (True, "sha256:")
-    assert [theorem["within bounds"] for theorem in data["theorems"]] == ["holds"] * len(THEOREMS)
+    assert [theorem["within_bounds"] for theorem in data["theorems"]] == ["holds"] * len(THEOREMS)
     assert {path.name for path in folder.iterdir()} - {"__pycache__"} == {
         "cert.json",
         "flow.yaml",
@@ -598,8 +598,8 @@ def test_a_certificate_names_flow_bounds_and_rules(folder: Path) -> None:
 def test_a_certificate_also_tells_what_does_not_hold(folder: Path) -> None:
     """An older certificate must not outlive the check that it failed."""
     assert run("flow.yaml", "--certificate", "cert.json", *claiming("runs")).exit_code == 1
-    theorems = json.loads((folder / "cert.json").read_text("utf-8"))["theorems"]
-    assert theorems[-1]["within bounds"] == "violated"
+    (claim,) = json.loads((folder / "cert.json").read_text("utf-8"))["claims"]
+    assert claim["within_bounds"] == "violated"
 
 
 def in_the_way(folder: Path) -> None:
@@ -779,8 +779,8 @@ def test_json_tells_everything() -> None:
             ["flow.yaml", *claiming("typo")],
             "is about 'applx', which is no step of the flow (it has",
         ),
-        (["flow.yaml", *claiming("taken")], "the name 'the gate' is taken: a built-in theorem"),
-        (["flow.yaml", *claiming("ends", "both")], "the name 'it ends' is taken: rules.py:"),
+        (["flow.yaml", *claiming("taken")], "the name 'the gate' is taken by a built-in theorem"),
+        (["flow.yaml", *claiming("ends", "both")], "the name 'it ends' is taken by rules.py:"),
         (["flow.yaml", "--certificate", "."], "--certificate: . is a folder, expected a file"),
         (["flow.yaml", "--certificate", "no/c"], "--certificate: no is no folder to write to"),
         (["flow.yaml", "--counterexamples", "flow.yaml"], "--counterexamples: flow.yaml: File exi"),

@@ -36,6 +36,7 @@ from conductor_adapters.cli.check_report import (
     Result,
     are_made_up,
     as_data,
+    certificate_of,
     error_as_data,
     told,
     told_bad,
@@ -222,7 +223,7 @@ def check(
             _check_memory(search.max_memory_mib)
             result = _searched(search, str(file), draws=draws)
         if certificate is not None:
-            write_certificate(certificate, result.checked)
+            write_certificate(certificate, certificate_of(result))
         if counterexamples is not None:
             written = write_counterexamples(counterexamples, result.checked.findings)
             result = evolve(result, written=written)
@@ -346,8 +347,7 @@ def _driver(processes: int) -> Driver | None:
     """What carries the search out; a single process needs none."""
     if processes == 1:
         return None
-    # Only a search with several processes pays for what they take.
-    from conductor_core.checking.processes import Processes  # noqa: PLC0415
+    from conductor_core.checking.processes import Processes  # noqa: PLC0415 - slow to import
 
     return Processes(processes)
 

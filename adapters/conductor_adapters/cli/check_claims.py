@@ -30,6 +30,7 @@ from conductor_core.checking.properties import (
     Invariant,
     LeadsTo,
     Sometimes,
+    mistake_in,
 )
 from conductor_core.errors import ConductorError, FormatError, shown
 from conductor_core.spec import FlowSpec
@@ -232,17 +233,10 @@ def _place(error: BaseException, module: ModuleType) -> str | None:
 
 def refuse_mistakes(claims: Iterable[Claim], *, steps: Iterable[str], taken: Iterable[str]) -> None:
     """Raise ConductorError for a name that is taken, and for a step that the flow has not."""
-    known = list(steps)
-    names = dict.fromkeys(taken, "a built-in theorem")
+    steps = list(steps)
+    owners = dict.fromkeys(taken, "a built-in theorem")
     for claim in claims:
-        name = claim.property.name
-        if name in names:
-            raise ConductorError(f"{claim.where}: the name {shown(name)} is taken: {names[name]}")
-        names[name] = claim.where
-        for step in claim.property.about or ():
-            if step not in known:
-                has = ", ".join(known) or "none"
-                raise ConductorError(
-                    f"{claim.where}: {shown(name)} is about {shown(step)}, "
-                    f"which is no step of the flow (it has {has})"
-                )
+        mistake = mistake_in(claim.property, steps=steps, owners=owners)
+        if mistake is not None:
+            raise ConductorError(f"{claim.where}: {mistake}")
+        owners[claim.property.name] = claim.where

@@ -17,11 +17,10 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from conductor_core.checking import Checked, Finding
+from conductor_core.checking import Finding
 from conductor_core.errors import ConductorError
-from conductor_core.loglines import SEMANTICS
 from conductor_core.testing.scenario_text import yaml_of
-from conductor_core.version import VERSION
+from conductor_core.testing.story_scenario import scenario_of
 
 UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 LONGEST_NAME: Final = 80
@@ -35,14 +34,9 @@ class Written:
     scenario: Path | None
 
 
-def certificate_of(checked: Checked) -> dict[str, Any]:
-    """What was looked at and found, and by which rules of which release."""
-    return {**checked.certificate(), "core": VERSION, "semantics": SEMANTICS}
-
-
-def write_certificate(path: Path, checked: Checked) -> None:
+def write_certificate(path: Path, certificate: Mapping[str, Any]) -> None:
     """Write a certificate as JSON, in place of an older one."""
-    write(path, f"{json.dumps(certificate_of(checked), indent=2)}\n")
+    write(path, f"{json.dumps(certificate, indent=2)}\n")
 
 
 def names_of(claims: Iterable[str]) -> dict[str, str]:
@@ -73,7 +67,7 @@ def _counterexample(folder: Path, name: str, finding: Finding) -> Written:
     assert finding.story is not None, "what is violated has a story"
     log, scenario = _files(folder, name)
     write(log, finding.story.log())
-    data = finding.story.scenario(finding.name)
+    data = scenario_of(finding.story, finding.name)
     if data is None:
         return Written(log=log, scenario=None)
     write(scenario, yaml_of(data))

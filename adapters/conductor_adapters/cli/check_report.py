@@ -14,7 +14,7 @@ from typing import Any, Final
 from attrs import asdict, evolve, field, frozen
 
 from conductor_adapters.cli.check_claims import Claim
-from conductor_adapters.cli.check_files import Written, certificate_of
+from conductor_adapters.cli.check_files import Written
 from conductor_adapters.cli.check_progress import MIB, Cause
 from conductor_adapters.cli.console import counted, cut
 from conductor_core.checking import THEOREMS, Checked, Finding, Reductions, Story, gate
@@ -28,6 +28,8 @@ from conductor_core.checking.theorems import DENY_IS_FINAL
 from conductor_core.codec import encode_event
 from conductor_core.durations import told_elapsed
 from conductor_core.lines import described
+from conductor_core.loglines import SEMANTICS
+from conductor_core.version import VERSION
 
 WIDTH: Final = 100
 NEVER: Final = frozenset({"no", "none", "never", "at most 0"})
@@ -319,6 +321,18 @@ def error_as_data(file: str, error: PredicateError) -> dict[str, Any]:
     return {"file": file, "error": str(error), "claim": error.claim, "story": story}
 
 
+def certificate_of(result: Result) -> dict[str, Any]:
+    """What was looked at and found, by which release, under which rules and bounds."""
+    data = result.checked.certificate()
+    return {
+        **data,
+        "within": {**data["within"], "max_memory_mib": result.max_memory_mib},
+        "stopped_by": result.stopped_by,
+        "core": VERSION,
+        "semantics": SEMANTICS,
+    }
+
+
 def as_data(result: Result) -> dict[str, Any]:
     """Everything, for programs."""
     checked = result.checked
@@ -329,7 +343,7 @@ def as_data(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "memory_bytes": result.memory,
         "processes": result.processes,
-        "certificate": certificate_of(checked),
+        "certificate": certificate_of(result),
         "claims": [_finding_as_data(result, finding) for finding in checked.findings],
     }
 
