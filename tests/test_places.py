@@ -49,7 +49,7 @@ def test_a_wrong_value_is_shown() -> None:
     [
         ("retries", "unknown key 'retries' (perhaps 'retry'?), expected one of key, retry"),
         ("zzz", "unknown key 'zzz', expected one of key, retry"),
-        ("kettle", "unknown key 'kettle', expected one of key, retry"),
+        ("reset", "unknown key 'reset', expected one of key, retry"),
         (7, "unknown key 7, expected one of key, retry"),
     ],
 )

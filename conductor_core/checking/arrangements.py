@@ -15,7 +15,7 @@ behind it. Before it, by the claim, the others can stand in any order in front o
 behind; then exactly D is skipped, and the others are what is left of L, in any order. Only a
 retry of the whole group brings back what a person skipped, and then all are alike again.
 
-Whoever tells of a run must find the twins that it was about: `search.Explored.runs`.
+Whoever tells of a run must find the twins that it was about: `explored.Explored.runs`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import Alphabet
 from conductor_core.checking.canonical import Canonical, Memory
 from conductor_core.checking.defaults import default_alphabet
+from conductor_core.checking.explored import Explored
 from conductor_core.checking.fairness import broken
 from conductor_core.checking.properties import (
     Invariant,
@@ -25,16 +26,9 @@ from conductor_core.checking.properties import (
     Sometimes,
     refuse_mistakes,
 )
+from conductor_core.checking.question import ClaimFailed, Progress, Question, StoppedBy
 from conductor_core.checking.reductions import ALL, NONE, Reductions
-from conductor_core.checking.search import (
-    ClaimFailed,
-    Driver,
-    Explored,
-    Progress,
-    Question,
-    StoppedBy,
-    explore,
-)
+from conductor_core.checking.search import Driver, explore
 from conductor_core.checking.story import Story
 from conductor_core.checking.telling import told_events
 from conductor_core.checking.theorems import THEOREMS

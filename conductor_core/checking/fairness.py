@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from conductor_core.checking.search import Edge, Explored
+from conductor_core.checking.explored import Explored
+from conductor_core.checking.explorer import Edge
 from conductor_core.events import Event
 
 
@@ -60,15 +61,15 @@ def _never_arriving(explored: Explored, goals: bytearray) -> tuple[set[int], set
 
 def _rounds(explored: Explored, outside: Sequence[int], goals: bytearray) -> set[int]:
     """The states outside the goal that lie on a circle on which the host answers, next."""
-    place = dict[int, int]()
+    component = dict[int, int]()
     for members in _components(outside, lambda n: _inside(explored, n, goals)):
         for number in members:
-            place[number] = members[0]
+            component[number] = members[0]
     return {
         number
         for number in outside
         for edge in _inside(explored, number, goals)
-        if edge & 1 and place[edge >> 1] == place[number]
+        if edge & 1 and component[edge >> 1] == component[number]
     }
 
 
@@ -124,9 +125,9 @@ def _components(
                     parent = work[-1][0]
                     low[parent] = min(low[parent], low[number])
                 if low[number] == index[number]:
-                    cut = stack.index(number)
-                    members = stack[cut:]
-                    del stack[cut:]
+                    members = [stack.pop()]
+                    while members[-1] != number:
+                        members.append(stack.pop())
                     on_stack.difference_update(members)
                     yield members
 

@@ -33,16 +33,10 @@ from typing import Final, Self, TypeAlias
 
 from attrs import evolve, frozen
 
-from conductor_core.checking.search import (
-    Edge,
-    Expansion,
-    Explored,
-    Facts,
-    Place,
-    Question,
-    Search,
-    explore,
-)
+from conductor_core.checking.explored import Explored
+from conductor_core.checking.explorer import Edge, Expansion, Facts
+from conductor_core.checking.question import Place, Question
+from conductor_core.checking.search import Search, explore
 from conductor_core.errors import ConductorError
 from conductor_core.state import FlowState
 

@@ -40,7 +40,8 @@ class Story:
     events: tuple[Event, ...]
 
     def __init__(self, spec: FlowSpec, flow_id: str, events: tuple[Event, ...]) -> None:
-        self.__attrs_init__(spec, flow_id, timed(spec, flow_id, events))
+        init = self.__attrs_init__  # pyright: ignore[reportAttributeAccessIssue] - made by attrs
+        init(spec, flow_id, timed(spec, flow_id, events))
 
     @property
     def timing(self) -> Timing:

@@ -41,8 +41,9 @@ from conductor_core.checking.processes import (
     serve,
 )
 from conductor_core.checking.properties import History, Property
+from conductor_core.checking.question import Progress, Question
 from conductor_core.checking.reductions import ALL, NONE, Reductions
-from conductor_core.checking.search import Progress, Question, Search
+from conductor_core.checking.search import Search
 from conductor_core.errors import ConductorError
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import flow, group

@@ -17,8 +17,8 @@ from conductor_core.checking import (
     sometimes,
 )
 from conductor_core.checking.properties import TOTAL
+from conductor_core.checking.question import Progress
 from conductor_core.checking.reductions import NONE
-from conductor_core.checking.search import Progress
 from conductor_core.draft import Answered, Draft
 from conductor_core.state import FlowState
 from tests.checking.flows import DEPLOY, components, fleet

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 import click
 
-from conductor_core.checking.search import Progress
+from conductor_core.checking.question import Progress
 from conductor_core.durations import told_elapsed
 
 REDRAW_S: Final = 0.2
