@@ -15,15 +15,15 @@ DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format typecheck check coverage bench differential crashes \
-	every-flow fuzz mutation build clean
+	bench-instructions every-flow fuzz mutation build clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[cli,test]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[cli,fast,test]" --group dev
 	@touch $@
 
 demo: $(READY) ## run a release of this project, wait for no one, and replay its log
@@ -55,9 +55,11 @@ typecheck: $(READY) ## check types with mypy, and with pyright as second opinion
 
 check: lint typecheck test ## all that must hold before a commit
 
-bench: $(READY) ## print what an event costs as flows grow, and what the memory host adds
-	$(BIN)/python -m benchmarks.flatness $(ARGS)
-	$(BIN)/python -m benchmarks.overhead $(ARGS)
+bench: $(READY) ## print what everything costs beside its goal and the peers; ARGS=--quick
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-instructions: $(READY) ## count instructions with valgrind; ARGS="--against FILE" compares
+	$(BIN)/python -m benchmarks.instructions $(ARGS)
 
 differential: $(READY) ## compare the core with the independent model on EVENTS events
 	$(BIN)/python -m property_tests.differential --events $(EVENTS) $(ARGS)

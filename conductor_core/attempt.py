@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from attrs import evolve, frozen
 
+from conductor_core.building import builder, copier
 from conductor_core.events import PolicyReport, StepError
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
@@ -49,7 +50,22 @@ class AttemptStatus(StrEnum):
     NOT_ATTEMPTED = "not-attempted"
 
 
-@frozen(kw_only=True)
+# Looking a member up costs as much as five comparisons, so that what is asked at every event
+# asks these.
+PENDING: Final = AttemptStatus.PENDING
+WAITING_TO_RETRY: Final = AttemptStatus.WAITING_TO_RETRY
+QUEUED: Final = AttemptStatus.QUEUED
+IN_PROGRESS: Final = AttemptStatus.IN_PROGRESS
+APPROVAL_AWAITING: Final = AttemptStatus.APPROVAL_AWAITING
+SUCCESS: Final = AttemptStatus.SUCCESS
+ERROR: Final = AttemptStatus.ERROR
+CANCELLED: Final = AttemptStatus.CANCELLED
+APPROVAL_DENIED: Final = AttemptStatus.APPROVAL_DENIED
+APPROVAL_EXPIRED: Final = AttemptStatus.APPROVAL_EXPIRED
+USER_SKIPPED: Final = AttemptStatus.USER_SKIPPED
+
+
+@frozen(kw_only=True, weakref_slot=False)
 class Result:
     """What the work of an attempt left behind."""
 
@@ -87,7 +103,7 @@ class Approval:
         return tuple(answer.by for answer in self.answers if answer.response == "approve")
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Attempt:
     """One execution of a step (S1.2), or the place of one that is yet to come.
 
@@ -98,7 +114,7 @@ class Attempt:
     n: int = 1
     generation: int = 0
     retry: int = 0
-    status: AttemptStatus = AttemptStatus.PENDING
+    status: AttemptStatus = PENDING
     directive: str | None = None
     reason: str | None = None
     dispatched: bool = False
@@ -117,18 +133,17 @@ class Attempt:
     @property
     def active(self) -> bool:
         """Whether a worker has it: queued or in progress."""
-        status = self.status
-        return status is AttemptStatus.QUEUED or status is AttemptStatus.IN_PROGRESS
+        return self.status is QUEUED or self.status is IN_PROGRESS
 
     @property
     def awaiting(self) -> bool:
         """Whether its approval is open."""
-        return self.status is AttemptStatus.APPROVAL_AWAITING
+        return self.status is APPROVAL_AWAITING
 
     @property
     def parked(self) -> bool:
         """Whether it failed and waits for a person to retry or skip it."""
-        return self.status is AttemptStatus.ERROR and self.directive == "await-retry"
+        return self.status is ERROR and self.directive == "await-retry"
 
     @property
     def unfinished(self) -> bool:
@@ -138,15 +153,12 @@ class Attempt:
     @property
     def failed(self) -> bool:
         """Whether it is a failure that holds the flow up (S10.1)."""
-        match self.status:
-            case AttemptStatus.ERROR:
-                return self.directive in ("await-retry", "stop")
-            case AttemptStatus.APPROVAL_DENIED | AttemptStatus.APPROVAL_EXPIRED:
-                return True
-            case AttemptStatus.CANCELLED:
-                return self.reason == "cancelled-externally"
-            case _:
-                return False
+        status = self.status
+        if status is ERROR:
+            return self.directive in ("await-retry", "stop")
+        if status is CANCELLED:
+            return self.reason == "cancelled-externally"
+        return status is APPROVAL_DENIED or status is APPROVAL_EXPIRED
 
     @property
     def swept(self) -> bool:
@@ -156,8 +168,8 @@ class Attempt:
     @property
     def decided_stop(self) -> bool:
         """Whether it is one of those that stopped its group and was not skipped (S10.5)."""
-        skipped = self.status is AttemptStatus.USER_SKIPPED
-        return self.directive == "stop" and not skipped and not self.swept
+        stopped = self.directive == "stop" and self.status is not USER_SKIPPED
+        return stopped and not self.swept
 
     @property
     def held(self) -> bool:
@@ -196,7 +208,7 @@ class Attempt:
         """The id of its open timer."""
         if self.due_at_ms is None:
             return None
-        if self.status is AttemptStatus.WAITING_TO_RETRY:
+        if self.status is WAITING_TO_RETRY:
             return f"backoff:{self.id}"
         return f"approval:{self.id}" if self.awaiting else f"timeout:{self.id}"
 
@@ -213,32 +225,15 @@ class Attempt:
             entries[DIRECTIVE_KEY] = self.directive
         return freeze(entries)
 
-    # --- what follows; built directly, since `evolve` costs more than all the rest ---
+    # --- what follows ---
 
     def queued(self, due_at_ms: int | None) -> Attempt:
         """It is dispatched; its time-out is due at `due_at_ms` (S5.4)."""
-        return Attempt(
-            self.step,
-            self.n,
-            self.generation,
-            self.retry,
-            status=AttemptStatus.QUEUED,
-            dispatched=True,
-            due_at_ms=due_at_ms,
-        )
+        return _dispatched(self, QUEUED, True, due_at_ms)
 
     def started(self) -> Attempt:
         """A worker took it up (S5.6)."""
-        return Attempt(
-            self.step,
-            self.n,
-            self.generation,
-            self.retry,
-            status=AttemptStatus.IN_PROGRESS,
-            dispatched=True,
-            cancel_requested=self.cancel_requested,
-            due_at_ms=self.due_at_ms,
-        )
+        return _dispatched(self, IN_PROGRESS, True, self.due_at_ms)
 
     def ended(
         self,
@@ -249,16 +244,11 @@ class Attempt:
         approval: Approval | None = None,
     ) -> Attempt:
         """Its work or its wait ended; what is not given stays as it was."""
-        return Attempt(
-            self.step,
-            self.n,
-            self.generation,
-            self.retry,
+        return _ended(
+            self,
             status,
             self.directive if directive is None else directive,
             self.reason if reason is None else reason,
-            self.dispatched,
-            self.cancel_requested,
             None,
             self.result if result is None else result,
             self.approval if approval is None else approval,
@@ -266,44 +256,43 @@ class Attempt:
 
     def waiting_until(self, due_at_ms: int | None) -> Attempt:
         """Its timer is due then; with None it fired or was cancelled."""
-        return evolve(self, due_at_ms=due_at_ms)
+        return _timed(self, due_at_ms)
 
     def answered(self, answer: Answer) -> Attempt:
         """A person answered its approval."""
         assert self.approval is not None, f"{self.id} has no approval to answer"
         answers = (*self.approval.answers, answer)
-        return evolve(self, approval=evolve(self.approval, answers=answers))
+        return _asked(self, evolve(self.approval, answers=answers))
 
     def asked_to_cancel(self) -> Attempt:
         """Its worker is told to give up."""
-        return evolve(self, cancel_requested=True)
+        return _told_to_cancel(self, True)
 
     def back_to_pending(self) -> Attempt:
         """Its wait is over, or what swept it was undone: it is dispatched in its turn."""
-        return Attempt(self.step, self.n, self.generation, self.retry)
+        return _attempt(self.step, self.n, self.generation, self.retry)
 
     def renewed(
         self, *, generation: int, retry: int, backoff_due_at_ms: int | None = None
     ) -> Attempt:
         """The attempt that supersedes it (S1.2), which may wait out a backoff (S7.1)."""
         if backoff_due_at_ms is None:
-            return Attempt(self.step, self.n + 1, generation, retry)
-        return Attempt(
+            return _attempt(self.step, self.n + 1, generation, retry)
+        return _attempt(
             self.step,
             self.n + 1,
             generation,
             retry,
-            status=AttemptStatus.WAITING_TO_RETRY,
+            status=WAITING_TO_RETRY,
             due_at_ms=backoff_due_at_ms,
         )
 
 
-OPEN: Final = frozenset(
-    {
-        AttemptStatus.PENDING,
-        AttemptStatus.WAITING_TO_RETRY,
-        AttemptStatus.QUEUED,
-        AttemptStatus.IN_PROGRESS,
-        AttemptStatus.APPROVAL_AWAITING,
-    }
-)
+OPEN: Final = frozenset({PENDING, WAITING_TO_RETRY, QUEUED, IN_PROGRESS, APPROVAL_AWAITING})
+
+_attempt: Final = builder(Attempt)
+_dispatched: Final = copier(Attempt, "status", "dispatched", "due_at_ms")
+_ended: Final = copier(Attempt, "status", "directive", "reason", "due_at_ms", "result", "approval")
+_timed: Final = copier(Attempt, "due_at_ms")
+_asked: Final = copier(Attempt, "approval")
+_told_to_cancel: Final = copier(Attempt, "cancel_requested")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from conductor_core.events import StepError
 from conductor_core.spec import RetryPolicy
 
@@ -13,6 +11,8 @@ def backoff_ms(policy: RetryPolicy, n: int, token: str, error: StepError | None)
     waits = policy.backoff_ms
     wait = waits[min(n, len(waits)) - 1] if waits else 0
     if policy.jitter and wait:
+        from hashlib import sha256  # noqa: PLC0415 - slow to import
+
         half = wait // 2
         drawn = int.from_bytes(sha256(token.encode()).digest()[:8], "big")
         wait = half + drawn % (wait - half + 1)

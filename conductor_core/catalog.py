@@ -8,7 +8,9 @@ groups one by one costs O(n log n) together and a look-up O(log n) dicts at wors
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from attrs import frozen
 
 from conductor_core.spec import GroupSpec, StepSpec
 from conductor_core.vector import Vector
@@ -16,81 +18,98 @@ from conductor_core.vector import Vector
 Value = TypeVar("Value")
 
 
+@frozen
+class Place:
+    """Where a group stands: its positions, and how often it may be retried as a whole (S6.14)."""
+
+    group: GroupSpec
+    span: range
+    max_retries: int
+
+    def step_at(self, position: int) -> StepSpec:
+        """The step of the group at a position of the flow."""
+        return self.group.steps[position - self.span.start]
+
+
+NO_GROUP: Final = GroupSpec(key="")
+"""What stands past the last group."""
+
+
 class Catalog:
-    """The groups known so far, their steps by position, and where each of them stands.
+    """The groups known so far, their places, and their steps by position."""
 
-    `starts[i]` is the position of the first step of group i, with one entry more for the
-    end; `budgets[i]` is how often the group may be retried as a whole (S6.14).
-    """
-
-    __slots__ = ("_group_index", "_step_index", "budgets", "groups", "starts", "steps")
+    __slots__ = ("_group_index", "_places", "_step_index", "groups", "steps")
 
     def __init__(
         self,
         groups: Vector[GroupSpec] = Vector(),
-        starts: Vector[int] = Vector((0,)),
+        places: Vector[Place] = Vector(),
         steps: Vector[StepSpec] = Vector(),
-        budgets: Vector[int] = Vector(),
         group_index: tuple[Mapping[str, int], ...] = (),
         step_index: tuple[Mapping[str, int], ...] = (),
     ) -> None:
         self.groups = groups
-        self.starts = starts
+        self._places = places
         self.steps = steps
-        self.budgets = budgets
         self._group_index = group_index
         self._step_index = step_index
 
     def extend(self, groups: Iterable[GroupSpec]) -> Catalog:
         """The catalog with more groups at its end."""
         new = tuple(groups)
-        starts: list[int] = []
+        places: list[Place] = []
         steps: list[StepSpec] = []
         group_index: dict[str, int] = {}
         step_index: dict[str, int] = {}
         for number, group in enumerate(new, len(self.groups)):
             group_index[group.key] = number
-            for step in group.steps:
-                step_index[step.key] = len(self.steps) + len(steps)
-                steps.append(step)
-            starts.append(len(self.steps) + len(steps))
+            start = len(self.steps) + len(steps)
+            for position, step in enumerate(group.steps, start):
+                step_index[step.key] = position
+            steps += group.steps
+            budget = min(step.retry.max_retries for step in group.steps)
+            places.append(Place(group, range(start, start + len(group.steps)), budget))
         return Catalog(
             self.groups.extend(new),
-            self.starts.extend(starts),
+            self._places.extend(places),
             self.steps.extend(steps),
-            self.budgets.extend(min(s.retry.max_retries for s in g.steps) for g in new),
             _merged(self._group_index, group_index),
             _merged(self._step_index, step_index),
         )
 
     def group_of(self, key: str) -> int | None:
         """The index of a group, by its key."""
-        return _look_up(self._group_index, key)
+        for index in self._group_index:
+            if key in index:
+                return index[key]
+        return None
 
     def position_of(self, key: str) -> int | None:
         """The position of a step, by its key."""
-        return _look_up(self._step_index, key)
+        for index in self._step_index:
+            if key in index:
+                return index[key]
+        return None
 
     def __contains__(self, key: object) -> bool:
         return any(key in index for index in self._step_index)
 
+    def place(self, group: int) -> Place:
+        """Where a group stands; past the last one there is no position."""
+        if group < len(self._places):
+            return self._places[group]
+        end = len(self.steps)
+        return Place(NO_GROUP, range(end, end), 0)
+
     def span(self, group: int) -> range:
         """The positions of a group's steps; none past the last group."""
-        end = min(group + 1, len(self.groups))
-        return range(self.starts[group], self.starts[end])
+        return self.place(group).span
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Catalog) and self.groups == other.groups
 
     def __hash__(self) -> int:
         return hash(self.groups)
-
-
-def _look_up(row: tuple[Mapping[str, int], ...], key: str) -> int | None:
-    for index in row:
-        if key in index:
-            return index[key]
-    return None
 
 
 def _merged(

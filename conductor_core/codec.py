@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, Final, assert_never, cast
-
-from cattrs import Converter
+from typing import TYPE_CHECKING, Any, Final, assert_never, cast
 
 from conductor_core import commands, events
 from conductor_core.commands import Command
@@ -21,12 +19,17 @@ from conductor_core.errors import FormatError
 from conductor_core.events import Event
 from conductor_core.flowfile import decode_flow, decode_flow_groups
 from conductor_core.json_text import loads
+from conductor_core.lean import LeanReaders
 from conductor_core.places import expected, unknown
 from conductor_core.records import Reader, Writer, decoded, encoded, new_converter, record_reader
 from conductor_core.spec import FlowSpec, GroupSpec
 from conductor_core.state import FlowState
 from conductor_core.statecodec import decode_state, encode_state
+from conductor_core.texts import Texts, TextWriters, Unwritable, quoted
 from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 __all__ = [
     "COMMANDS",
@@ -87,6 +90,8 @@ COMMANDS: Final[Mapping[str, type[Command]]] = MappingProxyType(
 
 TAGS: Final = {cls: tag for tag, cls in (*EVENTS.items(), *COMMANDS.items())}
 """The wire tag of each class of events and commands."""
+TEXTS: Final = TextWriters(TAGS)
+LEAN: Final = LeanReaders()
 
 
 # --- events and commands ---
@@ -110,6 +115,19 @@ def encode_command(command: Command) -> dict[str, Any]:
 def decode_command(data: Any, path: str = "") -> Command:
     """The command of a wire form that stands at `path`."""
     return cast(Command, decoded(_read_command, data, path))
+
+
+def lean_event(data: Any) -> Event:
+    """The event of a wire form, read in a hurry (see `lean`)."""
+    return cast(Event, LEAN[EVENTS[data.pop("type")]](data))
+
+
+def texts_of(record: Event | Command) -> Texts:
+    """The texts of an event or a command; raises Unwritable for any other record."""
+    cls = record.__class__
+    if cls not in TAGS:
+        raise Unwritable
+    return TEXTS[cls](record)
 
 
 def _tagged(record: Any) -> dict[str, Any]:
@@ -172,6 +190,19 @@ def encode_verdict(verdict: Verdict) -> str | dict[str, str]:
             return {"rejected": code}
         case Rejected(code=code, message=message):
             return {"rejected": code, "message": message}
+        case _:
+            assert_never(verdict)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The text of a verdict as a log has it, without a message; it has one key at most."""
+    if isinstance(verdict, Accepted):
+        return '"accepted"'
+    match verdict:
+        case Ignored(reason=reason):
+            return f'{{"ignored":{quoted(reason)}}}'
+        case Rejected(code=code):
+            return f'{{"rejected":{quoted(code)}}}'
         case _:
             assert_never(verdict)
 

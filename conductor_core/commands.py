@@ -39,7 +39,7 @@ class Outcome:
             )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class DispatchStep:
     """Run the work of an attempt; answered by step-finished (step-started may precede).
 

@@ -12,6 +12,8 @@ from hashlib import sha256
 from conductor_core.codec import encode_state
 from conductor_core.payload import canonical_text
 from conductor_core.state import FlowState
+from conductor_core.statecodec import state_pieces
+from conductor_core.texts import Unwritable
 
 
 def digest_of(text: str) -> str:
@@ -26,4 +28,10 @@ def chain(previous: str, text: str) -> str:
 
 def state_digest(state: FlowState) -> str:
     """The digest of a state; equal states have equal ones on every runtime."""
-    return digest_of(canonical_text(encode_state(state)))
+    digest = sha256()
+    try:
+        for piece in state_pieces(state):
+            digest.update(piece.encode())
+    except (Unwritable, UnicodeEncodeError):
+        return digest_of(canonical_text(encode_state(state)))
+    return f"sha256:{digest.hexdigest()}"

@@ -6,8 +6,9 @@ left behind, and answers with one Decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -62,27 +63,40 @@ class Decision:
 
 CONTINUED: Final = Decision("continue", AttemptStatus.SUCCESS)
 """By far the most frequent one (S6.6)."""
+PLANNED: Final = Decision("await-approval", AttemptStatus.APPROVAL_AWAITING)
+"""What planned waits for people (S6.5, S6.7)."""
+
+
+@frozen(weakref_slot=False)
+class Work:
+    """Work of an active attempt that ended (S5.6): whose it was, and what it left behind."""
+
+    position: int
+    step: StepSpec
+    outcome: str
+    directive: str | None
+    result: Result
+    timed_out: bool = False
 
 
 @frozen(kw_only=True)
-class Work:
-    """What `decide` looks at: the step, its budgets, and what its work left behind.
+class Budget:
+    """What retries are charged to, so far.
 
     `generation` is the group's, `group_max_retries` the smallest of its steps.
     """
 
-    step: StepSpec
     options: FlowOptions
     retry: int
     generation: int
     group_max_retries: int
-    outcome: str
-    directive: str | None
-    result: Result
-    timed_out: bool
 
 
-def decide(work: Work) -> Decision:
+Charge: TypeAlias = Callable[[], Budget]
+"""Tells the budget; only what failed is charged to it."""
+
+
+def decide(work: Work, charge: Charge) -> Decision:
     """Choose the first row of section 6 that matches."""
     asked = work.directive
     if work.outcome == "cancelled":  # S6.1; cancels that were asked for never come here
@@ -90,38 +104,38 @@ def decide(work: Work) -> Decision:
     if asked is not None and asked not in KNOWN:  # S6.2
         return Decision("stop", AttemptStatus.ERROR, "unknown-directive", failed=True)
     if work.outcome != "succeeded":
-        return _failed(work, "timeout" if work.timed_out else "failed", asked)
+        return _failed(work, charge, "timeout" if work.timed_out else "failed")
     if work.result.policy is not None and work.result.policy.deny_violations:  # S6.3
         denied = evolve(work, result=policy_denial(work.result))
-        return evolve(_failed(denied, "policy-denied", asked), denied=True)
-    return _succeeded(work, asked)
+        return evolve(_failed(denied, charge, "policy-denied"), denied=True)
+    return _succeeded(work, charge)
 
 
-def _succeeded(work: Work, asked: str | None) -> Decision:
+def _succeeded(work: Work, charge: Charge) -> Decision:
     """S6.4 to S6.10."""
-    step = work.step
-    if asked in (None, "continue") and work.result.noop is True and step.skip_if_noop:
-        return Decision("skip-group", AttemptStatus.AUTO_SKIPPED, "noop")
-    if asked == "await-approval" or (step.approval is not None and asked in (None, "continue")):
-        return Decision("await-approval", AttemptStatus.APPROVAL_AWAITING)
-    if asked in (None, "continue"):
-        return CONTINUED
+    step, asked = work.step, work.directive
+    if asked is None or asked == "continue":
+        if work.result.noop is True and step.skip_if_noop:
+            return Decision("skip-group", AttemptStatus.AUTO_SKIPPED, "noop")
+        return CONTINUED if step.approval is None else PLANNED
+    if asked == "await-approval":
+        return PLANNED
     if asked == "skip-group":
         kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.AUTO_SKIPPED
         return Decision("skip-group", kept)
     if asked == "stop":
         kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.DISCARDED
         return Decision("stop", kept, "stopped-by-step")
-    return _budgeted(work, "failed", asked)
+    return _budgeted(work, charge(), "failed")
 
 
-def _failed(work: Work, kind: str, asked: str | None) -> Decision:
+def _failed(work: Work, charge: Charge, kind: str) -> Decision:
     """S6.11 to S6.13; a failure may not wave itself through: what follows does not ask (S6.12)."""
-    if asked == "stop":
+    if work.directive == "stop":
         return Decision("stop", AttemptStatus.ERROR, kind, failed=True)
     if work.result.error is not None and work.result.error.terminal:
         return _final(work, "terminal-error")
-    return _budgeted(work, kind, asked)
+    return _budgeted(work, charge(), kind)
 
 
 def _final(work: Work, reason: str, *, exhausted: bool = False) -> Decision:
@@ -131,12 +145,12 @@ def _final(work: Work, reason: str, *, exhausted: bool = False) -> Decision:
     return Decision("stop", AttemptStatus.ERROR, reason, exhausted, failed=True)
 
 
-def _budgeted(work: Work, kind: str, asked: str | None) -> Decision:
+def _budgeted(work: Work, budget: Budget, kind: str) -> Decision:
     """S6.14 to S6.19."""
-    step, retry = work.step, work.step.retry
+    step, retry, asked = work.step, work.step.retry, work.directive
     of_group = asked == "retry-group" or (retry.scope == "group" and asked != "retry")
-    n = (work.generation if of_group else work.retry) + 1
-    if n > (work.group_max_retries if of_group else retry.max_retries):  # S6.14
+    n = (budget.generation if of_group else budget.retry) + 1
+    if n > (budget.group_max_retries if of_group else retry.max_retries):  # S6.14
         return _final(work, "retries-exhausted", exhausted=True)
     if asked in ("retry", "retry-group"):  # S6.15
         return Decision(asked, AttemptStatus.ERROR, kind, failed=True)
@@ -147,7 +161,7 @@ def _budgeted(work: Work, kind: str, asked: str | None) -> Decision:
         return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
     if step.skip_on_failure:  # S6.17
         return Decision("continue", AttemptStatus.ERROR, kind, failed=True)
-    waits = work.options.on_failure == "await-retry" or asked == "await-retry"
+    waits = budget.options.on_failure == "await-retry" or asked == "await-retry"
     wanted = "await-retry" if step.retryable and waits else "stop"  # S6.18, S6.19
     return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
 

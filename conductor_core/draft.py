@@ -6,25 +6,32 @@ put, collects the commands that rules emit, and holds the news that a fact left 
 
 from __future__ import annotations
 
-from typing import TypeAlias, Union
+from typing import Any, Final, TypeAlias, Union, cast
 
-from attrs import frozen
+from attrs import fields_dict, frozen
 
-from conductor_core.attempt import Attempt, AttemptStatus, Result
-from conductor_core.commands import CancelTimer, Command, ScheduleTimer
-from conductor_core.spec import GroupSpec
-from conductor_core.state import NONE, FlowState, Generating
+from conductor_core.attempt import (
+    APPROVAL_AWAITING,
+    ERROR,
+    IN_PROGRESS,
+    PENDING,
+    QUEUED,
+    WAITING_TO_RETRY,
+    Attempt,
+)
+from conductor_core.building import copier, opener
+from conductor_core.catalog import Catalog, Place
+from conductor_core.commands import CancelTimer, Command, Outcome, ScheduleTimer
+from conductor_core.directives import Work
+from conductor_core.positions import PositionSet
+from conductor_core.spec import FlowSpec, GroupSpec
+from conductor_core.state import NONE, Cancellation, FlowState, Generating
+from conductor_core.vector import Edits, Vector
 
 
 @frozen
-class Returned:
-    """The work of an active attempt ended (S5.6)."""
-
-    position: int
-    outcome: str
-    directive: str | None
-    result: Result
-    timed_out: bool = False
+class Unnoticed:
+    """What changed is no difference to any rule (S5.6)."""
 
 
 @frozen
@@ -86,102 +93,91 @@ class Rerun:
 
 
 News: TypeAlias = Union[
-    Returned, TimedOut, Answered, Expired, OptionChanged, WaitOver, Continued, GraceOver, Rerun
+    Unnoticed,
+    Work,
+    TimedOut,
+    Answered,
+    Expired,
+    OptionChanged,
+    WaitOver,
+    Continued,
+    GraceOver,
+    Rerun,
 ]
 
 
 class Draft:
-    """The fields of a FlowState, open to change during one transition.
+    """A FlowState that is open to change during one transition, and becomes one by `seal`."""
 
-    `news` is what the event left to be settled, `commands` what the rules emitted. What was
-    `unnoticed` is no difference to any rule, so that nothing is to be settled.
-    """
+    __slots__ = tuple(fields_dict(FlowState))
 
-    __slots__ = (
-        "active", "approval", "awaiting", "cancellation", "catalog", "commands",
-        "continuing", "current", "finished_at_ms", "flow_id", "generating", "generation",
-        "groups_since", "incarnation", "live", "news", "now_ms", "outcome", "parked",
-        "paused", "pending", "request_ids", "retrying", "run", "skipping", "span", "spec",
-        "started", "stop", "suggested", "superseded", "unnoticed", "wait_due_at_ms", "waiting",
-    )  # fmt: skip
+    flow_id: str
+    spec: FlowSpec
+    catalog: Catalog
+    live: Edits[Attempt]
+    superseded: Edits[Vector[Attempt]]
+    current: int
+    place: Place
+    span: range
+    generation: int
+    pending: PositionSet
+    active: int
+    waiting: int
+    awaiting: int
+    parked: int
+    wait_due_at_ms: int | None
+    retrying: int | None
+    skipping: bool
+    stop: Outcome | None
+    started: bool
+    generating: Generating
+    approval: str
+    paused: bool
+    cancellation: Cancellation | None
+    continuing: bool
+    suggested: bool
+    incarnation: int
+    groups_since: int
+    run: int
+    outcome: Outcome | None
+    finished_at_ms: int | None
+    request_ids: tuple[str, ...]
+    _now_ms: int
+    _commands: list[Command]
 
-    def __init__(self, state: FlowState, now_ms: int) -> None:
-        self.now_ms = now_ms
-        self.commands: list[Command] = []
-        self.news: News | None = None
-        self.unnoticed = False
-        self.flow_id = state.flow_id
-        self.spec = state.spec
-        self.catalog = state.catalog
-        self.live = state.live
-        self.superseded = state.superseded
-        self.current = state.current
-        self.span = state.span
-        self.generation = state.generation
-        self.pending = state.pending
-        self.active = state.active
-        self.waiting = state.waiting
-        self.awaiting = state.awaiting
-        self.parked = state.parked
-        self.wait_due_at_ms = state.wait_due_at_ms
-        self.retrying = state.retrying
-        self.skipping = state.skipping
-        self.stop = state.stop
-        self.started = state.started
-        self.generating: Generating = state.generating
-        self.approval = state.approval
-        self.paused = state.paused
-        self.cancellation = state.cancellation
-        self.continuing = state.continuing
-        self.suggested = state.suggested
-        self.incarnation = state.incarnation
-        self.groups_since = state.groups_since
-        self.run = state.run
-        self.outcome = state.outcome
-        self.finished_at_ms = state.finished_at_ms
-        self.request_ids = state.request_ids
+    @staticmethod
+    def of(state: FlowState, now_ms: int) -> Draft:
+        """Open a state for the event of a time."""
+        return _opened(state, Edits(state.live), Edits(state.superseded), now_ms, [])
+
+    def seal(self) -> FlowState:
+        """The state that this draft becomes."""
+        sealed: Any = self
+        sealed.live, sealed.superseded = self.live.vector(), self.superseded.vector()
+        sealed._now_ms = sealed._commands = None
+        sealed.__class__ = FlowState
+        return cast(FlowState, sealed)
 
     def freeze(self) -> FlowState:
-        """The state as it is now."""
-        return FlowState(
-            flow_id=self.flow_id,
-            spec=self.spec,
-            catalog=self.catalog,
-            live=self.live,
-            superseded=self.superseded,
-            current=self.current,
-            span=self.span,
-            generation=self.generation,
-            pending=self.pending,
-            active=self.active,
-            waiting=self.waiting,
-            awaiting=self.awaiting,
-            parked=self.parked,
-            wait_due_at_ms=self.wait_due_at_ms,
-            retrying=self.retrying,
-            skipping=self.skipping,
-            stop=self.stop,
-            started=self.started,
-            generating=self.generating,
-            approval=self.approval,
-            paused=self.paused,
-            cancellation=self.cancellation,
-            continuing=self.continuing,
-            suggested=self.suggested,
-            incarnation=self.incarnation,
-            groups_since=self.groups_since,
-            run=self.run,
-            outcome=self.outcome,
-            finished_at_ms=self.finished_at_ms,
-            request_ids=self.request_ids,
-        )
+        """The state as it is now, while the draft stays open."""
+        return _frozen(self, self.live.vector(), self.superseded.vector(), None, None)
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the event."""
+        return self._now_ms
+
+    @property
+    def commands(self) -> list[Command]:
+        """What the rules emitted so far."""
+        return self._commands
 
     # --- questions ---
 
     @property
     def group(self) -> GroupSpec:
         """The current group, of a flow that has one left."""
-        return self.catalog.groups[self.current]
+        return self.place.group
 
     @property
     def stopping(self) -> bool:
@@ -195,10 +191,10 @@ class Draft:
 
     @property
     def nothing_unfinished(self) -> bool:
-        """Whether no step of the current group is unfinished (S7.3)."""
-        if self.active or self.waiting or self.awaiting or self.parked:
+        """Whether, with nothing active, no step of the current group is unfinished (S7.3)."""
+        if self.pending.first < self.span.stop:
             return False
-        return not self.pending or self.pending.first() >= self.span.stop
+        return not (self.waiting or self.awaiting or self.parked)
 
     def placed_attempts(self) -> list[tuple[int, Attempt]]:
         """The live attempts of the current group with their positions."""
@@ -206,7 +202,7 @@ class Draft:
 
     def attempts_in(self, span: range) -> list[tuple[int, Attempt]]:
         """The live attempts at some positions, as they are now."""
-        return list(zip(span, self.live.slice(span.start, span.stop), strict=True))
+        return list(zip(span, self.live.vector().slice(span.start, span.stop), strict=True))
 
     def ran_in_generation(self, position: int) -> bool:
         """Whether an attempt of the step was dispatched since its generation began."""
@@ -221,20 +217,30 @@ class Draft:
     def enter(self, group: int) -> None:
         """Let a group be the current one; past the last group there is none."""
         self.current, self.generation, self.skipping = group, 0, False
-        self.span = self.catalog.span(group)
+        self.place = self.catalog.place(group)
+        self.span = self.place.span
 
     def put(self, position: int, attempt: Attempt) -> None:
         """Let a live attempt go on as another value of itself."""
-        before = self.live[position]
-        if not (before.active and attempt.active):
-            self._count(position, before, -1)
-            self._count(position, attempt, 1)
-        self.live = self.live.set(position, attempt)
+        before = self.live.swap(position, attempt)
+        was, now = before.status, attempt.status
+        if was is QUEUED or was is IN_PROGRESS:
+            self.active -= 1
+        elif was is PENDING:
+            self.pending = self.pending.remove(position)
+        elif was in HELD_UP:
+            self._count(before, -1)
+        if now is QUEUED or now is IN_PROGRESS:
+            self.active += 1
+        elif now is PENDING:
+            self.pending = self.pending.add(position)
+        elif now in HELD_UP:
+            self._count(attempt, 1)
 
     def supersede(self, position: int, new: Attempt) -> None:
         """Let a new attempt take the place of the live one (S1.2)."""
         earlier = self.superseded[position].extend((self.live[position],))
-        self.superseded = self.superseded.set(position, earlier)
+        self.superseded.swap(position, earlier)
         self.put(position, new)
 
     def extend(self, groups: tuple[GroupSpec, ...]) -> None:
@@ -242,14 +248,15 @@ class Draft:
         known = len(self.live)
         self.catalog = self.catalog.extend(groups)
         new = [Attempt(step.key) for group in groups for step in group.steps]
-        self.live = self.live.extend(new)
-        self.superseded = self.superseded.extend([NONE] * len(new))
+        self.live.extend(new)
+        self.superseded.extend([NONE] * len(new))
         self.pending = self.pending.extend(known, known + len(new))
-        self.span = self.catalog.span(self.current)
+        self.place = self.catalog.place(self.current)
+        self.span = self.place.span
 
     def emit(self, command: Command) -> None:
         """Tell the host to do something."""
-        self.commands.append(command)
+        self._commands.append(command)
 
     def schedule_timer(self, timer: str, due_at_ms: int) -> None:
         """Tell the host to wake the flow."""
@@ -258,7 +265,7 @@ class Draft:
 
     def schedule_timer_of(self, attempt: Attempt) -> None:
         """Tell the host to wake the flow for an attempt that waits, if it waits for a time."""
-        if attempt.timer is not None and attempt.due_at_ms is not None:
+        if attempt.due_at_ms is not None and attempt.timer is not None:
             self.schedule_timer(attempt.timer, attempt.due_at_ms)
 
     def cancel_timer_of(self, attempt: Attempt) -> None:
@@ -267,19 +274,19 @@ class Draft:
         if timer is not None:
             self.emit(CancelTimer(timer=timer))
 
-    def _count(self, position: int, attempt: Attempt, by: int) -> None:
-        """Count an attempt in, or out, by what it waits for."""
-        match attempt.status:
-            case AttemptStatus.QUEUED | AttemptStatus.IN_PROGRESS:
-                self.active += by
-            case AttemptStatus.PENDING:
-                pending = self.pending
-                self.pending = pending.add(position) if by > 0 else pending.remove(position)
-            case AttemptStatus.WAITING_TO_RETRY:
-                self.waiting += by
-            case AttemptStatus.APPROVAL_AWAITING:
-                self.awaiting += by
-            case _ if attempt.parked:
-                self.parked += by
-            case _:
-                pass
+    def _count(self, attempt: Attempt, by: int) -> None:
+        """Count an attempt that is held up in, or out, by what it waits for."""
+        if attempt.status is APPROVAL_AWAITING:
+            self.awaiting += by
+        elif attempt.status is WAITING_TO_RETRY:
+            self.waiting += by
+        elif attempt.parked:
+            self.parked += by
+
+
+HELD_UP: Final = frozenset({APPROVAL_AWAITING, WAITING_TO_RETRY, ERROR})
+"""The statuses of attempts that may hold their group up though nobody works at them."""
+
+_ASIDE: Final = ("live", "superseded", "_now_ms", "_commands")
+_opened: Final = opener(FlowState, Draft, *_ASIDE)
+_frozen: Final = copier(FlowState, *_ASIDE)

@@ -8,14 +8,17 @@ Every event carries `at_ms`, the host's clock in milliseconds.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeAlias, Union, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, Union, get_args
 
-from attrs import Attribute, field, frozen
-from typing_extensions import TypeIs
+from attrs import Attribute, field
 
 from conductor_core.errors import FormatError, shown
+from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 from conductor_core.spec import MOST, GroupSpec, groups_of, is_text, texts
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 CAUSES: Final = 20
 """So many errors a chain of causes may hold."""

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final, cast
-
-from cattrs import Converter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from conductor_core.errors import FormatError, Problem, SpecError
 from conductor_core.places import expected, join, key_place
 from conductor_core.records import Reader, decoded, new_converter, record_reader
 from conductor_core.spec import ApprovalSpec, FlowSpec, GroupSpec, StepSpec
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 SHELL: Final = "shell"
 """The work that `run` stands for."""

@@ -8,11 +8,11 @@ and requests are rejected with the first code that applies (S4.2).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import StrEnum, auto
 from typing import Final, assert_never
 
 from conductor_core import events
-from conductor_core.attempt import AttemptStatus
+from conductor_core.attempt import IN_PROGRESS, AttemptStatus
 from conductor_core.errors import shown
 from conductor_core.events import Event, request_id_of
 from conductor_core.generation import Delivery, clash, delivery_of
@@ -34,7 +34,7 @@ FLOW_FINISHED: Final = Rejected("flow-finished", "the flow has ended")
 FLOW_CANCELLED: Final = Rejected("flow-cancelled", "the flow is being cancelled")
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """How far a flow is, as far as the table asks."""
 
     PENDING = auto()
@@ -44,13 +44,17 @@ class Phase(Enum):
     CANCELLED = auto()
 
 
+_PENDING: Final = Phase.PENDING
+_LIVE: Final = Phase.LIVE
+
+
 def phase_of(state: FlowState) -> Phase:
     """The phase of a flow."""
     if state.outcome is not None:
         return Phase.ENDED if state.outcome.status != "cancelled" else Phase.CANCELLED
     if state.cancellation is not None:
         return Phase.CANCELLING
-    return Phase.LIVE if state.started else Phase.PENDING
+    return _LIVE if state.started else _PENDING
 
 
 _LIVE_ONLY: Final[Mapping[Phase, Verdict]] = {
@@ -112,7 +116,7 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
         case events.StepFinished():
             return _judge_attempt(state, event.attempt)
         case events.StepStarted():
-            return _judge_attempt(state, event.attempt, AttemptStatus.IN_PROGRESS)
+            return _judge_attempt(state, event.attempt, IN_PROGRESS)
         case events.TimerFired():
             return ACCEPTED if is_open_timer(state, event.timer) else STALE_TIMER
         case events.ApprovalResponded():
@@ -152,7 +156,7 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
 
 def _judge_attempt(state: FlowState, attempt_id: str, told: AttemptStatus | None = None) -> Verdict:
     """A fact about work counts while its attempt is live and active, and if it is news (S1.4)."""
-    position = state.position_of(attempt_id)
+    position = state.catalog.position_of(attempt_id.rpartition("#")[0])
     if position is not None:
         live = state.live[position]
         if live.id == attempt_id:

@@ -26,10 +26,10 @@ from conductor_core.loglines import (
     after_checkpoint,
     after_closing,
     after_entry,
+    after_header,
     at_checkpoint,
     header_line,
     new_header,
-    start,
 )
 from conductor_core.reducer import Transition
 from conductor_core.replay import Replay, read_log, replay
@@ -64,7 +64,7 @@ class LogWriter:
         if state != initial_state(state.spec, state.flow_id):
             raise LogError("a log begins with a state to which nothing has happened")
         self._header = new_header(state, at_ms=at_ms, accepted_only=accepted_only)
-        self._position = start(self._header, state)
+        _, self._position = after_header(self._header, state)
         self._glue = ""
 
     @classmethod

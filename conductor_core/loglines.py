@@ -18,20 +18,32 @@ a better wording breaks no old log.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, Union
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from conductor_core.codec import encode_command, encode_event, encode_verdict, writer
+from conductor_core.building import builder
+from conductor_core.codec import (
+    TEXTS,
+    encode_command,
+    encode_event,
+    encode_verdict,
+    texts_of,
+    verdict_text,
+    writer,
+)
 from conductor_core.commands import Command
 from conductor_core.digest import chain, digest_of, state_digest
 from conductor_core.errors import LogError
 from conductor_core.events import Event
-from conductor_core.json_text import check_depth, dumps
+from conductor_core.frozen import frozen
+from conductor_core.json_text import DEPTH, check_depth, dumps, is_deeper
 from conductor_core.payload import canonical_text
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
+from conductor_core.texts import Unwritable
 from conductor_core.verdicts import Rejected, Verdict
 from conductor_core.version import VERSION
 
@@ -39,6 +51,8 @@ FORMAT: Final = "conductor-log/1"
 SEMANTICS: Final = 1
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """So many bytes a line may have, its newline included."""
+WIDEST: Final = 4
+"""So many bytes a character may take."""
 APART: Final = 1000
 """So many entries lie between two checkpoints at least."""
 
@@ -107,6 +121,11 @@ class Position:
     closed: bool = False
 
 
+_position: Final = builder(Position)
+_REFUSALS: Final = (Unwritable, TypeError, ValueError, RecursionError)
+"""What the short way of writing raises for what only the long way can judge."""
+
+
 def new_header(state: FlowState, *, at_ms: int, accepted_only: bool = False) -> Header:
     """The header of a log that begins with this state."""
     return Header(
@@ -120,31 +139,88 @@ def new_header(state: FlowState, *, at_ms: int, accepted_only: bool = False) -> 
     )
 
 
-def start(header: Header, state: FlowState) -> Position:
-    """The position after the header."""
-    digest = digest_of(canonical_text(writer(Header)(header)))
-    return Position(digest=digest, look=max(APART, len(state.live)))
+def after_header(header: Header, state: FlowState) -> tuple[str, Position]:
+    """The header as a line, and the position after it."""
+    line, digest = _header(header)
+    return line, Position(digest=digest, look=max(APART, len(state.live)))
 
 
 def header_line(header: Header) -> str:
     """The header as a line."""
-    return _line(writer(Header)(header))
+    line, _ = _header(header)
+    return line
+
+
+def _header(header: Header) -> tuple[str, str]:
+    """The line of a header and its digest."""
+    try:
+        text, pinned = TEXTS[Header](header)
+        digest, line = digest_of(pinned), f"{text}\n"
+        if _readable(line):
+            return line, digest
+    except _REFUSALS:
+        pass
+    fields = writer(Header)(header)
+    return _line(fields), digest_of(canonical_text(fields))
 
 
 def after_entry(
     position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
 ) -> tuple[str, Position]:
     """The line of one more entry, and the position after it."""
-    seq = position.entries + 1
+    try:
+        line, digest = _entry(position, event, verdict, commands)
+    except _REFUSALS:
+        line, digest = _careful_entry(position, event, verdict, commands)
+    return line, _position(
+        digest=digest,
+        entries=position.entries + 1,
+        since=position.since + 1,
+        look=position.look,
+    )
+
+
+def _entry(
+    position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
+) -> tuple[str, str]:
+    """The line of an entry and its digest, or Unwritable for what may be none."""
+    said = verdict_text(verdict)
+    happened, happened_sorted = texts_of(event)
+    asked, asked_sorted = "", ""
+    if commands:
+        texts = [texts_of(command) for command in commands]
+        asked = ",".join([text for text, _ in texts])
+        asked_sorted = ",".join([text for _, text in texts])
+    pinned = f'{{"commands":[{asked_sorted}],"event":{happened_sorted},"verdict":{said}}}'
+    digest = chain(position.digest, pinned)
+    line = (
+        f'{{"seq":{position.entries + 1},"event":{happened},"verdict":{said},'
+        f'"commands":[{asked}],"digest":"{digest}"}}\n'
+    )
+    if not _readable(line):
+        raise Unwritable
+    return line, digest
+
+
+def _readable(line: str) -> bool:
+    """Whether a line is surely within the limits of reading."""
+    if len(line) > LONGEST_LINE // WIDEST:
+        return False
+    few = line.count("[") + line.count("{") <= DEPTH
+    return few or not is_deeper(line, json.loads(line), DEPTH)
+
+
+def _careful_entry(
+    position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
+) -> tuple[str, str]:
+    """The same, or the error that tells why it may not be written."""
     fields = {
-        "seq": seq,
+        "seq": position.entries + 1,
         "event": encode_event(event),
         "verdict": encode_verdict(_pinned(verdict)),
         "commands": [encode_command(command) for command in commands],
     }
-    line, digest = _linked_line(position, fields)
-    since = position.since + 1
-    return line, Position(digest=digest, entries=seq, since=since, look=position.look)
+    return _linked_line(position, fields)
 
 
 def after_checkpoint(position: Position, state: FlowState) -> tuple[str, Position]:

@@ -6,9 +6,10 @@ memory (S14.2); both get the same command from the same state.
 
 from __future__ import annotations
 
-from typing import TypeAlias, Union
+from typing import Final, TypeAlias, Union
 
 from conductor_core.attempt import Attempt, AttemptStatus
+from conductor_core.building import builder
 from conductor_core.commands import (
     ContinueAsNew,
     DispatchStep,
@@ -26,17 +27,21 @@ Flow: TypeAlias = Union[FlowState, Draft]
 def dispatch_of(flow: Flow, attempt: Attempt, step: StepSpec) -> DispatchStep:
     """Send an attempt out, with what its step needs (S2.3, S5.4)."""
     outputs, subjects = _needs_of(flow, step) if step.needs else (EMPTY, EMPTY)
-    return DispatchStep(
-        attempt=attempt.id,
+    name = attempt.id
+    return _dispatch_step(
+        attempt=name,
         work=step.handler,
         input=step.input,
         outputs=outputs,
         subjects=subjects,
-        idempotency_key=f"{flow.flow_id}/{attempt.id}",
+        idempotency_key=f"{flow.flow_id}/{name}",
         retry=attempt.retry,
         generation=attempt.generation,
         timeout_ms=step.timeout_ms,
     )
+
+
+_dispatch_step: Final = builder(DispatchStep)
 
 
 def _needs_of(flow: Flow, step: StepSpec) -> tuple[Payload, Payload]:

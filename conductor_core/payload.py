@@ -11,9 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
-
 from conductor_core.errors import PayloadError, shown
+from conductor_core.frozen import frozen
 from conductor_core.json_text import is_deeper
 
 DEEPEST: Final = 96

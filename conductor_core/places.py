@@ -8,7 +8,6 @@ they are long, at a cost that does not grow with them.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Final
 
 from conductor_core.errors import WIDTH, FormatError, shown
@@ -45,6 +44,8 @@ def _closest(word: object, known: tuple[str, ...]) -> str | None:
     # What is longer than any word of ours was not meant to be one, and is dear to compare.
     if not isinstance(word, str) or len(word) > WIDTH:
         return None
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import
+
     return next(iter(get_close_matches(word, known, n=1, cutoff=NEAR)), None)
 
 

@@ -2,9 +2,8 @@
 
 Rule: this module knows kinds of values, never a record by name. Writing refuses the same
 values as reading, so that a wrong type shows up where it was made and not in a log that
-nobody can read any more. Integers have at most 64 bits, signed; strings hold no lone
-surrogates; a field that equals its default is left out of what is written, so that a new
-field with a default changes no old bytes.
+nobody can read any more. A field that equals its default is left out of what is written, so
+that a new field with a default changes no old bytes.
 """
 
 from __future__ import annotations
@@ -14,15 +13,25 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import partial
 from itertools import islice
-from typing import Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import attrs
-from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, override
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from conductor_core.errors import FormatError, PayloadError, Problem, SpecError
-from conductor_core.payload import Payload, freeze
+from conductor_core.errors import FormatError, Problem, SpecError
+from conductor_core.kinds import (
+    SINGLE,
+    choice,
+    choices_of,
+    element_of,
+    is_optional,
+    is_row,
+    present,
+)
+from conductor_core.payload import Payload
 from conductor_core.places import expected, join, key_place, located, unknown
+
+if TYPE_CHECKING:
+    from cattrs import ClassValidationError, Converter
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[..., Any]
@@ -30,19 +39,18 @@ Reader: TypeAlias = Callable[..., Any]
 Writer: TypeAlias = Callable[[Any], Any]
 """Makes decoded JSON from a value."""
 
-LEAST: Final = -(1 << 63)
-MOST: Final = (1 << 63) - 1
 PROBLEMS: Final = 20
 """So many problems of one list or mapping are told: enough to mend it, cheap on garbage."""
 
 
 def new_converter() -> Converter:
     """A converter for records of every kind of value that the core knows."""
+    from cattrs import Converter  # noqa: PLC0415 - slow to import
+
     converter = Converter(detailed_validation=True)
-    for kind, check in ((str, _text), (int, _integer), (bool, _truth)):
+    for kind, check in SINGLE.items():
         converter.register_structure_hook(kind, check)
         converter.register_unstructure_hook(kind, check)
-    converter.register_structure_hook(Payload, _read_payload)
     converter.register_unstructure_hook(Payload, _write_payload)
     for is_of, reader, writer in _FAMILIES:
         converter.register_structure_hook_factory(is_of, partial(reader, converter))
@@ -81,6 +89,9 @@ def record_reader(
     renamed: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Reader:
     """Read a mapping as a record; `also` are keys that somebody else takes out before."""
+    from cattrs import ClassValidationError, override  # noqa: PLC0415 - slow to import
+    from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415 - slow to import
+
     overrides = {name: override(rename=key) for name, key in renamed.items()}
     read: Reader = make_dict_structure_fn(
         cls,
@@ -106,6 +117,8 @@ def _record_problems(
     group: ClassValidationError, known: tuple[str, ...], renamed: Mapping[str, str]
 ) -> Iterator[Problem]:
     """Tell what is wrong with the fields of one record, seen from that record."""
+    from cattrs import ForbiddenExtraKeysError  # noqa: PLC0415 - slow to import
+
     fields, others = group.group_exceptions()
     for error, note in fields:
         key = renamed.get(note.name, note.name)
@@ -130,6 +143,8 @@ def _record_problems(
 
 def record_writer(converter: Converter, cls: type) -> Writer:
     """Write a record as a dict of those fields that differ from their defaults."""
+    from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415 - slow to import
+
     write: Writer = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
 
     def write_record(record: Any) -> Any:
@@ -156,12 +171,8 @@ def _field_problems(record: Any, converter: Converter) -> Iterator[Problem]:
 # --- tuples, which are lists in JSON ---
 
 
-def _is_row(kind: Any) -> bool:
-    return get_origin(kind) is tuple
-
-
 def _row_reader(converter: Converter, kind: Any) -> Reader:
-    element = get_args(kind)[0]
+    element = element_of(kind)
     read = converter.get_structure_hook(element)
 
     def read_row(data: Any, _: Any = None) -> Any:
@@ -173,7 +184,7 @@ def _row_reader(converter: Converter, kind: Any) -> Reader:
 
 
 def _row_writer(converter: Converter, kind: Any) -> Writer:
-    write = converter.get_unstructure_hook(get_args(kind)[0])
+    write = converter.get_unstructure_hook(element_of(kind))
 
     def write_row(row: Any) -> Any:
         if row.__class__ is not tuple:
@@ -202,24 +213,14 @@ def _each(convert: Writer, items: list[Any] | tuple[Any, ...]) -> tuple[Any, ...
 # --- what may be null ---
 
 
-def _is_optional(kind: Any) -> bool:
-    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
-
-
-def _present(kind: Any) -> Any:
-    """The kind of a value that is not null."""
-    (present,) = (part for part in get_args(kind) if part is not type(None))
-    return present
-
-
 def _optional_reader(converter: Converter, kind: Any) -> Reader:
-    present = _present(kind)
-    read = converter.get_structure_hook(present)
-    return lambda data, _=None: None if data is None else read(data, present)
+    inner = present(kind)
+    read = converter.get_structure_hook(inner)
+    return lambda data, _=None: None if data is None else read(data, inner)
 
 
 def _optional_writer(converter: Converter, kind: Any) -> Writer:
-    write = converter.get_unstructure_hook(_present(kind))
+    write = converter.get_unstructure_hook(present(kind))
     return lambda value: None if value is None else write(value)
 
 
@@ -245,67 +246,14 @@ def register_enum(converter: Converter, enum: type[Enum]) -> None:
 
 
 def _is_choice(kind: Any) -> bool:
-    return bool(_choices(kind))
-
-
-def _choices(kind: Any) -> tuple[Any, ...]:
-    """The values of a Literal, of bool, or of a union of those; none for any other kind."""
-    if kind is bool:
-        return (True, False)
-    if get_origin(kind) is Literal:
-        return get_args(kind)
-    if get_origin(kind) not in (Union, types.UnionType):
-        return ()
-    parts = [_choices(part) for part in get_args(kind)]
-    return tuple(value for part in parts for value in part) if all(parts) else ()
+    return bool(choices_of(kind))
 
 
 def _choice_check(_: Converter, kind: Any) -> Reader:
-    choices = _choices(kind)
-    what = "one of " + ", ".join(str(choice).lower() for choice in choices)
-
-    def check(value: Any, _: Any = None) -> Any:
-        # `1` equals `True`, and a list can be compared but not looked up in a set.
-        if not any(value.__class__ is choice.__class__ and value == choice for choice in choices):
-            raise expected(what, value)
-        return value
-
-    return check
+    return choice(kind)
 
 
-# --- single values, read and written alike ---
-
-
-def _text(value: Any, _: Any = None) -> Any:
-    if value.__class__ is not str:
-        raise expected("a string", value)
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise expected("a string without lone surrogates", value) from None
-    return value
-
-
-def _integer(value: Any, _: Any = None) -> Any:
-    if value.__class__ is not int:
-        raise expected("an integer", value)
-    if not LEAST <= value <= MOST:
-        raise expected("an integer of at most 64 bits", value)
-    return value
-
-
-def _truth(value: Any, _: Any = None) -> Any:
-    if value.__class__ is not bool:
-        raise expected("true or false", value)
-    return value
-
-
-def _read_payload(value: Any, _: Any = None) -> Payload:
-    try:
-        return freeze(value)
-    except PayloadError as error:
-        raise FormatError("", str(error)) from None
+# --- payloads ---
 
 
 def _write_payload(payload: Any) -> Any:
@@ -318,8 +266,8 @@ _FAMILIES: Final[
     tuple[tuple[Callable[[Any], bool], Callable[..., Reader], Callable[..., Writer]], ...]
 ] = (
     (attrs.has, record_reader, record_writer),
-    (_is_row, _row_reader, _row_writer),
-    (_is_optional, _optional_reader, _optional_writer),
+    (is_row, _row_reader, _row_writer),
+    (is_optional, _optional_reader, _optional_writer),
     (_is_choice, _choice_check, _choice_check),
 )
 """How values of each family of kinds are told, read and written."""

@@ -16,11 +16,15 @@ One event is handled in three steps, one after the other.
 Success, failure, skip, approval, denial, rerun, resume and continue-as-new all end in the
 same question and so in the same rules; none of them knows how a step is dispatched.
 
-When two rules apply, the first of `RULES` fires and the search begins anew, so that the order
-of the list is the precedence of the rules. Every rule that creates a command also moves the
-state so that it cannot fire a second time for the same reason; a settled state is a fixed
-point, and settling it again changes nothing. The search is bounded by the size of the flow
-and asserts its bound.
+When two rules apply, the first that `next_rule` asks about fires and the search begins anew,
+so that the order of its questions is the precedence of the rules. Every rule that creates a
+command also moves the state so that it cannot fire a second time for the same reason; a
+settled state is a fixed point, and settling it again changes nothing. The search is bounded
+by the size of the flow and asserts its bound.
+
+The state is opened once, as a draft that facts and rules change in place, and the draft
+itself becomes the next state. What the state before it held is never touched: whatever is
+not changed is shared, and whatever is changed is replaced.
 
 What replay relies on
 ---------------------
@@ -36,19 +40,23 @@ carries commands out at least once, and what it says twice is ignored (S4.3).
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
 
+from conductor_core.building import builder
 from conductor_core.commands import Command
 from conductor_core.draft import Draft
 from conductor_core.events import Event
-from conductor_core.facts import record, remember
+from conductor_core.facts import record
+from conductor_core.facts.work import UNNOTICED
 from conductor_core.legality import ACCEPTED, judge
 from conductor_core.rules import settle
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Transition:
     """What became of an event: the state that follows, what the host must do, the verdict."""
 
@@ -61,10 +69,13 @@ def reduce(state: FlowState, event: Event) -> Transition:
     """Apply one event; never raises for what a host or a person may send."""
     verdict = judge(state, event)
     if verdict is not ACCEPTED:
-        return Transition(state, (), verdict)
-    draft = Draft(state, event.at_ms)
-    remember(draft, event)
-    record(draft, event)
-    if not draft.unnoticed:
-        settle(draft)
-    return Transition(draft.freeze(), tuple(draft.commands), verdict)
+        return _transition(state, (), verdict)
+    draft = Draft.of(state, event.at_ms)
+    news = record(draft, event)
+    if news is not UNNOTICED:
+        settle(draft, news)
+    commands = tuple(draft.commands)
+    return _transition(draft.seal(), commands, verdict)
+
+
+_transition: Final = builder(Transition)

@@ -4,6 +4,12 @@ Rule: the reducer is asked again what it says to each event, and the log must sa
 to the byte or at least in meaning. A last line that was cut off while it was written is
 reported and the lines before it stand; anything else that cannot be read is a LogError with
 its line. One line and one state are held at a time, however long the log is.
+
+A line is first read in a hurry, leniently, and the line that is due is written. If the two are
+the same to the byte, nothing else needs to be looked at: what is due is within all limits, has
+every key once and in its place, and no number, escape or digest could be written otherwise,
+so that a strict reader, given these bytes, finds the event that was found in a hurry. Any
+other line, a damaged one too, takes the strict path from its bytes on, as if nothing had been.
 """
 
 from __future__ import annotations
@@ -12,9 +18,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
-
-from conductor_core.codec import decode_event, reader, writer
+from conductor_core.codec import LEAN, decode_event, lean_event, reader, writer
 from conductor_core.differences import differences
 from conductor_core.digest import chain
 from conductor_core.errors import (
@@ -25,7 +29,9 @@ from conductor_core.errors import (
     SpecError,
     shown,
 )
+from conductor_core.frozen import frozen
 from conductor_core.json_text import loads
+from conductor_core.lean import MISREAD
 from conductor_core.loglines import (
     FORMAT,
     LONGEST_LINE,
@@ -39,16 +45,20 @@ from conductor_core.loglines import (
     after_checkpoint,
     after_closing,
     after_entry,
+    after_header,
     at_checkpoint,
     pinned_text,
-    start,
 )
 from conductor_core.places import expected
-from conductor_core.reducer import reduce
+from conductor_core.reducer import Transition, reduce
+from conductor_core.scanners import Scanner, best
 from conductor_core.state import FlowState, initial_state
 from conductor_core.verdicts import Accepted
 
+_Raw: TypeAlias = bytes | str
 _Kind: TypeAlias = type[Entry] | type[Checkpoint] | type[Closed]
+
+_Beginning: TypeAlias = tuple[Header, FlowState, Position]
 
 TOLD: Final = 20
 """So many differences of one entry are told."""
@@ -86,25 +96,32 @@ class Replay:
         return self.position.closed
 
 
-def replay(lines: Iterable[bytes | str], *, flow_id: str | None = None) -> Replay:
-    """Play a log again and verify every line of it, perhaps that it is the log of one flow."""
-    rows = _rows(lines)
-    run = _Run(_first(rows), flow_id)
+def replay(
+    lines: Iterable[_Raw], *, flow_id: str | None = None, scanner: Scanner | None = None
+) -> Replay:
+    """Play a log again and verify every line of it, perhaps that it is the log of one flow.
+
+    The best scanner is used where none is given; it makes no difference but to the speed.
+    """
+    rest = iter(lines)
+    run = _Run(rest, flow_id, best() if scanner is None else scanner)
     truncated: LogError | None = None
     try:
-        for row in rows:
-            run.follow(row)
+        for number, raw in enumerate(rest, 2):
+            if not run.follows(raw):
+                run.follow(_row(number, raw, rest))
     except LogTruncated as error:
         truncated = error
     return run.result(truncated)
 
 
-def read_log(lines: Iterable[bytes | str]) -> Iterator[Line]:
+def read_log(lines: Iterable[_Raw]) -> Iterator[Line]:
     """The header and the lines of a log as records, unverified; a cut-off end raises."""
-    rows = _rows(lines)
-    header, _ = _opened(_first(rows))
+    rest = iter(lines)
+    header, *_ = _opened(_row(1, _first(rest), rest))
     yield header
-    for row in rows:
+    for number, raw in enumerate(rest, 2):
+        row = _row(number, raw, rest)
         kind = _kind_of(row)
         try:
             record = reader(kind)(row.data, kind)
@@ -121,48 +138,56 @@ class _Row:
     """One line: as it was read, and as a JSON object."""
 
     number: int
-    raw: bytes | str
+    raw: _Raw
     data: dict[str, Any]
 
-    @property
-    def size(self) -> int:
-        return len(self.raw if isinstance(self.raw, bytes) else self.raw.encode())
 
-    @property
-    def terminated(self) -> bool:
-        return _terminated(self.raw)
-
-
-def _rows(lines: Iterable[bytes | str]) -> Iterator[_Row]:
-    rest = iter(lines)
-    for number, raw in enumerate(rest, 1):
-        if len(raw) > LONGEST_LINE:
-            raise LogError(f"the line is longer than {LONGEST_LINE} bytes", line=number)
-        try:
-            data = loads(raw)
-        except FormatError as error:
-            if not _terminated(raw) and next(rest, None) is None:
-                raise LogTruncated(f"the last line is cut off: {error}", line=number) from None
-            reason = str(error) if raw.strip() else "the line is blank"
-            raise LogError(reason, line=number) from None
-        if not isinstance(data, dict):
-            raise LogError(str(expected("a mapping", data)), line=number)
-        yield _Row(number, raw, data)
+def _first(lines: Iterator[_Raw]) -> _Raw:
+    raw = next(lines, None)
+    if raw is None:
+        raise LogError("the log is empty")
+    return raw
 
 
-def _terminated(raw: bytes | str) -> bool:
+def _row(number: int, raw: _Raw, rest: Iterator[_Raw]) -> _Row:
+    """A line read strictly; `rest` are those that follow it."""
+    if len(raw) > LONGEST_LINE:
+        raise LogError(f"the line is longer than {LONGEST_LINE} bytes", line=number)
+    try:
+        data = loads(raw)
+    except FormatError as error:
+        if not _terminated(raw) and next(rest, None) is None:
+            raise LogTruncated(f"the last line is cut off: {error}", line=number) from None
+        reason = str(error) if raw.strip() else "the line is blank"
+        raise LogError(reason, line=number) from None
+    if not isinstance(data, dict):
+        raise LogError(str(expected("a mapping", data)), line=number)
+    return _Row(number, raw, data)
+
+
+def _terminated(raw: _Raw) -> bool:
     return raw.endswith(b"\n") if isinstance(raw, bytes) else raw.endswith("\n")
 
 
-def _first(rows: Iterator[_Row]) -> _Row:
-    row = next(rows, None)
-    if row is None:
-        raise LogError("the log is empty")
-    return row
+def _encoded(raw: _Raw) -> bytes:
+    return raw if isinstance(raw, bytes) else raw.encode()
 
 
-def _opened(row: _Row) -> tuple[Header, FlowState]:
-    """The header that a line is, and the state in which its flow began."""
+def _begun(raw: _Raw, scanner: Scanner) -> _Beginning | None:
+    """The beginning of a log whose header is, to the byte, as we write it."""
+    try:
+        line = _encoded(raw)
+        header: Header = LEAN[Header](scanner.line(line))
+        state = initial_state(header.spec, header.flow_id)
+        due, position = after_header(header, state)
+    except MISREAD:
+        return None
+    known = (header.log, header.semantics) == (FORMAT, SEMANTICS)
+    return (header, state, position) if known and line == due.encode() else None
+
+
+def _opened(row: _Row) -> _Beginning:
+    """The header that a line is, the state in which its flow began, and where entries begin."""
     data = row.data
     if data.get("log") != FORMAT:
         found = f"unknown format {shown(data['log'])}" if "log" in data else "no header"
@@ -172,9 +197,11 @@ def _opened(row: _Row) -> tuple[Header, FlowState]:
         raise LogError(f"unknown semantics {found}, expected {SEMANTICS}", line=row.number)
     try:
         header: Header = reader(Header)(data, Header)
-        return header, initial_state(header.spec, header.flow_id)
+        state = initial_state(header.spec, header.flow_id)
     except (FormatError, SpecError) as error:
         raise LogError(str(error), line=row.number) from None
+    _, position = after_header(header, state)
+    return header, state, position
 
 
 def _kind_of(row: _Row) -> _Kind:
@@ -197,14 +224,41 @@ _KINDS: Final[dict[str, _Kind]] = {
 class _Run:
     """A state that follows the lines of its log."""
 
-    def __init__(self, row: _Row, flow_id: str | None) -> None:
-        self.header, self.state = _opened(row)
+    def __init__(self, lines: Iterator[_Raw], flow_id: str | None, scanner: Scanner) -> None:
+        raw = _first(lines)
+        self._scan = scanner.event
+        begun = _begun(raw, scanner) or _opened(_row(1, raw, lines))
+        self.header, self.state, self.position = begun
         if flow_id is not None and self.header.flow_id != flow_id:
             found = self.header.flow_id
-            raise LogError(f"the log of flow {found!r}, expected {flow_id!r}", line=row.number)
-        self.position = start(self.header, self.state)
-        self.row = row
-        self.size = row.size
+            raise LogError(f"the log of flow {found!r}, expected {flow_id!r}", line=1)
+        self.last = raw
+        self.size = len(_encoded(raw))
+
+    def follows(self, raw: _Raw) -> bool:
+        """Follow a line that is, to the byte, the entry that is due; tell whether it is."""
+        try:
+            line = _encoded(raw)
+            begin = b'{"seq":%d,"event":' % (self.position.entries + 1)
+            if not line.startswith(begin):
+                return False
+            event = lean_event(self._scan(line, len(begin)))
+        except MISREAD:
+            return False
+        transition = reduce(self.state, event)
+        due, position = after_entry(self.position, event, transition.verdict, transition.commands)
+        if line != due.encode() or not self._may_follow(transition):
+            return False
+        _, self.position = at_checkpoint(position, transition.state)
+        self.state = transition.state
+        self.last = raw
+        self.size += len(line)
+        return True
+
+    def _may_follow(self, transition: Transition) -> bool:
+        """Whether an event with such a verdict has a place in the log."""
+        accepted = isinstance(transition.verdict, Accepted)
+        return accepted or not (self.position.closed or self.header.accepted_only)
 
     def follow(self, row: _Row) -> None:
         """Verify one more line and go on to what it leads to."""
@@ -216,8 +270,8 @@ class _Run:
                 self._follow_checkpoint(row, kind)
         except FormatError as error:
             raise LogError(str(error), line=row.number) from None
-        self.row = row
-        self.size += row.size
+        self.last = row.raw
+        self.size += len(_encoded(row.raw))
 
     def result(self, truncated: LogError | None) -> Replay:
         """What the lines so far have led to."""
@@ -226,7 +280,7 @@ class _Run:
             header=self.header,
             position=self.position,
             size=self.size,
-            terminated=self.row.terminated,
+            terminated=_terminated(self.last),
             truncated=truncated,
         )
 

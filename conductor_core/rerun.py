@@ -233,7 +233,7 @@ def _exhausted(state: FlowState, position: int) -> Rejected | None:
 
 
 def _group_exhausted(state: FlowState) -> Rejected | None:
-    key, budget = state.catalog.groups[state.current].key, state.catalog.budgets[state.current]
+    key, budget = state.place.group.key, state.place.max_retries
     if state.generation + 1 <= budget:
         return None
     return Rejected("retries-exhausted", f"group {key!r} used up its {budget} retries")

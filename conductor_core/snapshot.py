@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
-
 from conductor_core.codec import encode_state, reader
 from conductor_core.digest import digest_of, state_digest
 from conductor_core.errors import FormatError, LogError, shown
+from conductor_core.frozen import frozen
 from conductor_core.json_text import check_depth, loads
 from conductor_core.loglines import SEMANTICS
 from conductor_core.payload import canonical_text

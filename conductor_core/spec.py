@@ -11,9 +11,10 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from conductor_core.errors import SpecError, shown
+from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, Payload, freeze
 
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -71,6 +72,7 @@ class ApprovalSpec:
     skip_scope: str = "group"
 
 
+DEFAULT_RETRY: Final = RetryPolicy()
 DEFAULT_APPROVAL: Final = ApprovalSpec()
 
 
@@ -85,7 +87,7 @@ class StepSpec:
     work: str | None = None
     input: Payload = field(default=EMPTY, converter=freeze)
     approval: ApprovalSpec | None = None
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = DEFAULT_RETRY
     retryable: bool = True
     skippable: bool = True
     skip_on_failure: bool = False
@@ -193,7 +195,8 @@ def group_problems(
             missing = [
                 need for need in step.needs if need not in known and placed.get(need, last) >= last
             ]
-            problems += _needs_problems(f"{where}.needs", step, missing, every)
+            if step.needs:
+                problems += _needs_problems(f"{where}.needs", step, missing, every)
             problems += _key_problems(f"{where}.key", step.key, placed, index)
             problems += _step_problems(where, step)
     return problems
@@ -234,7 +237,8 @@ def is_text(text: str) -> bool:
 def _display_problems(path: str, part: GroupSpec | StepSpec) -> Iterator[Problem]:
     if part.name is not None:
         yield from _name_problems(f"{path}.name", part.name)
-    yield from _object_problems(f"{path}.metadata", part.metadata)
+    if not part.metadata.is_object:
+        yield from _object_problems(f"{path}.metadata", part.metadata)
 
 
 def _object_problems(path: str, payload: Payload) -> Iterator[Problem]:
@@ -246,9 +250,11 @@ def _step_problems(path: str, step: StepSpec) -> Iterator[Problem]:
     if step.work is not None:
         yield from _name_problems(f"{path}.work", step.work)
     yield from _display_problems(path, step)
-    yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms, optional=True)
+    if step.timeout_ms is not None:
+        yield from _at_least(0, f"{path}.timeout_ms", step.timeout_ms)
     yield from _choice(f"{path}.on_recovery", step.on_recovery, "redispatch", "fail")
-    yield from _retry_problems(f"{path}.retry", step.retry)
+    if step.retry is not DEFAULT_RETRY:
+        yield from _retry_problems(f"{path}.retry", step.retry)
     if step.approval is not None:
         yield from _approval_problems(f"{path}.approval", step.approval)
 

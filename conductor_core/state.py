@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conductor_core.attempt import Attempt, AttemptStatus
-from conductor_core.catalog import Catalog
-from conductor_core.commands import Outcome
+from conductor_core.catalog import Catalog, Place
+from conductor_core.commands import Command, Outcome
 from conductor_core.errors import SpecError
 from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, flow_id_problems
@@ -49,18 +49,18 @@ class Cancellation:
     unacknowledged: tuple[str, ...] = ()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class FlowState:
     """The whole of a run.
 
     `live` holds the live attempt of every step by position, `superseded` those before it,
-    oldest first. `current` is the index of the current group, `span` its positions (none
-    when every group has finished), `generation` how often it was retried. `pending` are the
-    positions of the flow whose live attempt is pending. `wait_due_at_ms` is the group's
-    backoff, `retrying` the position that first decided to retry the group; `skipping` says
-    that the group does without what was not dispatched (S7.2), `stop` is the outcome of a
-    stop that was decided. `groups_since` counts those that finished since the
-    last continue-as-new.
+    oldest first. `current` is the index of the current group, `place` where it stands and
+    `span` its positions (none when every group has finished), `generation` how often it was
+    retried. `pending` are the positions of the flow whose live attempt is pending.
+    `wait_due_at_ms` is the group's backoff, `retrying` the position that first decided to
+    retry the group; `skipping` says that the group does without what was not dispatched
+    (S7.2), `stop` is the outcome of a stop that was decided. `groups_since` counts those that
+    finished since the last continue-as-new.
     """
 
     flow_id: str
@@ -70,6 +70,7 @@ class FlowState:
     superseded: Vector[Vector[Attempt]]
 
     current: int = 0
+    place: Place = field(eq=False)
     span: range
     generation: int = 0
     pending: PositionSet
@@ -95,6 +96,10 @@ class FlowState:
     outcome: Outcome | None = None
     finished_at_ms: int | None = None
     request_ids: tuple[str, ...] = ()
+
+    # Only of use while a transition is under way (`draft.Draft`).
+    _now_ms: int | None = field(default=None, init=False, eq=False, repr=False)
+    _commands: list[Command] | None = field(default=None, init=False, eq=False, repr=False)
 
     # --- the flow ---
 
@@ -246,13 +251,15 @@ def initial_state(spec: FlowSpec, flow_id: str) -> FlowState:
     if problems:
         raise SpecError(tuple(problems))
     catalog = Catalog().extend(spec.groups)
+    place = catalog.place(0)
     return FlowState(
         flow_id=flow_id,
         spec=spec,
         catalog=catalog,
         live=Vector(Attempt(step.key) for step in catalog.steps),
-        superseded=Vector([NONE] * len(catalog.steps)),
-        span=catalog.span(0),
+        superseded=Vector.repeated(NONE, len(catalog.steps)),
+        place=place,
+        span=place.span,
         pending=PositionSet().extend(0, len(catalog.steps)),
         approval=spec.options.approval,
     )

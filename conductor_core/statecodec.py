@@ -7,23 +7,28 @@ equal states have equal bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from attrs import fields_dict, frozen
-from cattrs import Converter
+from attrs import fields_dict
 
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.catalog import Catalog
 from conductor_core.commands import Outcome
 from conductor_core.errors import FormatError, Problem
+from conductor_core.frozen import frozen
 from conductor_core.generation import clash
 from conductor_core.places import expected, located
 from conductor_core.positions import PositionSet
 from conductor_core.records import decoded, encoded, new_converter, register_enum
 from conductor_core.spec import FlowSpec, GroupSpec, flow_id_problems, group_problems
-from conductor_core.state import Cancellation, FlowState, Generating
+from conductor_core.state import NONE, Cancellation, FlowState, Generating
+from conductor_core.texts import TextWriters
 from conductor_core.vector import Vector
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 
 @frozen(kw_only=True)
@@ -61,19 +66,30 @@ class Stored:
     request_ids: tuple[str, ...] = ()
 
 
+_texts: Final = TextWriters()
 _SHARED: Final = tuple(name for name in fields_dict(Stored) if name not in ("groups", "attempts"))
 """The fields that a state and its wire form have in common."""
 
 
 def encode_state(state: FlowState) -> dict[str, Any]:
     """The wire form of a state."""
+    write = _converter().get_unstructure_hook(Stored)
+    return cast(dict[str, Any], encoded(write, _stored(state)))
+
+
+def state_pieces(state: FlowState) -> Iterator[str]:
+    """The canonical text of the wire form, in pieces; raises Unwritable for what has none."""
+    return _texts.pieces(Stored, _stored(state), (Stored, FlowSpec, GroupSpec))
+
+
+def _stored(state: FlowState) -> Stored:
+    """What is written down of a state."""
     groups = state.catalog.groups
-    stored = Stored(
+    return Stored(
         groups=tuple(groups.slice(len(state.spec.groups), len(groups))),
         attempts=tuple(state.attempts()),
         **{name: getattr(state, name) for name in _SHARED},
     )
-    return cast(dict[str, Any], encoded(_converter().get_unstructure_hook(Stored), stored))
 
 
 def decode_state(data: Any, path: str = "") -> FlowState:
@@ -95,11 +111,15 @@ def _read_state(data: Any) -> FlowState:
     live = [history[-1] for history in histories]
     _check_references(stored, catalog)
     _check_current_group(stored, catalog, live)
+    place = catalog.place(stored.current)
     return FlowState(
         catalog=catalog,
         live=Vector(live),
-        superseded=Vector(Vector(history[:-1]) for history in histories),
-        span=catalog.span(stored.current),
+        superseded=Vector(
+            Vector(past) if (past := history[:-1]) else NONE for history in histories
+        ),
+        place=place,
+        span=place.span,
         pending=_pending(live),
         active=sum(attempt.active for attempt in live),
         waiting=sum(attempt.status is AttemptStatus.WAITING_TO_RETRY for attempt in live),

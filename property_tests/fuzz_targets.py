@@ -38,8 +38,7 @@ from conductor_core.loglines import (
     after_checkpoint,
     after_closing,
     after_entry,
-    header_line,
-    start,
+    after_header,
 )
 from conductor_core.snapshot import restore, snapshot
 from conductor_core.testing.arbitrary.plays import any_play, play_on
@@ -82,8 +81,8 @@ def written(lines: Iterable[Line]) -> bytes:
     header, *rest = lines
     assert isinstance(header, Header), "a log begins with its header"
     state = initial_state(header.spec, header.flow_id)
-    position = start(header, state)
-    texts = [header_line(header)]
+    first, position = after_header(header, state)
+    texts = [first]
     for line in rest:
         if isinstance(line, Entry):
             after = reduce(state, line.event)

@@ -73,4 +73,4 @@ def test_the_budget_of_a_group_is_its_smallest() -> None:
     """A group may be retried as often as the strictest of its steps allows (S6.14)."""
     strict = StepSpec(key="strict", retry=RetryPolicy(max_retries=2))
     catalog = Catalog().extend([group("lenient", "a"), group("mixed", "b", strict)])
-    assert list(catalog.budgets) == [10, 2]
+    assert [catalog.place(group).max_retries for group in (0, 1)] == [10, 2]

@@ -9,7 +9,15 @@ from attrs import evolve
 
 from conductor_core import ApprovalSpec, Directive, FlowOptions, RetryPolicy, StepSpec
 from conductor_core.attempt import Result
-from conductor_core.directives import FIXED_MESSAGES, Work, decide, describe, policy_denial
+from conductor_core.directives import (
+    FIXED_MESSAGES,
+    Budget,
+    Decision,
+    Work,
+    decide,
+    describe,
+    policy_denial,
+)
 from conductor_core.events import PolicyReport, StepError
 
 STEP: Final = StepSpec(key="a")
@@ -26,6 +34,7 @@ def retrying(step: StepSpec = STEP, **policy: Any) -> StepSpec:
 
 AUTO: Final = retrying(max_auto_retries=3)
 AUTO_GROUP: Final = retrying(max_auto_retries=3, scope="group")
+NOTHING: Final = Result()
 IS_NOOP: Final = Result(noop=True)
 DENIED: Final = Result(policy=PolicyReport(deny_violations=["no-public-bucket"]))
 DENIED_UNSEEN: Final = Result(
@@ -252,18 +261,24 @@ ROWS: Final[list[Row]] = [
 ]
 
 
-def work(outcome: str, directive: str | None, **others: Any) -> Work:
-    """Work that ended, in its first attempt unless something else is said."""
+def decided(
+    outcome: str,
+    directive: str | None,
+    *,
+    step: StepSpec = STEP,
+    result: Result = NOTHING,
+    timed_out: bool = False,
+    **charged: Any,
+) -> Decision:
+    """What follows from work that ended, in its first attempt unless something else is said."""
     plain: dict[str, Any] = {
-        "step": STEP,
         "options": FlowOptions(),
         "retry": 0,
         "generation": 0,
         "group_max_retries": 10,
-        "result": Result(),
-        "timed_out": False,
     }
-    return Work(outcome=outcome, directive=directive, **{**plain, **others})
+    work = Work(0, step, outcome, directive, result, timed_out)
+    return decide(work, lambda: Budget(**{**plain, **charged}))
 
 
 @pytest.mark.parametrize(
@@ -274,7 +289,7 @@ def test_the_first_row_that_matches_decides(
     outcome: str, directive: str | None, others: dict[str, Any], expected: str
 ) -> None:
     """Directive, status and reason are those of the first row of section 6 that matches."""
-    decision = decide(work(outcome, directive, **others))
+    decision = decided(outcome, directive, **others)
     assert f"{decision.directive} {decision.status} {decision.reason or '-'}" == expected
 
 
@@ -291,7 +306,7 @@ def test_an_error_goes_on_only_where_it_is_forgiven(outcome: str, directive: str
         for options in (FlowOptions(), PARKING):
             for retry in (0, 10):
                 facts: dict[str, Any] = {"result": result, "options": options, "retry": retry}
-                decision = decide(work(outcome, directive, **facts))
+                decision = decided(outcome, directive, **facts)
                 if decision.status == "error":
                     assert decision.directive not in ("continue", "skip-group", "await-approval")
 
@@ -315,7 +330,7 @@ def test_a_decision_says_what_it_is_besides(
     outcome: str, directive: str | None, others: dict[str, Any], flags: tuple[bool, bool, bool]
 ) -> None:
     """Whether it failed, used up its retries, and was denied by its policy."""
-    decision = decide(work(outcome, directive, **others))
+    decision = decided(outcome, directive, **others)
     assert (decision.failed, decision.exhausted, decision.denied) == flags
 
 

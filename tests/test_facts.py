@@ -5,16 +5,15 @@ from __future__ import annotations
 from conductor_core import StepSpec, events
 from conductor_core.draft import Draft
 from conductor_core.facts import record
+from conductor_core.facts.work import UNNOTICED
 from conductor_core.testing import given
 from conductor_core.testing.brief import START, flow, group, succeeded
 
 
 def test_work_that_starts_leaves_nothing_to_be_settled() -> None:
     """The attempt is active before and after, which is all that the rules look at (S5.6)."""
-    draft = Draft(given(flow(group("g", "a")), START).state, 0)
-    record(draft, events.StepStarted(at_ms=0, attempt="a#1"))
-    assert draft.unnoticed is True
-    assert draft.news is None
+    draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
+    assert record(draft, events.StepStarted(at_ms=0, attempt="a#1")) is UNNOTICED
 
 
 def test_a_fresh_history_ends_the_continue_as_new() -> None:
@@ -29,6 +28,6 @@ def test_a_fresh_history_ends_the_continue_as_new() -> None:
 def test_a_timer_closes_when_it_fires() -> None:
     """What waited for it does not wait for it a second time."""
     timed = StepSpec(key="timed", timeout_ms=5)
-    draft = Draft(given(flow(group("g", timed)), START).state, 0)
+    draft = Draft.of(given(flow(group("g", timed)), START).state, 0)
     record(draft, events.TimerFired(at_ms=5, timer="timeout:timed#1"))
     assert draft.live[0].due_at_ms is None

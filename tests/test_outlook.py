@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import pytest
 
 from conductor_core import ApprovalSpec, FlowOptions, GroupSpec, RetryPolicy, StepSpec
 from conductor_core.attempt import Result
-from conductor_core.directives import Work, decide
+from conductor_core.directives import Budget, Work, decide
 from conductor_core.outlook import Failing, failing, skips_its_group
 from conductor_core.testing import given
 from conductor_core.testing.brief import START, answered, flow, group, succeeded
@@ -29,13 +30,11 @@ def played(step: StepSpec, together: GroupSpec, options: FlowOptions) -> tuple[i
     budget = min(each.retry.max_retries for each in together.steps)
     retries = 0
     while True:
-        decision = decide(
-            Work(
-                step=step, options=options, retry=retries, generation=retries,
-                group_max_retries=budget, outcome="failed", directive=None, result=Result(),
-                timed_out=False,
-            )
+        charge = partial(
+            Budget,
+            options=options, retry=retries, generation=retries, group_max_retries=budget,
         )  # fmt: skip
+        decision = decide(Work(0, step, "failed", None, Result()), charge)
         if decision.directive not in ("retry", "retry-group"):
             return retries, decision.directive
         retries += 1

@@ -280,7 +280,7 @@ def test_an_approval_expires() -> None:
 
 def test_an_answer_that_nobody_judged_is_a_bug() -> None:
     """Only the five answers get past the judge (S8.12)."""
-    draft = Draft(planned(plan()).state, 0)
+    draft = Draft.of(planned(plan()).state, 0)
     with pytest.raises(AssertionError, match="'dance' passed the judge"):
         settle_answer(draft, Answered(0, "dance"))
 

@@ -160,7 +160,7 @@ def test_a_cancel_after_a_rerun_ends_that_run() -> None:
 
 def test_only_a_cancel_has_a_grace() -> None:
     """Giving up without one is a bug, and so is the end of a grace."""
-    draft = Draft(given(flow(group("g", "a")), START).state, 0)
+    draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
     with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):
         give_up_waiting(draft)
     with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):

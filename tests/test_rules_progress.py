@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -20,7 +19,9 @@ from conductor_core import (
 from conductor_core.commands import ContinueAsNew, DispatchStep
 from conductor_core.draft import Draft
 from conductor_core.events import Event
-from conductor_core.rules import RULES, settle
+from conductor_core.rules import RULES, Rule, next_rule, settle
+from conductor_core.rules.endings import carry_out_cancel, finish_cancelled
+from conductor_core.rules.progress import begin_group_retry
 from conductor_core.testing import given
 from conductor_core.testing.brief import (
     START,
@@ -363,48 +364,50 @@ def test_a_settled_state_is_at_rest() -> None:
     stories: list[list[Event]] = [[], [START], [START, failed("slow#1")], [START, PAUSE]]
     for history in stories:
         state = given(spec, *history).state
-        draft = Draft(state, 0)
-        settle(draft)
+        draft = Draft.of(state, 0)
+        settle(draft, None)
         assert draft.freeze() == state
         assert draft.commands == []
 
 
 @pytest.mark.parametrize("groups", [1, 2, 7])
 def test_rules_that_never_rest_are_a_bug(groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So often as there are rules, and twice for each group, one may fire, and never again."""
+    """Only so often as there are rules, groups to pass and steps to dispatch may one fire."""
     fired = 0
 
-    def restless(_: Draft) -> bool:
+    def restless(_: Draft) -> None:
         nonlocal fired
         fired += 1
         assert fired < 100, "the bound is not seen to"
-        return True
 
-    monkeypatch.setattr(rules, "RULES", (restless,))
+    monkeypatch.setattr(rules, "next_rule", lambda _: restless)
     spec = flow(*(group(f"g{number}", f"a{number}") for number in range(groups)))
-    draft = Draft(given(spec).state, 0)
+    draft = Draft.of(given(spec).state, 0)
     draft.started = True
     with pytest.raises(AssertionError, match=r"^the rules do not come to rest$"):
-        settle(draft)
-    assert fired == 1 + 2 * groups + 1
+        settle(draft, None)
+    assert fired == len(RULES) + 3 * groups + 1
 
 
-def test_a_rule_says_whether_it_moved_the_flow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only after a rule that fired does the search begin anew."""
+def test_a_rule_that_applies_moves_the_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them changes the state when it fires, and none applies of which nobody knows."""
     fired: set[str] = set()
 
-    def watched(rule: Callable[[Draft], bool]) -> Callable[[Draft], bool]:
-        def watch(draft: Draft) -> bool:
+    def watched(draft: Draft) -> Rule | None:
+        rule = next_rule(draft)
+        if rule is None:
+            return None
+        assert rule in RULES
+        fired.add(rule.__name__)
+
+        def watch(draft: Draft) -> None:
             before = draft.freeze()
-            told = rule(draft)
-            assert told is (draft.freeze() != before), rule.__name__
-            if told:
-                fired.add(rule.__name__)
-            return told
+            rule(draft)
+            assert draft.freeze() != before, rule.__name__
 
         return watch
 
-    monkeypatch.setattr(rules, "RULES", tuple(watched(rule) for rule in RULES))
+    monkeypatch.setattr(rules, "next_rule", watched)
     in_turn, at_once = group("g", "a", "b"), group("g", "a", "b", parallel=True, max_parallel=1)
     given(flow(in_turn, group("h", PASSED, "c")), START, succeeded("a#1"), succeeded("b#1"))
     given(flow(at_once), START, succeeded("a#1"), failed("b#1", directive="retry-group"))
@@ -414,6 +417,21 @@ def test_a_rule_says_whether_it_moved_the_flow(monkeypatch: pytest.MonkeyPatch) 
     given(FlowSpec(), START, events.GenerationFailed(at_ms=0))
     given(FlowSpec(), START, events.GroupsGenerated(at_ms=0))
     assert fired == {rule.__name__ for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("rule", "bug"),
+    [
+        (begin_group_retry, "nobody wants to retry the group"),
+        (carry_out_cancel, "there is no cancel to carry out"),
+        (finish_cancelled, "only a cancel ends so"),
+    ],
+)
+def test_a_rule_that_does_not_apply_may_not_fire(rule: Rule, bug: str) -> None:
+    """Letting it fire all the same is a bug."""
+    draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
+    with pytest.raises(AssertionError, match=f"^{bug}$"):
+        rule(draft)
 
 
 def test_every_rule_says_when_it_applies() -> None:

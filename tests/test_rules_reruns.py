@@ -384,7 +384,7 @@ def test_retries_of_a_group_are_counted_together() -> None:
 
 def test_what_did_not_pass_the_judge_is_a_bug() -> None:
     """Facts write down what was found to be in order, and assert that it was."""
-    draft = Draft(given(flow(group("g", "a")), START).state, 0)
+    draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
     with pytest.raises(AssertionError, match=r"^rejected\(not-failed\) passed the judge$"):
         on_rerun_requested(draft, retried("a"))
     with pytest.raises(AssertionError, match=r"^'x' passed the judge$"):

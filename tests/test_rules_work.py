@@ -323,7 +323,7 @@ def test_a_group_is_stopped_once() -> None:
     """Whoever fails after a stop stops nothing, so that a second one is a bug."""
     stopped = given(beside("a", "b"), START, failed("a#1"))
     with pytest.raises(AssertionError, match=r"^a group is stopped once$"):
-        stop_group(Draft(stopped.state, 0), 1, AttemptStatus.ERROR, "failed")
+        stop_group(Draft.of(stopped.state, 0), 1, AttemptStatus.ERROR, "failed")
 
 
 # --- a group retry that waits for its siblings (S7.2) ---
@@ -392,7 +392,7 @@ def test_a_group_that_waits_is_not_retried_again() -> None:
     slow = StepSpec(key="slow", retry=RetryPolicy(backoff_ms=[9], jitter=False))
     waiting = given(beside(slow), START, failed("slow#1", directive="retry-group"))
     with pytest.raises(AssertionError, match=r"^a group that waits has nothing to be retried$"):
-        retry_group(Draft(waiting.state, 0))
+        retry_group(Draft.of(waiting.state, 0))
 
 
 def test_nothing_starts_while_a_group_retry_waits() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from conductor_core.vector import Vector
+from conductor_core.vector import Edits, Vector
 
 SIZES = [0, 1, 31, 32, 33, 1023, 1024, 1025, 32_768, 33_000]
 
@@ -106,3 +108,50 @@ def test_a_vector_knows_what_it_does_not_share_with_one_before(size: int) -> Non
     grown = after.extend(range(2_000))
     assert list(grown.changed_since(before)) == [*places, *range(size, size + 2_000)]
     assert list(before.changed_since(Vector())) == list(range(size))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_element_can_be_repeated(size: int) -> None:
+    """It makes no difference to what a vector is, or to how it changes."""
+    repeated, built = Vector.repeated("a", size), Vector(["a"] * size)
+    assert (repeated, hash(repeated)) == (built, hash(built))
+    for index in range(0, size, 500):
+        repeated, built = repeated.set(index, "b"), built.set(index, "b")
+    assert list(repeated) == list(built)
+
+
+# --- changes one leaf at a time ---
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 1024, 1025, 33_000])
+def test_edits_do_what_a_list_does(size: int) -> None:
+    """Swaps here and there, read back in between, lead to the elements that a list has."""
+    random, model = Random(size), list(range(size))
+    original = Vector(model)
+    edits = Edits(original)
+    for step in range(300):
+        index = random.randrange(size) if step % 3 == 0 else min(step, size - 1)
+        assert edits.swap(index, -step) == model[index]
+        model[index] = -step
+        assert edits[index] == -step
+        if step % 50 == 0:
+            assert list(edits.vector()) == model
+    assert (list(edits.vector()), len(edits)) == (model, size)
+    assert list(original) == list(range(size))
+
+
+def test_edits_that_changed_nothing_give_the_vector_back() -> None:
+    """Reading opens a leaf and leaves the vector as it is."""
+    vector = Vector(range(100))
+    edits = Edits(vector)
+    assert (edits[0], edits[99]) == (0, 99)
+    assert edits.vector() is vector
+
+
+def test_edits_can_grow() -> None:
+    """What was changed before stays changed, and the new elements can be changed too."""
+    edits = Edits(Vector(range(33)))
+    edits.swap(32, -32)
+    edits.extend([33])
+    edits.swap(33, -33)
+    assert list(edits.vector()) == [*range(32), -32, -33]

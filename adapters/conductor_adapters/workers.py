@@ -46,7 +46,7 @@ class Workers:
         if state.outcome is not None:
             return
         for index, group in enumerate(state.catalog.groups):
-            first = state.catalog.starts[index]
+            first = state.catalog.span(index).start
             for number, step in enumerate(group.steps):
                 if step.handler not in self.handlers and state.live[first + number].unfinished:
                     named = "key" if step.work is None else "work"

@@ -137,7 +137,7 @@ def exceeds_budget(state: FlowState) -> bool:
     """Whether a step or the current group was retried more often than it may be."""
     if not state.span:
         return False
-    if state.generation > state.catalog.budgets[state.current]:
+    if state.generation > state.place.max_retries:
         return True
     steps = state.catalog.steps.slice(state.span.start, state.span.stop)
     attempts = zip(steps, state.current_attempts(), strict=True)

@@ -1,7 +1,7 @@
 """What an accepted event writes down: one small function for each.
 
 Rule: a fact records what happened and decides nothing. It sets no status that implies a
-command; what it leaves to be settled stands in `draft.news`.
+command; it returns what it leaves to be settled, if anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from conductor_core import events
-from conductor_core.draft import Draft
+from conductor_core.draft import Draft, News
 from conductor_core.facts.incarnations import on_continue_as_new_suggested, on_continued_as_new
 from conductor_core.facts.people import (
     on_append_requested,
@@ -34,24 +34,15 @@ from conductor_core.facts.work import (
 REMEMBERED: Final = 256
 
 
-def remember(draft: Draft, event: events.Event) -> None:
-    """Keep the ids of the last accepted requests, so that none counts twice (S4.5)."""
-    request_id = events.request_id_of(event)
-    if request_id is not None:
-        draft.request_ids = (*draft.request_ids, request_id)[-REMEMBERED:]
-
-
-def record(draft: Draft, event: events.Event) -> None:
-    """Write an accepted event down."""
+def record(draft: Draft, event: events.Event) -> News | None:
+    """Write an accepted event down, and tell what is to be settled of it."""
     match event:
         case events.StepFinished():
-            on_step_finished(draft, event)
+            return on_step_finished(draft, event)
         case events.StepStarted():
-            on_step_started(draft, event)
+            return on_step_started(draft, event)
         case events.TimerFired():
-            on_timer_fired(draft, event)
-        case events.ApprovalResponded():
-            on_approval_responded(draft, event)
+            return on_timer_fired(draft, event)
         case events.FlowStarted():
             on_flow_started(draft)
         case events.GroupsGenerated():
@@ -61,22 +52,40 @@ def record(draft: Draft, event: events.Event) -> None:
         case events.ContinueAsNewSuggested():
             on_continue_as_new_suggested(draft)
         case events.ContinuedAsNew():
-            on_continued_as_new(draft)
+            return on_continued_as_new(draft)
+        case _:
+            remember(draft, event)
+            return record_request(draft, event)
+    return None
+
+
+def remember(draft: Draft, request: events.Request) -> None:
+    """Keep the ids of the last accepted requests, so that none counts twice (S4.5)."""
+    if request.request_id is not None:
+        draft.request_ids = (*draft.request_ids, request.request_id)[-REMEMBERED:]
+
+
+def record_request(draft: Draft, request: events.Request) -> News | None:
+    """Write an accepted request down."""
+    match request:
+        case events.ApprovalResponded():
+            return on_approval_responded(draft, request)
         case events.ApprovalOptionChanged():
-            on_approval_option_changed(draft, event)
+            return on_approval_option_changed(draft, request)
         case events.CancelRequested():
-            on_cancel_requested(draft, event)
+            on_cancel_requested(draft, request)
         case events.RerunRequested():
-            on_rerun_requested(draft, event)
+            return on_rerun_requested(draft, request)
         case events.GroupRetryRequested():
-            on_group_retry_requested(draft)
+            return on_group_retry_requested()
         case events.RetryNowRequested():
-            on_retry_now_requested(draft, event)
+            return on_retry_now_requested(draft, request)
         case events.PauseRequested():
             on_pause_requested(draft)
         case events.ResumeRequested():
             on_resume_requested(draft)
         case events.AppendRequested():
-            on_append_requested(draft, event)
+            on_append_requested(draft, request)
         case _:
-            assert_never(event)
+            assert_never(request)
+    return None

@@ -10,13 +10,13 @@ def on_continue_as_new_suggested(draft: Draft) -> None:
     draft.suggested = True
 
 
-def on_continued_as_new(draft: Draft) -> None:
+def on_continued_as_new(draft: Draft) -> Continued:
     """A fresh history has begun (S13.3)."""
-    continue_in_new_incarnation(draft)
+    return continue_in_new_incarnation(draft)
 
 
-def continue_in_new_incarnation(draft: Draft) -> None:
+def continue_in_new_incarnation(draft: Draft) -> Continued:
     """The flow runs on under the next number."""
     draft.continuing = False
     draft.incarnation += 1
-    draft.news = Continued()
+    return Continued()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conductor_core.attempt import Answer
-from conductor_core.draft import Answered, Draft, OptionChanged, Rerun, WaitOver
+from conductor_core.draft import Answered, Continued, Draft, OptionChanged, Rerun, WaitOver
 from conductor_core.events import (
     AppendRequested,
     ApprovalOptionChanged,
@@ -17,18 +17,18 @@ from conductor_core.rerun import lay_out_rerun
 from conductor_core.state import Cancellation
 
 
-def on_approval_responded(draft: Draft, event: ApprovalResponded) -> None:
+def on_approval_responded(draft: Draft, event: ApprovalResponded) -> Answered:
     """A person answered an open approval."""
     position = position_of_step(draft, event.step)
     answer = Answer(by=event.by, response=event.response, note=event.note)
     draft.put(position, draft.live[position].answered(answer))
-    draft.news = Answered(position, event.response)
+    return Answered(position, event.response)
 
 
-def on_approval_option_changed(draft: Draft, event: ApprovalOptionChanged) -> None:
+def on_approval_option_changed(draft: Draft, event: ApprovalOptionChanged) -> OptionChanged:
     """Another option holds from now on."""
     draft.approval = event.option
-    draft.news = OptionChanged()
+    return OptionChanged()
 
 
 def on_cancel_requested(draft: Draft, event: CancelRequested) -> None:
@@ -36,25 +36,24 @@ def on_cancel_requested(draft: Draft, event: CancelRequested) -> None:
     draft.cancellation = Cancellation(by=event.by, reason=event.reason)
 
 
-def on_rerun_requested(draft: Draft, event: RerunRequested) -> None:
+def on_rerun_requested(draft: Draft, event: RerunRequested) -> Rerun | Continued:
     """A failed step is to be retried or skipped, or a continued run takes over (S10.6)."""
     if event.continue_from_idx > 0:
-        continue_in_new_incarnation(draft)
-        return
+        return continue_in_new_incarnation(draft)
     layout = lay_out_rerun(draft.freeze(), event)
     assert isinstance(layout, Rerun), f"{layout} passed the judge"
-    draft.news = layout
+    return layout
 
 
-def on_group_retry_requested(draft: Draft) -> None:
+def on_group_retry_requested() -> Rerun:
     """The current group is to be retried as a whole (S10.8)."""
-    draft.news = Rerun(whole_group=True)
+    return Rerun(whole_group=True)
 
 
-def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> None:
+def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> WaitOver:
     """A wait is to be cut short (S11.3)."""
     waits = draft.wait_due_at_ms is None
-    draft.news = WaitOver(position_of_step(draft, event.step) if waits else None)
+    return WaitOver(position_of_step(draft, event.step) if waits else None)
 
 
 def on_pause_requested(draft: Draft) -> None:

@@ -8,7 +8,9 @@ from typing import Final
 from attrs import evolve
 
 from conductor_core.attempt import Result
-from conductor_core.draft import Draft, Expired, GraceOver, News, Returned, TimedOut, WaitOver
+from conductor_core.building import builder
+from conductor_core.directives import Work
+from conductor_core.draft import Draft, Expired, GraceOver, News, TimedOut, Unnoticed, WaitOver
 from conductor_core.events import (
     GroupsGenerated,
     StepFinished,
@@ -40,16 +42,16 @@ def on_generation_failed(draft: Draft) -> None:
     draft.generating = "failing"
 
 
-def on_step_started(draft: Draft, event: StepStarted) -> None:
+def on_step_started(draft: Draft, event: StepStarted) -> Unnoticed:
     """A worker took the attempt up (S5.6); rules see only that it is active, as before."""
     position = position_of(draft, event.attempt)
     draft.put(position, draft.live[position].started())
-    draft.unnoticed = True
+    return UNNOTICED
 
 
-def on_step_finished(draft: Draft, event: StepFinished) -> None:
+def on_step_finished(draft: Draft, event: StepFinished) -> Work:
     """Its work ended; what that means is for the rules to say."""
-    result = Result(
+    result = _result(
         output=event.output,
         error=event.error,
         noop=event.noop,
@@ -58,22 +60,28 @@ def on_step_finished(draft: Draft, event: StepFinished) -> None:
         metadata=event.metadata,
     )
     position = position_of(draft, event.attempt)
-    draft.news = Returned(position, event.outcome, event.directive, result)
+    step = draft.place.step_at(position)
+    return _work(position, step, event.outcome, event.directive, result)
 
 
-def on_timer_fired(draft: Draft, event: TimerFired) -> None:
+_result: Final = builder(Result)
+_work: Final = builder(Work)
+UNNOTICED: Final = Unnoticed()
+
+
+def on_timer_fired(draft: Draft, event: TimerFired) -> News | None:
     """An open timer is due and closes; the attempt or the cancel that waited for it is told."""
     kind, _, name = event.timer.partition(":")
     if kind == "cancel":
         assert draft.cancellation is not None, "only a cancel has a grace"
         draft.cancellation = evolve(draft.cancellation, due_at_ms=None)
-        draft.news = GraceOver()
-    elif "@" in name:
+        return GraceOver()
+    if "@" in name:
         draft.wait_due_at_ms = None
-    else:
-        position = position_of(draft, name)
-        draft.put(position, draft.live[position].waiting_until(None))
-        draft.news = TIMERS[kind](position)
+        return None
+    position = position_of(draft, name)
+    draft.put(position, draft.live[position].waiting_until(None))
+    return TIMERS[kind](position)
 
 
 TIMERS: Final[Mapping[str, Callable[[int], News]]] = {

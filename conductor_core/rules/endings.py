@@ -30,11 +30,10 @@ def finish(draft: Draft, outcome: Outcome) -> None:
     draft.emit(FinishFlow(outcome=outcome, run=draft.run))
 
 
-def carry_out_cancel(draft: Draft) -> bool:
+def carry_out_cancel(draft: Draft) -> None:
     """When a cancel was accepted: sweep what does not run and tell what does (S9.2)."""
     cancellation = draft.cancellation
-    if cancellation is None or cancellation.carried_out:
-        return False
+    assert cancellation is not None, "there is no cancel to carry out"
     _sweep_for_cancel(draft)
     draft.retrying = draft.stop = None
     due_at_ms = None
@@ -43,7 +42,6 @@ def carry_out_cancel(draft: Draft) -> bool:
         due_at_ms = draft.now_ms + draft.spec.options.cancel_grace_ms
         draft.schedule_timer("cancel", due_at_ms)
     draft.cancellation = evolve(cancellation, carried_out=True, due_at_ms=due_at_ms)
-    return True
 
 
 def _sweep_for_cancel(draft: Draft) -> None:
@@ -70,11 +68,10 @@ def give_up_waiting(draft: Draft) -> None:
     draft.cancellation = evolve(draft.cancellation, unacknowledged=names)
 
 
-def finish_cancelled(draft: Draft) -> bool:
+def finish_cancelled(draft: Draft) -> None:
     """When a cancel was carried out and nothing is active: end the flow (S9.4)."""
     cancellation = draft.cancellation
-    if cancellation is None or draft.active:
-        return False
+    assert cancellation is not None, "only a cancel ends so"
     if cancellation.due_at_ms is not None:
         draft.emit(CancelTimer(timer="cancel"))
         draft.cancellation = evolve(cancellation, due_at_ms=None)
@@ -82,13 +79,10 @@ def finish_cancelled(draft: Draft) -> bool:
     if cancellation.unacknowledged:
         message = "not acknowledged: " + ", ".join(cancellation.unacknowledged)
     finish(draft, Outcome(status="cancelled", reason="cancelled", message=message))
-    return True
 
 
-def sweep_for_failed_generation(draft: Draft) -> bool:
+def sweep_for_failed_generation(draft: Draft) -> None:
     """When generation failed: nothing more starts, and what runs runs on (S12.3)."""
-    if draft.generating != "failing":
-        return False
     draft.generating = "failed"
     if draft.span:
         end_group_backoff(draft)
@@ -99,7 +93,6 @@ def sweep_for_failed_generation(draft: Draft) -> bool:
             elif attempt.unfinished and not attempt.active:
                 close(draft, position, AttemptStatus.NOT_ATTEMPTED, reason=SWEPT)
     sweep_later_groups(draft)
-    return True
 
 
 def sweep_later_groups(draft: Draft) -> None:
@@ -108,13 +101,10 @@ def sweep_later_groups(draft: Draft) -> None:
         close(draft, position, AttemptStatus.NOT_ATTEMPTED, reason=SWEPT)
 
 
-def finish_stopped(draft: Draft) -> bool:
+def finish_stopped(draft: Draft) -> None:
     """When the flow was stopped, or generation failed, and nothing is active: end it (S7.4)."""
-    if not draft.stopping or draft.active:
-        return False
     sweep_later_groups(draft)
     finish(draft, draft.stop or failure("generation-failed"))
-    return True
 
 
 def failure(reason: str) -> Outcome:

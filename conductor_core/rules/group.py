@@ -34,7 +34,8 @@ def close(
 ) -> Attempt:
     """Give an attempt the status that ends its work or its wait, and no timer any more."""
     attempt = draft.live[position]
-    draft.cancel_timer_of(attempt)
+    if attempt.due_at_ms is not None:
+        draft.cancel_timer_of(attempt)
     ended = attempt.ended(status, directive, reason, result, approval)
     draft.put(position, ended)
     return ended
@@ -80,6 +81,8 @@ def retry_group(draft: Draft, *, wait_ms: int = 0, directive: str | None = None)
     draft.generation += 1
     for position in draft.span:
         leave_behind(draft, position, directive)
+    # From the last, so that each in turn becomes the first that is pending, which is cheap.
+    for position in reversed(draft.span):
         renew(draft, position, generation=draft.generation, retry=0)
     if wait_ms:
         draft.wait_due_at_ms = draft.now_ms + wait_ms

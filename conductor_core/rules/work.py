@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from conductor_core.attempt import FAIL_FAST, OVERTAKEN, SWEPT, Attempt, AttemptStatus, Result
+from conductor_core.attempt import FAIL_FAST, OVERTAKEN, SWEPT, AttemptStatus, Result
 from conductor_core.commands import CancelFutures
-from conductor_core.directives import Decision, Work, decide, policy_denial
-from conductor_core.draft import Draft, Returned, TimedOut
+from conductor_core.directives import Budget, Decision, Work, decide, policy_denial
+from conductor_core.draft import Draft, TimedOut
 from conductor_core.events import StepError
 from conductor_core.rules.approvals import ask_for_approval
 from conductor_core.rules.group import close, retry_step_after_backoff, skip_group, stop_group
@@ -21,49 +21,38 @@ def time_out(draft: Draft, late: TimedOut) -> None:
     """Tell the worker to give up and end its work as failed (S5.7)."""
     draft.emit(CancelFutures(attempts=(draft.live[late.position].id,)))
     error = StepError(message="timeout", type="timeout")
-    end_work(draft, Returned(late.position, "failed", None, Result(error=error), timed_out=True))
+    step = draft.place.step_at(late.position)
+    end_work(draft, Work(late.position, step, "failed", None, Result(error=error), timed_out=True))
 
 
-def end_work(draft: Draft, returned: Returned) -> None:
+def end_work(draft: Draft, work: Work) -> None:
     """Give an attempt whose work ended its status and its directive, and apply it."""
-    attempt = draft.live[returned.position]
     if draft.cancellation is not None:
-        _end_cancelled(draft, returned)
+        _end_cancelled(draft, work)
         return
-    decision = _decide(draft, returned, attempt)
-    returned = _judged(returned, decision)
-    if draft.stopping:
-        _end_after_stop(draft, returned, decision)
-    elif draft.retrying is not None:
-        _end_before_group_retry(draft, returned, decision)
-    else:
-        _apply(draft, returned, decision)
-
-
-def _decide(draft: Draft, returned: Returned, attempt: Attempt) -> Decision:
-    step = draft.catalog.steps[returned.position]
-    return decide(
-        Work(
-            step=step,
-            options=draft.spec.options,
-            retry=attempt.retry,
-            generation=draft.generation,
-            group_max_retries=draft.catalog.budgets[draft.current],
-            outcome=returned.outcome,
-            directive=returned.directive,
-            result=returned.result,
-            timed_out=returned.timed_out,
-        )
-    )
-
-
-def _judged(returned: Returned, decision: Decision) -> Returned:
-    """The work as section 6 sees it: a policy's denial is an error, a success has none."""
+    position = work.position
+    decision = decide(work, lambda: _budget_of(draft, position))
+    result = work.result
     if decision.denied:
-        return evolve(returned, result=policy_denial(returned.result))
-    if decision.failed or returned.result.error is None:
-        return returned
-    return evolve(returned, result=_flawless(returned.result))
+        result = policy_denial(result)
+    elif result.error is not None and not decision.failed:
+        result = _flawless(result)
+    if draft.stopping:
+        _end_after_stop(draft, position, result, decision)
+    elif draft.retrying is not None:
+        _end_before_group_retry(draft, position, result, decision)
+    else:
+        _apply(draft, position, result, decision)
+
+
+def _budget_of(draft: Draft, position: int) -> Budget:
+    """What the next retry of an attempt, or of its group, is charged to."""
+    return Budget(
+        options=draft.spec.options,
+        retry=draft.live[position].retry,
+        generation=draft.generation,
+        group_max_retries=draft.place.max_retries,
+    )
 
 
 def _flawless(result: Result) -> Result:
@@ -71,68 +60,67 @@ def _flawless(result: Result) -> Result:
     return result if result.error is None else evolve(result, error=None)
 
 
-def _apply(draft: Draft, returned: Returned, decision: Decision) -> None:
+def _apply(draft: Draft, position: int, result: Result, decision: Decision) -> None:
     """What each directive does to the group (section 7)."""
-    position, status, reason = returned.position, decision.status, decision.reason
-    result = returned.result
-    if decision.directive == "stop":
+    directive, status, reason = decision.directive, decision.status, decision.reason
+    if directive == "stop":
         assert reason is not None, f"{decision} has no reason"
         stop_group(draft, position, status, reason, exhausted=decision.exhausted, result=result)
         return
-    if decision.directive == "await-approval":
+    if directive == "await-approval":
         ask_for_approval(draft, position, result)
         return
-    close(draft, position, status, decision.directive, reason, result)
+    close(draft, position, status, directive, reason, result)
     # Continue and await-retry concern this step only.
-    if decision.directive == "retry":
+    if directive == "retry":
         retry_step_after_backoff(draft, position)
-    elif decision.directive == "retry-group":
+    elif directive == "retry-group":
         draft.retrying = position
-    elif decision.directive == "skip-group":
+    elif directive == "skip-group":
         skip_group(draft, position)
 
 
-def _end_cancelled(draft: Draft, returned: Returned) -> None:
+def _end_cancelled(draft: Draft, work: Work) -> None:
     """While the flow is cancelled only the outcome counts (S9.3, S9.4)."""
-    result = returned.result
-    if returned.outcome == "succeeded":
+    result = work.result
+    if work.outcome == "succeeded":
         result = _flawless(result)
-        planned = draft.catalog.steps[returned.position].approval is not None
+        planned = work.step.approval is not None
         status = AttemptStatus.CANCELLED if planned else AttemptStatus.SUCCESS
-    elif returned.outcome == "cancelled":
+    elif work.outcome == "cancelled":
         status = AttemptStatus.CANCELLED
     else:
         status = AttemptStatus.ERROR
-    close(draft, returned.position, status, "stop", result=result)
+    close(draft, work.position, status, "stop", result=result)
 
 
-def _end_after_stop(draft: Draft, returned: Returned, decision: Decision) -> None:
+def _end_after_stop(draft: Draft, position: int, result: Result, decision: Decision) -> None:
     """After a stop nothing starts any more; a failure is a stop of its own (S7.2, S12.3)."""
-    position, result = returned.position, returned.result
     told = draft.live[position].cancel_requested
     if decision.status is AttemptStatus.CANCELLED and told:
         close(draft, position, AttemptStatus.CANCELLED, "stop", FAIL_FAST, result)
     elif decision.failed:
         close(draft, position, decision.status, "stop", decision.reason, result)
     else:
-        _keep_or_discard(draft, returned, decision)
+        _keep_or_discard(draft, position, result, decision)
 
 
-def _end_before_group_retry(draft: Draft, returned: Returned, decision: Decision) -> None:
+def _end_before_group_retry(
+    draft: Draft, position: int, result: Result, decision: Decision
+) -> None:
     """While a group retry waits a failure joins it, unless it stops or is forgiven (S7.2)."""
     if decision.directive == "stop":
-        _apply(draft, returned, decision)
+        _apply(draft, position, result, decision)
     elif decision.failed:
         wanted = "continue" if decision.directive == "continue" else "retry-group"
-        close(draft, returned.position, decision.status, wanted, decision.reason, returned.result)
+        close(draft, position, decision.status, wanted, decision.reason, result)
     else:
-        _keep_or_discard(draft, returned, decision)
+        _keep_or_discard(draft, position, result, decision)
 
 
-def _keep_or_discard(draft: Draft, returned: Returned, decision: Decision) -> None:
+def _keep_or_discard(draft: Draft, position: int, result: Result, decision: Decision) -> None:
     """Keep a success that comes too late to be applied, but for one that plans (S7.2)."""
-    position, result = returned.position, returned.result
-    plans = draft.catalog.steps[position].approval is not None
+    plans = draft.place.step_at(position).approval is not None
     if plans or decision.directive == "await-approval":
         reason = SWEPT if draft.stopping else OVERTAKEN
         discarded = AttemptStatus.DISCARDED

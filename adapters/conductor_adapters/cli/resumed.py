@@ -72,7 +72,7 @@ def _missing_here(state: FlowState) -> Iterator[Problem]:
     if state.outcome is not None:
         return
     for index, group in enumerate(state.catalog.groups):
-        first = state.catalog.starts[index]
+        first = state.catalog.span(index).start
         for number, step in enumerate(group.steps):
             if step.handler == SHELL and state.live[first + number].unfinished:
                 for place, text in missing_environment(step.input.value, os.environ):

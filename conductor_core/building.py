@@ -1,0 +1,89 @@
+"""Building frozen records at the price of open ones.
+
+Rule: a frozen record guards every assignment, those of its own `__init__` too, so that building
+it costs three times what an open one does. What is made here builds a record open, in a class
+of the same slots, and then lets it become one of its own class, which Python allows
+between classes whose `__slots__` are the same (no `__weakref__`, which has no fixed place).
+From then on it is as frozen as any other.
+
+Nothing is converted or validated: it is for values that the reducer made or checked itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+import attrs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def builder(cls: Callable[P, T]) -> Callable[P, T]:
+    """A function that builds a frozen record of its fields, called as the class itself is."""
+    fields = _fields(cls)
+    by_name = any(field.kw_only for field in fields)
+    parameters = ["*"] if by_name else []
+    parameters += [_parameter(field) for field in fields]
+    defaults = {f"default_{field.name}": field.default for field in fields}
+    values = {field.name: field.name for field in fields}
+    return _sealing(cls, parameters, values, defaults)
+
+
+def copier(cls: Callable[..., T], *given: str) -> Callable[..., T]:
+    """A function that builds a frozen record of what has its attributes.
+
+    The values of those that are `given` follow as further arguments: a fast `evolve`.
+    """
+    return _sealing(cls, ["source", *given], _copied(cls, given), {})
+
+
+def opener(cls: type, target: Callable[..., T], *given: str) -> Callable[..., T]:
+    """A function as that of `copier`, which builds an open object of the same slots."""
+    assignments = _assigned(_copied(cls, given))
+    return _defined(["source", *given], assignments, {"opened": target})
+
+
+def _parameter(field: attrs.Attribute[Any]) -> str:
+    return field.name if field.default is attrs.NOTHING else f"{field.name}=default_{field.name}"
+
+
+def _fields(cls: Any) -> tuple[attrs.Attribute[Any], ...]:
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
+    return fields
+
+
+def _copied(cls: Any, given: tuple[str, ...]) -> dict[str, str]:
+    """The expression for the value of each field: its argument, or that of the source."""
+    names = [field.name for field in _fields(cls)]
+    return {name: name if name in given else f"source.{name}" for name in names}
+
+
+def _assigned(values: dict[str, str]) -> list[str]:
+    return [f"record.{name} = {value}" for name, value in values.items()]
+
+
+def _sealing(
+    cls: Any, parameters: Iterable[str], values: dict[str, str], names: dict[str, Any]
+) -> Callable[..., Any]:
+    """A function that builds a record of some expressions and seals it."""
+    opened = type("Open", (), {"__slots__": tuple(values)})
+    lines = [*_assigned(values), "record.__class__ = sealed"]
+    return _defined(parameters, lines, {**names, "opened": opened, "sealed": cls})
+
+
+def _defined(
+    parameters: Iterable[str], lines: list[str], namespace: dict[str, Any]
+) -> Callable[..., Any]:
+    """A function of a source text, as attrs itself makes them."""
+    head = f"def made({', '.join(parameters)}):"
+    source = "\n    ".join([head, "record = new(opened)", *lines, "return record"])
+    return compiled("made", source, {**namespace, "new": object.__new__})
+
+
+def compiled(name: str, source: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """The function that a source text defines, which is made of the names of fields only."""
+    exec(source, namespace)  # noqa: S102 - as attrs itself makes its methods
+    made: Callable[..., Any] = namespace[name]
+    return made

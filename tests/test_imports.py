@@ -1,0 +1,41 @@
+"""What importing the package loads: nothing that only codecs, digests or mistakes need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LATER = {"cattrs", "difflib", "hashlib", "typing_extensions"}
+"""What is slow to import, and imported by whoever needs it first."""
+
+PLAY = """
+from conductor_core import FlowSpec, GroupSpec, StepSpec, events, initial_state, reduce
+spec = FlowSpec(groups=[GroupSpec(key="g", steps=[StepSpec(key="a")])])
+state = reduce(initial_state(spec, "flow"), events.FlowStarted(at_ms=0)).state
+event = events.StepFinished(at_ms=1, attempt="a#1", outcome="succeeded")
+assert reduce(state, event).state.status == "success"
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that some code loads in an interpreter of its own, besides those of attrs."""
+    script = f"import sys, attrs\nbefore = set(sys.modules)\n{code}\n"
+    script += "print(*set(sys.modules) - before)"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(run.stdout.split())
+
+
+def test_a_flow_is_played_without_what_only_codecs_need() -> None:
+    """The package imports, and its reducer runs, without what is slow to import."""
+    loaded = loaded_by(PLAY)
+    assert "conductor_core.reducer" in loaded
+    assert loaded & LATER == set()
+
+
+def test_the_log_is_imported_without_cattrs() -> None:
+    """Only who decodes or encodes something imports what does it."""
+    assert "cattrs" not in loaded_by("import conductor_core.log")
+    decodes = "from conductor_core.codec import decode_spec; decode_spec({})"
+    assert "cattrs" in loaded_by(decodes)

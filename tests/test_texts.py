@@ -1,0 +1,87 @@
+"""Text that is written at once is, to the byte, what the wire form comes to."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from conductor_core import FlowSpec, GroupSpec, events, initial_state
+from conductor_core.codec import encode_command, encode_event, texts_of
+from conductor_core.digest import digest_of, state_digest
+from conductor_core.errors import FormatError
+from conductor_core.json_text import dumps
+from conductor_core.log import LogWriter
+from conductor_core.payload import canonical_text, freeze
+from conductor_core.statecodec import encode_state
+from conductor_core.testing.arbitrary.plays import any_play
+from conductor_core.testing.brief import flow, group
+from conductor_core.texts import TextWriters, Unwritable
+from conductor_core.verdicts import Accepted
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_events_commands_and_states_are_written_alike_both_ways(seed: int) -> None:
+    """Whatever happens in a play, the text is that of the wire form, in order and sorted."""
+    play = any_play(random.Random(seed).randrange, 40)
+    for before, event, transition in play.steps():
+        form = encode_event(event)
+        assert texts_of(event) == (dumps(form), canonical_text(form))
+        for command in transition.commands:
+            form = encode_command(command)
+            assert texts_of(command) == (dumps(form), canonical_text(form))
+        assert state_digest(before) == digest_of(canonical_text(encode_state(before)))
+
+
+WRONG: list[Any] = [
+    events.FlowStarted(at_ms=True),
+    events.FlowStarted(at_ms="0"),  # type: ignore[arg-type]
+    events.FlowStarted(at_ms=1 << 63),
+    events.StepStarted(at_ms=0, attempt=1),  # type: ignore[arg-type]
+    events.StepFinished(at_ms=0, attempt="a#1", outcome="failed", noop=1),  # type: ignore[arg-type]
+    events.AppendRequested(at_ms=0, by="ann", groups=["no group"]),  # type: ignore[list-item]
+    events.StepFinished(at_ms=0, attempt="a#1", outcome="failed", error="no error"),  # type: ignore[arg-type]
+    Accepted(),
+]
+
+
+@pytest.mark.parametrize("record", WRONG)
+def test_what_may_not_be_written_is_not(record: Any) -> None:
+    """A value that its field may not hold is refused here, and told by the wire form."""
+    with pytest.raises(Unwritable):
+        texts_of(record)
+    with pytest.raises(FormatError):
+        encode_event(record)
+
+
+def test_a_state_that_may_not_be_written_has_no_digest() -> None:
+    """A lone surrogate and a value of another type are told with their place."""
+    state = initial_state(flow(group("g", "a")), "flow")
+    with pytest.raises(FormatError, match=r"^approval: .* without lone surrogates"):
+        state_digest(evolve(state, approval="\ud800"))
+    with pytest.raises(FormatError, match=r"^current: expected an integer"):
+        state_digest(evolve(state, current=True))
+
+
+def test_a_piece_is_of_the_class_that_is_due() -> None:
+    """What is written in pieces is looked at like all else."""
+    with pytest.raises(Unwritable):
+        list(TextWriters().pieces(GroupSpec, "no group", (GroupSpec,)))
+
+
+def test_a_kind_that_nobody_knows_is_a_bug() -> None:
+    """There is no text for a field that the wire form does not know."""
+    with pytest.raises(TypeError, match="no text is known for"):
+        TextWriters()[complex]
+
+
+def test_a_header_is_written_the_long_way_where_it_must_be() -> None:
+    """A very long one comes out the same; one with a wrong value is refused with its place."""
+    long = FlowSpec(metadata=freeze({"note": "x" * (17 << 20)}))
+    line = LogWriter(initial_state(long, "flow"), at_ms=0).header()
+    assert line.startswith('{"log":"conductor-log/1","flow_id":"flow",')
+    assert len(line) > 17 << 20
+    with pytest.raises(FormatError, match=r"^at_ms: expected an integer, got True$"):
+        LogWriter(initial_state(FlowSpec(), "flow"), at_ms=True)
