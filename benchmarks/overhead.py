@@ -1,34 +1,31 @@
-"""Measures what the memory host adds to bare asyncio, per step.
+"""What the memory host adds to bare asyncio, per step.
 
-10,000 coroutines that do nothing run once as bare tasks and once as the steps of a flow:
-one after another, at most 100 at a time, and all at once. A round runs each candidate once,
-in turn, and processor time is counted. In the same rounds `transitions`, a state-machine
-library that many know, tells how fast the machine is: the goal is stated for a machine on
-which one event of its plain machine takes 7.4 µs.
+Coroutines that do nothing run once as bare tasks and once as the steps of a flow: one after
+another, at most 100 at a time, and all at once. In the same rounds `transitions`, a
+state-machine library that many know, tells how fast the machine is: the goal is stated for
+a machine on which one event of its plain machine takes 7.4 µs.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import gc
-import json
-import statistics
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from time import process_time_ns
-from typing import Any
+from typing import Any, Final
 
 from transitions import Machine
 
+from benchmarks.parts import Part, run
+from benchmarks.rounds import Candidate, Play, medians, played
+from benchmarks.rows import Row
+from benchmarks.scale import Scale
 from conductor_adapters.memory import MemoryHost
 from conductor_adapters.work import StepContext
 from conductor_core import FlowSpec, GroupSpec, StepSpec
 
-STEPS = 10_000
-GOAL_US = 60.0
-REFERENCE_US = 7.4
-SHAPES = {"one by one": 1, "100 at a time": 100, "all at once": None}
+GOAL_US: Final = 60.0
+REFERENCE_US: Final = 7.4
+SHAPES: Final = {"one by one": 1, "100 at a time": 100, "all at once": None}
 
 
 async def nothing(_context: StepContext | None) -> None:
@@ -70,8 +67,8 @@ async def bare(steps: int, limit: int | None) -> None:
     await asyncio.gather(*(loop.create_task(one()) for _ in range(steps)))
 
 
-def transitions_us(steps: int) -> float:
-    """What one event costs a plain machine of two states, in microseconds."""
+def plain_machine(steps: int) -> Play:
+    """As many events of a plain machine of two states."""
     model: Any = type("Model", (), {})()
     arrows = [["go", "a", "b"], ["back", "b", "a"]]
     Machine(model, states=["a", "b"], initial="a", transitions=arrows)
@@ -81,65 +78,38 @@ def transitions_us(steps: int) -> float:
             model.go()
             model.back()
 
-    return _timed_us(play) / steps
+    return play
 
 
-def _timed_us(run: Callable[[], object]) -> float:
-    gc.collect()
-    begin = process_time_ns()
-    run()
-    return (process_time_ns() - begin) / 1_000
-
-
-def _per_step_us(run: Coroutine[Any, Any, None], steps: int) -> float:
-    return _timed_us(lambda: asyncio.run(run)) / steps
-
-
-def measure(rounds: int, steps: int) -> Iterator[dict[str, Any]]:
-    """One row for each shape: medians, and what the overhead is on the reference machine."""
+def measure(scale: Scale) -> Iterator[Row]:
+    """For each shape what the host adds to a step, as it were on the reference machine."""
     for shape, limit in SHAPES.items():
-        spec = flow(steps, limit)
-        alone, hosted, reference = list[float](), list[float](), list[float]()
-        for _ in range(rounds):
-            alone.append(_per_step_us(bare(steps, limit), steps))
-            hosted.append(_per_step_us(by_host(spec), steps))
-            reference.append(transitions_us(steps))
-        added = statistics.median(hosted) - statistics.median(alone)
-        event = statistics.median(reference)
-        yield {
-            "shape": shape,
-            "steps": steps,
-            "bare_us": round(statistics.median(alone), 1),
-            "host_us": round(statistics.median(hosted), 1),
-            "overhead_us": round(added, 1),
-            "transitions_us": round(event, 1),
-            "overhead_at_reference_us": round(added / event * REFERENCE_US, 1),
-            "goal_us": GOAL_US,
-        }
+        costs = medians(_candidates(scale.host_steps, limit), scale.rounds)
+        added = costs["host"] - costs["bare"]
+        yield Row(
+            part="overhead",
+            what=f"{shape}, {scale.host_steps:,} steps, where transitions takes {REFERENCE_US} µs",
+            figure=added / costs["transitions"] * REFERENCE_US,
+            unit="µs a step",
+            goal=GOAL_US,
+            note=", ".join(f"{name} {cost:.1f}" for name, cost in costs.items()),
+        )
 
 
-def main(arguments: list[str]) -> int:
-    """Print the table, or its rows as JSON; 1 when an overhead misses the goal."""
-    parser = argparse.ArgumentParser(description="What does the memory host add to asyncio?")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
-    rows = []
-    if not options.json:
-        print(f"per step, in µs (goal: {GOAL_US:g} where transitions takes {REFERENCE_US})")
-        names = f"{'asyncio':>9}{'host':>9}{'overhead':>10}{'transitions':>13}{'at 7.4':>8}"
-        print(f"{'shape':<15}{names}")
-    for row in measure(options.rounds, options.steps):
-        rows.append(row)
-        if not options.json:
-            told = f"{row['shape']:<15}{row['bare_us']:>9}{row['host_us']:>9}"
-            told += f"{row['overhead_us']:>10}{row['transitions_us']:>13}"
-            print(f"{told}{row['overhead_at_reference_us']:>8}", flush=True)
-    if options.json:
-        print(json.dumps(rows, indent=2))
-    return 0 if all(row["overhead_at_reference_us"] <= GOAL_US for row in rows) else 1
+def _candidates(steps: int, limit: int | None) -> list[Candidate]:
+    spec = flow(steps, limit)
+    return [
+        played("bare", steps, lambda: [_running(lambda: bare(steps, limit))]),
+        played("host", steps, lambda: [_running(lambda: by_host(spec))]),
+        played("transitions", steps, lambda: [plain_machine(steps)]),
+    ]
 
+
+def _running(make: Callable[[], Coroutine[Any, Any, None]]) -> Play:
+    return lambda: asyncio.run(make())
+
+
+PART: Final = Part("overhead", "what the memory host adds to bare asyncio", measure)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(PART))
