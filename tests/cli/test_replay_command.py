@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner, Result
 
-from conductor_adapters.cli import replay as command
+from conductor_adapters.cli import replay_progress
 from conductor_adapters.cli.main import conductor
 from conductor_core import FlowSpec, GroupSpec, StepSpec, events, initial_state, reduce
 from conductor_core.log import LogWriter
@@ -133,7 +133,7 @@ def test_a_file_without_line_ends_does_not_fill_the_memory(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line is read up to a length that no line of a log has."""
-    monkeypatch.setattr(command, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(replay_progress, "LONGEST_LINE", 1000)
     (folder / "long.jsonl").write_text("[" * 100_000)
     assert run("long.jsonl").exit_code == 2
 

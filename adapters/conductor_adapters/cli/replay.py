@@ -6,7 +6,6 @@ entries verify, 1 when one diverges, 2 when a log cannot be read.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ import click
 from attrs import frozen
 
 from conductor_adapters.cli.console import say, say_json, warn
+from conductor_adapters.cli.replay_progress import lines_of
 from conductor_core.errors import LogError, ReplayDivergence
 from conductor_core.log import Replay
 from conductor_core.log import replay as replayed
-from conductor_core.loglines import LONGEST_LINE
 
 
 @frozen
@@ -57,9 +56,7 @@ def replay(ctx: click.Context, logs: tuple[Path, ...], as_json: bool) -> None:
 def _verify(log: Path) -> Verified:
     """Replay a log line by line."""
     try:
-        with log.open("rb") as file:
-            # Bounded, so that a file without line ends does not fill the memory.
-            lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
+        with log.open("rb") as file, lines_of(file, str(log)) as lines:
             return Verified(str(log), replay=replayed(lines))
     except OSError as error:
         return Verified(str(log), error=LogError(error.strerror or str(error)))
