@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 
 
-def figures(module: str, *arguments: object) -> dict[str, Any]:
+def figures(module: str, *arguments: object, **environment: str) -> dict[str, Any]:
     """What a module of the benchmarks prints when it is run."""
     command = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    env = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, env=env)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--memory", type=Path, metavar="SMALL", help="weigh, after a small log")
     options = parser.parse_args(arguments)
     if options.plain:
+        # None stands for a module that cannot be imported, which the type of the dict leaves out.
         sys.modules.update(dict.fromkeys(FAST))  # type: ignore[arg-type]
     import_module("conductor_core.log")
     if options.memory is None:

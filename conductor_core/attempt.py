@@ -10,10 +10,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from conductor_core.building import builder, copier
 from conductor_core.events import PolicyReport, StepError
+from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
 DIRECTIVE_KEY: Final = "directive"
@@ -65,7 +66,7 @@ APPROVAL_EXPIRED: Final = AttemptStatus.APPROVAL_EXPIRED
 USER_SKIPPED: Final = AttemptStatus.USER_SKIPPED
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@frozen(kw_only=True)
 class Result:
     """What the work of an attempt left behind."""
 
@@ -103,7 +104,7 @@ class Approval:
         return tuple(answer.by for answer in self.answers if answer.response == "approve")
 
 
-@frozen(weakref_slot=False)
+@frozen
 class Attempt:
     """One execution of a step (S1.2), or the place of one that is yet to come.
 

@@ -46,6 +46,8 @@ def opener(cls: type, target: Callable[..., T], *given: str) -> Callable[..., T]
 
 
 def _parameter(field: attrs.Attribute[Any]) -> str:
+    assert field.init, f"{field.name} is no parameter"
+    assert field.default.__class__ is not attrs.Factory, f"{field.name} has no one default"
     return field.name if field.default is attrs.NOTHING else f"{field.name}=default_{field.name}"
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from attrs import frozen
-
+from conductor_core.frozen import frozen
 from conductor_core.spec import GroupSpec, StepSpec
 from conductor_core.vector import Vector
 
@@ -79,17 +78,15 @@ class Catalog:
 
     def group_of(self, key: str) -> int | None:
         """The index of a group, by its key."""
-        for index in self._group_index:
-            if key in index:
-                return index[key]
-        return None
+        return _look_up(self._group_index, key)
 
     def position_of(self, key: str) -> int | None:
         """The position of a step, by its key."""
-        for index in self._step_index:
-            if key in index:
-                return index[key]
-        return None
+        return _look_up(self._step_index, key)
+
+    def position_of_attempt(self, attempt_id: str) -> int | None:
+        """The position of the step that an attempt id names, whether or not it exists."""
+        return _look_up(self._step_index, attempt_id.rpartition("#")[0])
 
     def __contains__(self, key: object) -> bool:
         return any(key in index for index in self._step_index)
@@ -110,6 +107,13 @@ class Catalog:
 
     def __hash__(self) -> int:
         return hash(self.groups)
+
+
+def _look_up(row: tuple[Mapping[str, int], ...], key: str) -> int | None:
+    for index in row:
+        if key in index:
+            return index[key]
+    return None
 
 
 def _merged(

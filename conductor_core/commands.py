@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TypeAlias, Union
 
-from attrs import frozen
-
 from conductor_core.errors import FlowCancelled, FlowStopped, NotApproved
+from conductor_core.frozen import frozen
 from conductor_core.payload import Payload
 
 
@@ -39,7 +38,7 @@ class Outcome:
             )
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@frozen(kw_only=True)
 class DispatchStep:
     """Run the work of an attempt; answered by step-finished (step-started may precede).
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from conductor_core.attempt import AttemptStatus, Result
 from conductor_core.events import StepError
+from conductor_core.frozen import frozen
 from conductor_core.spec import FlowOptions, StepSpec
 
 
@@ -67,7 +68,7 @@ PLANNED: Final = Decision("await-approval", AttemptStatus.APPROVAL_AWAITING)
 """What planned waits for people (S6.5, S6.7)."""
 
 
-@frozen(weakref_slot=False)
+@frozen
 class Work:
     """Work of an active attempt that ended (S5.6): whose it was, and what it left behind."""
 

@@ -1,14 +1,15 @@
 """A state under change: what facts write to and rules read from and move on.
 
 Rule: a draft decides nothing. It keeps the counters of the state true while attempts are
-put, collects the commands that rules emit, and holds the news that a fact left for them.
+put, and collects the commands that rules emit. What a fact leaves for rules to settle is told
+in the kinds of News.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias, Union, cast
 
-from attrs import fields_dict, frozen
+from attrs import fields_dict
 
 from conductor_core.attempt import (
     APPROVAL_AWAITING,
@@ -23,6 +24,7 @@ from conductor_core.building import copier, opener
 from conductor_core.catalog import Catalog, Place
 from conductor_core.commands import CancelTimer, Command, Outcome, ScheduleTimer
 from conductor_core.directives import Work
+from conductor_core.frozen import frozen
 from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, GroupSpec
 from conductor_core.state import NONE, Cancellation, FlowState, Generating

@@ -319,8 +319,3 @@ REQUESTS: Final = (
 def is_request(event: Event) -> TypeIs[Request]:
     """Whether an event comes from a person, and may be rejected (S4.2)."""
     return isinstance(event, REQUESTS)
-
-
-def request_id_of(event: Event) -> str | None:
-    """The id under which a request is remembered; facts have none (S4.5)."""
-    return event.request_id if is_request(event) else None

@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
-
 from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.events import Event
+from conductor_core.frozen import frozen
 from conductor_core.legality import ACCEPTED, judge
 from conductor_core.rerun import OPERATIONS
 from conductor_core.spec import StepSpec

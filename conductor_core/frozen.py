@@ -1,9 +1,9 @@
 """`frozen` of attrs, for records that share one `__repr__`.
 
-Rule: a record made here is one made by attrs in all that can be seen of it. attrs compiles a
-`__repr__` for each class, which takes a quarter of the time that the class takes to make, and
-so of the time that the package takes to import. Nothing can refer weakly to a record, so
-that `building` can make it.
+Rule: every record of the core is made here, and is one made by attrs in all that can be seen of
+it. attrs compiles a `__repr__` for each class, which takes a quarter of the time that the
+class takes to make, and so of the time that the package takes to import. Nothing can refer
+weakly to a record, so that `building` can make it.
 """
 
 from __future__ import annotations

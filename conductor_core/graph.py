@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
-
 from conductor_core.attempt import Attempt
 from conductor_core.commands import Outcome
+from conductor_core.frozen import frozen
 from conductor_core.spec import FlowOptions, FlowSpec, GroupSpec, StepSpec
 from conductor_core.state import FlowState
 

@@ -14,7 +14,7 @@ from typing import Final, assert_never
 from conductor_core import events
 from conductor_core.attempt import IN_PROGRESS, AttemptStatus
 from conductor_core.errors import shown
-from conductor_core.events import Event, request_id_of
+from conductor_core.events import Event, Request, is_request
 from conductor_core.generation import Delivery, clash, delivery_of
 from conductor_core.rerun import lay_out_group_retry, lay_out_rerun
 from conductor_core.spec import group_problems
@@ -105,10 +105,15 @@ TABLE: Final[Mapping[type[Event], Mapping[Phase, Verdict]]] = {
 
 def judge(state: FlowState, event: Event) -> Verdict:
     """Say whether an event counts in a state; an event that counts changes something."""
-    if state.request_ids and request_id_of(event) in state.request_ids:
+    if state.request_ids and is_request(event) and _is_known(state, event):
         return DUPLICATE_REQUEST  # S4.5: before any other code
     by_phase = TABLE[type(event)].get(phase_of(state))
     return _look_closer(state, event) if by_phase is None else by_phase
+
+
+def _is_known(state: FlowState, request: Request) -> bool:
+    """Whether one of the last requests had the same id; many have none."""
+    return request.request_id is not None and request.request_id in state.request_ids
 
 
 def _look_closer(state: FlowState, event: Event) -> Verdict:
@@ -156,7 +161,7 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
 
 def _judge_attempt(state: FlowState, attempt_id: str, told: AttemptStatus | None = None) -> Verdict:
     """A fact about work counts while its attempt is live and active, and if it is news (S1.4)."""
-    position = state.catalog.position_of(attempt_id.rpartition("#")[0])
+    position = state.catalog.position_of_attempt(attempt_id)
     if position is not None:
         live = state.live[position]
         if live.id == attempt_id:

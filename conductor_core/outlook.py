@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from attrs import frozen
-
+from conductor_core.frozen import frozen
 from conductor_core.spec import FlowOptions, GroupSpec, StepSpec
 
 End: TypeAlias = Literal["continue", "await-retry", "stop"]

@@ -13,8 +13,7 @@ from typing import Final
 from conductor_core.vector import Vector
 
 BITS: Final = 5
-WORD: Final = 1 << BITS
-MASK: Final = WORD - 1
+MASK: Final = (1 << BITS) - 1
 NOWHERE: Final = 1 << 62
 """Beyond the end of every flow."""
 

@@ -42,21 +42,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
-
 from conductor_core.building import builder
 from conductor_core.commands import Command
 from conductor_core.draft import Draft
 from conductor_core.events import Event
 from conductor_core.facts import record
 from conductor_core.facts.work import UNNOTICED
+from conductor_core.frozen import frozen
 from conductor_core.legality import ACCEPTED, judge
 from conductor_core.rules import settle
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
 
-@frozen(weakref_slot=False)
+@frozen
 class Transition:
     """What became of an event: the state that follows, what the host must do, the verdict."""
 

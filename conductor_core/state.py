@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.catalog import Catalog, Place
 from conductor_core.commands import Command, Outcome
 from conductor_core.errors import SpecError
+from conductor_core.frozen import frozen
 from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, flow_id_problems
 from conductor_core.vector import Vector
@@ -49,7 +50,7 @@ class Cancellation:
     unacknowledged: tuple[str, ...] = ()
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@frozen(kw_only=True)
 class FlowState:
     """The whole of a run.
 
@@ -202,8 +203,7 @@ class FlowState:
 
     def position_of(self, attempt_id: str) -> int | None:
         """The position of the step that an attempt id names, whether or not it exists."""
-        key, _, _ = attempt_id.rpartition("#")
-        return self.catalog.position_of(key)
+        return self.catalog.position_of_attempt(attempt_id)
 
     def attempt(self, attempt_id: str) -> Attempt | None:
         """An attempt, live or superseded, by its id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, Union
 
-from attrs import frozen
+from conductor_core.frozen import frozen
 
 
 @frozen

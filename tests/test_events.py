@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from conductor_core import events
 from conductor_core.codec import EVENTS
 from conductor_core.errors import FormatError
-from conductor_core.events import is_request, request_id_of
+from conductor_core.events import is_request
 from conductor_core.testing.brief import START, answered, failed
 
 FACTS = [
@@ -34,10 +35,9 @@ def test_what_is_no_fact_is_a_request() -> None:
 
 def test_only_requests_have_an_id() -> None:
     """A fact is known by what it says; a request may be known by an id (S4.5)."""
-    pause = events.PauseRequested(at_ms=0, by="ann", request_id="1")
-    assert request_id_of(pause) == "1"
-    assert request_id_of(answered("plan")) is None
-    assert request_id_of(START) is None
+    for event in EVENTS.values():
+        has_id = "request_id" in attrs.fields_dict(event)
+        assert has_id is (event in events.REQUESTS)
 
 
 @pytest.mark.parametrize("outcome", ["success", "Succeeded", "", None])

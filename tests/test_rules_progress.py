@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from typing import Final
 
 import pytest
@@ -19,7 +21,7 @@ from conductor_core import (
 from conductor_core.commands import ContinueAsNew, DispatchStep
 from conductor_core.draft import Draft
 from conductor_core.events import Event
-from conductor_core.rules import RULES, Rule, next_rule, settle
+from conductor_core.rules import RULES, Rule, next_rule, progress, settle
 from conductor_core.rules.endings import carry_out_cancel, finish_cancelled
 from conductor_core.rules.progress import begin_group_retry
 from conductor_core.testing import given
@@ -432,6 +434,24 @@ def test_a_rule_that_does_not_apply_may_not_fire(rule: Rule, bug: str) -> None:
     draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
     with pytest.raises(AssertionError, match=f"^{bug}$"):
         rule(draft)
+
+
+def test_the_rules_are_listed_by_their_precedence() -> None:
+    """As `next_rule` asks about them, one question after the other."""
+    names = [rule.__name__ for rule in RULES]
+    asking = ("next_rule", "_next_at_rest", "next_dispatch")
+    asked = [
+        node.id
+        for module in (rules, progress)
+        for function in ast.parse(inspect.getsource(module)).body
+        if isinstance(function, ast.FunctionDef) and function.name in asking
+        for node in sorted(
+            (node for node in ast.walk(function) if isinstance(node, ast.Name)),
+            key=lambda node: (node.lineno, node.col_offset),
+        )
+        if node.id in names
+    ]
+    assert asked == names
 
 
 def test_every_rule_says_when_it_applies() -> None:

@@ -94,6 +94,6 @@ TIMERS: Final[Mapping[str, Callable[[int], News]]] = {
 
 def position_of(draft: Draft, attempt_id: str) -> int:
     """The position of an attempt that the judge knows to exist."""
-    position = draft.catalog.position_of(attempt_id.rpartition("#")[0])
+    position = draft.catalog.position_of_attempt(attempt_id)
     assert position is not None, f"{attempt_id!r} passed the judge"
     return position

@@ -101,7 +101,7 @@ def next_rule(draft: Draft) -> Rule | None:
         return begin
     if draft.generating == "failing":
         return sweep_for_failed_generation
-    if draft.stop is not None or draft.generating == "failed":
+    if draft.stopping:
         return None if draft.active else finish_stopped
     return next_dispatch(draft) if draft.active else _next_at_rest(draft)
 
@@ -110,11 +110,11 @@ def _next_at_rest(draft: Draft) -> Rule | None:
     """The first rule that applies while nothing is active."""
     if draft.retrying is not None:
         return begin_group_retry
-    if not draft.span:
-        if draft.generating == "complete":
-            return finish_last
-    elif draft.nothing_unfinished:
-        return pass_group
+    if draft.span:
+        if draft.nothing_unfinished:
+            return pass_group
+    elif draft.generating == "complete":
+        return finish_last
     if (draft.suggested or continuation_is_due(draft)) and not draft.continuing:
         return continue_as_new
     return next_dispatch(draft)

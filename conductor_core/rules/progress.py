@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from conductor_core.attempt import AttemptStatus
 from conductor_core.backoff import backoff_ms
@@ -72,28 +71,29 @@ def next_dispatch(draft: Draft) -> Callable[[Draft], None] | None:
 
     A step declared `skipped` is skipped at its turn and takes no room (S5.4).
     """
-    position = draft.pending.first
-    if position >= draft.span.stop or draft.paused or draft.continuing:
+    place, position = draft.place, draft.pending.first
+    if not _is_turn(draft, place.group) or position >= place.span.stop:
+        return None
+    if draft.paused or draft.continuing:
         return None
     if draft.retrying is not None or draft.wait_due_at_ms is not None:
         return None
-    place = draft.place
-    room = _room(draft, place.group)
-    if (room > 0 or place.group.parallel) and place.step_at(position).skipped:
+    if place.step_at(position).skipped:
         return skip_declared
-    return dispatch_next if room > 0 else None
+    return dispatch_next if _has_room(draft, place.group) else None
 
 
-def _room(draft: Draft, group: GroupSpec) -> int:
-    """How many attempts more may be active; in a sequential group one at its turn (S5.3)."""
-    if not group.parallel:
-        return 0 if draft.active or draft.waiting or draft.awaiting or draft.parked else 1
+def _is_turn(draft: Draft, group: GroupSpec) -> bool:
+    """Whether the first pending step may run beside what does not pend (S5.2)."""
+    if group.parallel:
+        return True
+    return not (draft.active or draft.waiting or draft.awaiting or draft.parked)
+
+
+def _has_room(draft: Draft, group: GroupSpec) -> bool:
+    """Whether one more attempt may be active (S5.3)."""
     limit = group.max_parallel or draft.spec.options.max_parallel
-    return UNLIMITED if limit is None else limit - draft.active
-
-
-UNLIMITED: Final = 1 << 62
-"""More than any group has steps."""
+    return not group.parallel or limit is None or draft.active < limit
 
 
 def skip_declared(draft: Draft) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -27,8 +26,8 @@ from conductor_core.log import LogWriter
 from conductor_core.loglines import SEMANTICS
 from conductor_core.version import VERSION
 from tests.checking.flows import DEPLOY, components
+from tests.cli.pseudo_terminal import CODE, screened
 
-CODE: Final = "from conductor_adapters.cli.main import main; main()"
 FLOW: Final = """
 flow: deploy
 groups:
@@ -843,27 +842,11 @@ def test_a_second_interrupt_ends_the_command_at_once(folder: Path) -> None:
     assert (process.returncode, *process.communicate()) == (130, "", "")
 
 
-def screened(*arguments: str, term: str) -> str:
-    """What the command writes to a terminal behind its standard error."""
-    ours, theirs = pty.openpty()
-    process = started(*arguments, stderr=theirs, TERM=term)
-    os.close(theirs)
-    written = b""
-    try:
-        while part := os.read(ours, 10_000):
-            written += part
-    except OSError:  # the other end is closed
-        pass
-    os.close(ours)
-    process.communicate(timeout=50)
-    return written.decode()
-
-
 def test_progress_is_one_line_that_goes_away(folder: Path) -> None:
     """At a terminal one sees how far it is; when it is over the line is empty again."""
     (folder / "flow.yaml").write_text(ENDLESS)
     bounded = ("flow.yaml", "--processes", "1", "--max-states", "5000")
-    written = screened(*bounded, term="xterm")
+    written = screened("check", *bounded, term="xterm").written
     assert re.match(
         r"\r\x1b\[K[\d,]+ states, [\d,]+ to look at, [\d,]+ transitions/s, [\d,]+ MiB, ", written
     )
@@ -878,4 +861,4 @@ def test_nobody_who_does_not_want_it_sees_progress(
     """A quiet check, and a terminal that cannot rewrite a line, show none."""
     (folder / "flow.yaml").write_text(ENDLESS)
     bounded = ("flow.yaml", "--processes", "1", "--max-states", "3000", *options)
-    assert screened(*bounded, term=term) == ""
+    assert screened("check", *bounded, term=term).written == ""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +11,8 @@ from conductor_adapters.cli.replay_progress import LONG
 from conductor_core import events, initial_state, reduce
 from conductor_core.log import LogWriter
 from conductor_core.testing.brief import START, flow, group, succeeded
+from tests.cli.pseudo_terminal import Screened, screened
 
-COMMAND = "from conductor_adapters.cli.main import main; main()"
 NOTE = "x" * 4000
 
 
@@ -40,51 +36,35 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def screened(*arguments: str, term: str = "xterm") -> tuple[str, str]:
-    """What the command writes to a terminal behind its standard error, and what it answers."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "replay", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        env={**os.environ, "TERM": term, "COLUMNS": "100"},
-    )
-    os.close(theirs)
-    written = b""
-    try:
-        while part := os.read(ours, 10_000):
-            written += part
-    except OSError:  # the other end is closed
-        pass
-    os.close(ours)
-    answer, _ = process.communicate(timeout=50)
-    assert process.returncode == 0
-    return written.decode(), answer
+def replayed(log: Path, term: str = "xterm") -> Screened:
+    """What replaying a log shows at a terminal; it verifies."""
+    shown = screened("replay", str(log), term=term, COLUMNS="100")
+    assert shown.code == 0
+    return shown
 
 
 def test_a_long_replay_shows_how_far_it_is(log: Path) -> None:
     """The name as it may be shown, a bar, and the lines read; in the end the line is empty."""
-    written, answer = screened(str(log))
-    assert re.search(r"[━╸╺].*\d+%.* lines", written)
-    assert "\x1b[31m.jsonl" not in written
-    assert written.rstrip("\r\n").endswith(("\x1b[2K", "\x1b[?25h"))
-    assert answer == f"replay: {LONG // len(NOTE) + 2} entries verified; the flow is success\n"
+    shown = replayed(log)
+    assert re.search(r"[━╸╺].*\d+%.* lines", shown.written)
+    assert "\x1b[31m.jsonl" not in shown.written
+    assert shown.written.rstrip("\r\n").endswith(("\x1b[2K", "\x1b[?25h"))
+    assert (
+        shown.answer == f"replay: {LONG // len(NOTE) + 2} entries verified; the flow is success\n"
+    )
 
 
 def test_a_terminal_that_cannot_rewrite_a_line_shows_nothing(log: Path) -> None:
     """A bar would fill it."""
-    written, answer = screened(str(log), term="dumb")
-    assert written == ""
-    assert answer.startswith("replay: ")
+    shown = replayed(log, term="dumb")
+    assert shown.written == ""
+    assert shown.answer.startswith("replay: ")
 
 
 def test_a_short_replay_is_over_before_one_could_look(tmp_path: Path) -> None:
     """It draws nothing, at whatever terminal."""
     state = initial_state(flow(group("g", "a")), flow_id="short")
     (tmp_path / "short.jsonl").write_text(LogWriter(state, at_ms=0).header())
-    written, answer = screened(str(tmp_path / "short.jsonl"))
-    assert (written, answer) == (
-        "",
-        "replay: 0 entries verified; not closed, the flow is pending\n",
-    )
+    shown = replayed(tmp_path / "short.jsonl")
+    assert shown.written == ""
+    assert shown.answer == "replay: 0 entries verified; not closed, the flow is pending\n"
