@@ -10,8 +10,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Literal
 
-from attrs import evolve
-
 from conductor_core.building import builder, copier
 from conductor_core.events import PolicyReport, StepError
 from conductor_core.frozen import frozen
@@ -263,7 +261,7 @@ class Attempt:
         """A person answered its approval."""
         assert self.approval is not None, f"{self.id} has no approval to answer"
         answers = (*self.approval.answers, answer)
-        return _asked(self, evolve(self.approval, answers=answers))
+        return _asked(self, _answered(self.approval, answers))
 
     def asked_to_cancel(self) -> Attempt:
         """Its worker is told to give up."""
@@ -296,4 +294,5 @@ _dispatched: Final = copier(Attempt, "status", "dispatched", "due_at_ms")
 _ended: Final = copier(Attempt, "status", "directive", "reason", "due_at_ms", "result", "approval")
 _timed: Final = copier(Attempt, "due_at_ms")
 _asked: Final = copier(Attempt, "approval")
+_answered: Final = copier(Approval, "answers")
 _told_to_cancel: Final = copier(Attempt, "cancel_requested")

@@ -1,10 +1,8 @@
 """Building frozen records at the price of open ones.
 
 Rule: a frozen record guards every assignment, those of its own `__init__` too, so that building
-it costs three times what an open one does. What is made here builds a record open, in a class
-of the same slots, and then lets it become one of its own class, which Python allows
-between classes whose `__slots__` are the same (no `__weakref__`, which has no fixed place).
-From then on it is as frozen as any other.
+it costs three times what an open one does. What is made here builds a record open and then
+lets it become one of its own class (`frozen`).
 
 Nothing is converted or validated: it is for values that the reducer made or checked itself.
 """
@@ -15,6 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
+
+from conductor_core.frozen import open_class_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def _sealing(
     cls: Any, parameters: Iterable[str], values: dict[str, str], names: dict[str, Any]
 ) -> Callable[..., Any]:
     """A function that builds a record of some expressions and seals it."""
-    opened = type("Open", (), {"__slots__": tuple(values)})
+    opened = open_class_of(cls)
     lines = [*_assigned(values), "record.__class__ = sealed"]
     return _defined(parameters, lines, {**names, "opened": opened, "sealed": cls})
 

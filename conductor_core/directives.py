@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from attrs import evolve
 
 from conductor_core.attempt import AttemptStatus, Result
+from conductor_core.building import builder, copier
 from conductor_core.events import StepError
 from conductor_core.frozen import frozen
 from conductor_core.spec import FlowOptions, StepSpec
@@ -93,17 +94,17 @@ class Budget:
     group_max_retries: int
 
 
-Charge: TypeAlias = Callable[[], Budget]
-"""Tells the budget; only what failed is charged to it."""
+Charge: TypeAlias = Callable[[int], Budget]
+"""Tells the budget of a step, by its position; only what failed is charged to it."""
 
 
 def decide(work: Work, charge: Charge) -> Decision:
     """Choose the first row of section 6 that matches."""
     asked = work.directive
     if work.outcome == "cancelled":  # S6.1; cancels that were asked for never come here
-        return Decision("stop", AttemptStatus.CANCELLED, "cancelled-externally", failed=True)
+        return _decision("stop", AttemptStatus.CANCELLED, "cancelled-externally", failed=True)
     if asked is not None and asked not in KNOWN:  # S6.2
-        return Decision("stop", AttemptStatus.ERROR, "unknown-directive", failed=True)
+        return _decision("stop", AttemptStatus.ERROR, "unknown-directive", failed=True)
     if work.outcome != "succeeded":
         return _failed(work, charge, "timeout" if work.timed_out else "failed")
     if work.result.policy is not None and work.result.policy.deny_violations:  # S6.3
@@ -117,33 +118,33 @@ def _succeeded(work: Work, charge: Charge) -> Decision:
     step, asked = work.step, work.directive
     if asked is None or asked == "continue":
         if work.result.noop is True and step.skip_if_noop:
-            return Decision("skip-group", AttemptStatus.AUTO_SKIPPED, "noop")
+            return _decision("skip-group", AttemptStatus.AUTO_SKIPPED, "noop")
         return CONTINUED if step.approval is None else PLANNED
     if asked == "await-approval":
         return PLANNED
     if asked == "skip-group":
         kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.AUTO_SKIPPED
-        return Decision("skip-group", kept)
+        return _decision("skip-group", kept)
     if asked == "stop":
         kept = AttemptStatus.SUCCESS if step.approval is None else AttemptStatus.DISCARDED
-        return Decision("stop", kept, "stopped-by-step")
-    return _budgeted(work, charge(), "failed")
+        return _decision("stop", kept, "stopped-by-step")
+    return _budgeted(work, charge(work.position), "failed")
 
 
 def _failed(work: Work, charge: Charge, kind: str) -> Decision:
     """S6.11 to S6.13; a failure may not wave itself through: what follows does not ask (S6.12)."""
     if work.directive == "stop":
-        return Decision("stop", AttemptStatus.ERROR, kind, failed=True)
+        return _decision("stop", AttemptStatus.ERROR, kind, failed=True)
     if work.result.error is not None and work.result.error.terminal:
         return _final(work, "terminal-error")
-    return _budgeted(work, charge(), kind)
+    return _budgeted(work, charge(work.position), kind)
 
 
 def _final(work: Work, reason: str, *, exhausted: bool = False) -> Decision:
     """No retry of any kind is left: forgiven or stopped."""
     if work.step.skip_on_failure:
-        return Decision("continue", AttemptStatus.ERROR, reason, failed=True)
-    return Decision("stop", AttemptStatus.ERROR, reason, exhausted, failed=True)
+        return _decision("continue", AttemptStatus.ERROR, reason, failed=True)
+    return _decision("stop", AttemptStatus.ERROR, reason, exhausted, failed=True)
 
 
 def _budgeted(work: Work, budget: Budget, kind: str) -> Decision:
@@ -154,17 +155,17 @@ def _budgeted(work: Work, budget: Budget, kind: str) -> Decision:
     if n > (budget.group_max_retries if of_group else retry.max_retries):  # S6.14
         return _final(work, "retries-exhausted", exhausted=True)
     if asked in ("retry", "retry-group"):  # S6.15
-        return Decision(asked, AttemptStatus.ERROR, kind, failed=True)
+        return _decision(asked, AttemptStatus.ERROR, kind, failed=True)
     error = work.result.error
     pointless = error is not None and error.non_retryable
     if asked != "await-retry" and not pointless and n <= retry.max_auto_retries:  # S6.16
         wanted = "retry-group" if retry.scope == "group" else "retry"
-        return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
+        return _decision(wanted, AttemptStatus.ERROR, kind, failed=True)
     if step.skip_on_failure:  # S6.17
-        return Decision("continue", AttemptStatus.ERROR, kind, failed=True)
+        return _decision("continue", AttemptStatus.ERROR, kind, failed=True)
     waits = budget.options.on_failure == "await-retry" or asked == "await-retry"
     wanted = "await-retry" if step.retryable and waits else "stop"  # S6.18, S6.19
-    return Decision(wanted, AttemptStatus.ERROR, kind, failed=True)
+    return _decision(wanted, AttemptStatus.ERROR, kind, failed=True)
 
 
 def policy_denial(result: Result) -> Result:
@@ -172,7 +173,12 @@ def policy_denial(result: Result) -> Result:
     error = StepError(
         message=FIXED_MESSAGES["policy-denied"], type="policy-denied", non_retryable=True
     )
-    return evolve(result, error=error)
+    return with_error(result, error)
+
+
+_decision: Final = builder(Decision)
+with_error: Final = copier(Result, "error")
+"""A result with another error."""
 
 
 def describe(reason: str | None, error: StepError | None) -> str:

@@ -7,9 +7,7 @@ in the kinds of News.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias, Union, cast
-
-from attrs import fields_dict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union, cast
 
 from conductor_core.attempt import (
     APPROVAL_AWAITING,
@@ -20,11 +18,11 @@ from conductor_core.attempt import (
     WAITING_TO_RETRY,
     Attempt,
 )
-from conductor_core.building import copier, opener
+from conductor_core.building import builder, copier, opener
 from conductor_core.catalog import Catalog, Place
 from conductor_core.commands import CancelTimer, Command, Outcome, ScheduleTimer
-from conductor_core.directives import Work
-from conductor_core.frozen import frozen
+from conductor_core.directives import Budget, Work
+from conductor_core.frozen import frozen, open_class_of
 from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, GroupSpec
 from conductor_core.state import NONE, Cancellation, FlowState, Generating
@@ -108,16 +106,23 @@ News: TypeAlias = Union[
 ]
 
 
-class Draft:
+if TYPE_CHECKING:
+    _OpenState = object
+else:
+    _OpenState = open_class_of(FlowState)
+
+
+class Draft(_OpenState):
     """A FlowState that is open to change during one transition, and becomes one by `seal`."""
 
-    __slots__ = tuple(fields_dict(FlowState))
+    if not TYPE_CHECKING:
+        __slots__ = ()
 
     flow_id: str
     spec: FlowSpec
     catalog: Catalog
     live: Edits[Attempt]
-    superseded: Edits[Vector[Attempt]]
+    superseded: Vector[Vector[Attempt]] | Edits[Vector[Attempt]]
     current: int
     place: Place
     span: range
@@ -150,7 +155,7 @@ class Draft:
     @staticmethod
     def of(state: FlowState, now_ms: int) -> Draft:
         """Open a state for the event of a time."""
-        return _opened(state, Edits(state.live), Edits(state.superseded), now_ms, [])
+        return _opened(state, Edits(state.live), now_ms, [])
 
     def seal(self) -> FlowState:
         """The state that this draft becomes."""
@@ -198,6 +203,15 @@ class Draft:
             return False
         return not (self.waiting or self.awaiting or self.parked)
 
+    def budget_of(self, position: int) -> Budget:
+        """What the next retry of a step of the current group, or of the group, is charged to."""
+        return _budget(
+            options=self.spec.options,
+            retry=self.live[position].retry,
+            generation=self.generation,
+            group_max_retries=self.place.max_retries,
+        )
+
     def placed_attempts(self) -> list[tuple[int, Attempt]]:
         """The live attempts of the current group with their positions."""
         return self.attempts_in(self.span)
@@ -241,6 +255,8 @@ class Draft:
 
     def supersede(self, position: int, new: Attempt) -> None:
         """Let a new attempt take the place of the live one (S1.2)."""
+        if isinstance(self.superseded, Vector):
+            self.superseded = Edits(self.superseded)
         earlier = self.superseded[position].extend((self.live[position],))
         self.superseded.swap(position, earlier)
         self.put(position, new)
@@ -251,7 +267,7 @@ class Draft:
         self.catalog = self.catalog.extend(groups)
         new = [Attempt(step.key) for group in groups for step in group.steps]
         self.live.extend(new)
-        self.superseded.extend([NONE] * len(new))
+        self.superseded = self.superseded.vector().extend([NONE] * len(new))
         self.pending = self.pending.extend(known, known + len(new))
         self.place = self.catalog.place(self.current)
         self.span = self.place.span
@@ -263,7 +279,7 @@ class Draft:
     def schedule_timer(self, timer: str, due_at_ms: int) -> None:
         """Tell the host to wake the flow."""
         delay_ms = max(0, due_at_ms - self.now_ms)
-        self.emit(ScheduleTimer(timer=timer, due_at_ms=due_at_ms, delay_ms=delay_ms))
+        self.emit(_schedule_timer(timer=timer, due_at_ms=due_at_ms, delay_ms=delay_ms))
 
     def schedule_timer_of(self, attempt: Attempt) -> None:
         """Tell the host to wake the flow for an attempt that waits, if it waits for a time."""
@@ -274,7 +290,7 @@ class Draft:
         """Tell the host to forget the timer of an attempt that no longer waits."""
         timer = attempt.timer
         if timer is not None:
-            self.emit(CancelTimer(timer=timer))
+            self.emit(_cancel_timer(timer=timer))
 
     def _count(self, attempt: Attempt, by: int) -> None:
         """Count an attempt that is held up in, or out, by what it waits for."""
@@ -289,6 +305,8 @@ class Draft:
 HELD_UP: Final = frozenset({APPROVAL_AWAITING, WAITING_TO_RETRY, ERROR})
 """The statuses of attempts that may hold their group up though nobody works at them."""
 
-_ASIDE: Final = ("live", "superseded", "_now_ms", "_commands")
-_opened: Final = opener(FlowState, Draft, *_ASIDE)
-_frozen: Final = copier(FlowState, *_ASIDE)
+_budget: Final = builder(Budget)
+_schedule_timer: Final = builder(ScheduleTimer)
+_cancel_timer: Final = builder(CancelTimer)
+_opened: Final = opener(FlowState, Draft, "live", "_now_ms", "_commands")
+_frozen: Final = copier(FlowState, "live", "superseded", "_now_ms", "_commands")

@@ -303,19 +303,9 @@ Request: TypeAlias = Union[
 ]
 Event: TypeAlias = Union[Fact, Request]
 
-REQUESTS: Final = (
-    ApprovalResponded,
-    ApprovalOptionChanged,
-    CancelRequested,
-    RerunRequested,
-    GroupRetryRequested,
-    RetryNowRequested,
-    PauseRequested,
-    ResumeRequested,
-    AppendRequested,
-)
+REQUESTS: Final = frozenset(get_args(Request))
 
 
 def is_request(event: Event) -> TypeIs[Request]:
     """Whether an event comes from a person, and may be rejected (S4.2)."""
-    return isinstance(event, REQUESTS)
+    return event.__class__ in REQUESTS

@@ -2,18 +2,21 @@
 
 Rule: every record of the core is made here, and is one made by attrs in all that can be seen of
 it. attrs compiles a `__repr__` for each class, which takes a quarter of the time that the
-class takes to make, and so of the time that the package takes to import. Nothing can refer
-weakly to a record, so that `building` can make it.
+class takes to make, and so of the time that the package takes to import.
+
+The slots of a record stand in a base of its own that guards nothing, its *open class*. An
+object of that class becomes the record when it is given the class of the record, and from then
+on is as frozen as any other: `building` builds records so, and `Draft` becomes a state.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-__all__ = ["frozen"]
+__all__ = ["frozen", "open_class_of"]
 
 if TYPE_CHECKING:
     from attrs import frozen
@@ -23,9 +26,25 @@ else:
         """Make a class a frozen record, as attrs does."""
         if cls is None:
             return partial(frozen, **options)
-        made = attrs.frozen(cls, **{"repr": False, "weakref_slot": False} | options)
+        body = {name: cls.__dict__[name] for name in cls.__dict__ if name not in _ATTACHED}
+        body["__qualname__"] = cls.__qualname__
+        opened = type(f"Open{cls.__name__}", cls.__bases__, {"__slots__": (*cls.__annotations__,)})
+        based = type(cls.__name__, (opened,), body)
+        made = attrs.frozen(based, **{"repr": False, "weakref_slot": False} | options)
         made.__repr__ = _repr
         return made
+
+
+_ATTACHED: Final = ("__dict__", "__weakref__")
+"""What Python attaches to a class that declares no slots."""
+
+
+def open_class_of(cls: type) -> type:
+    """The open class of a record."""
+    opened = cls.__base__
+    assert opened is not None, f"{cls} has no base"
+    assert not cls.__dict__["__slots__"], f"{cls} has slots of its own"
+    return opened
 
 
 def _repr(record: attrs.AttrsInstance) -> str:

@@ -107,8 +107,9 @@ def judge(state: FlowState, event: Event) -> Verdict:
     """Say whether an event counts in a state; an event that counts changes something."""
     if state.request_ids and is_request(event) and _is_known(state, event):
         return DUPLICATE_REQUEST  # S4.5: before any other code
-    by_phase = TABLE[type(event)].get(phase_of(state))
-    return _look_closer(state, event) if by_phase is None else by_phase
+    by_phase = TABLE[type(event)]
+    verdict = by_phase.get(phase_of(state)) if by_phase else None
+    return _look_closer(state, event) if verdict is None else verdict
 
 
 def _is_known(state: FlowState, request: Request) -> bool:

@@ -62,13 +62,16 @@ def _needs_of(flow: Flow, step: StepSpec) -> tuple[Payload, Payload]:
 
 def request_of(attempt: Attempt, spec: ApprovalSpec) -> RequestApproval:
     """Ask people about the work of an attempt (S8.4)."""
-    return RequestApproval(
+    return _request_approval(
         attempt=attempt.id,
         subject=None if attempt.result is None else attempt.result.subject,
         required=spec.required,
         approvers=spec.approvers,
         expires_at_ms=attempt.due_at_ms,
     )
+
+
+_request_approval: Final = builder(RequestApproval)
 
 
 def generation_of(flow: Flow) -> GenerateSteps:

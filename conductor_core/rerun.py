@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from conductor_core.attempt import Attempt
+from conductor_core.building import builder
 from conductor_core.draft import Rerun
 from conductor_core.errors import shown
 from conductor_core.events import RerunRequested
@@ -47,7 +48,7 @@ def lay_out_group_retry(state: FlowState, group: int) -> Rerun | Rejected:
     held_up = state.awaiting or state.parked or state.stop is not None
     if group != state.current or not held_up:
         return Rejected("not-failed", f"group {key!r} is neither parked nor did it stop the flow")
-    return _group_refusal(state) or Rerun(whole_group=True)
+    return _group_refusal(state) or _rerun(whole_group=True)
 
 
 def position_named(state: FlowState, name: str) -> int | Rejected:
@@ -86,18 +87,18 @@ def _lay_out_operation(state: FlowState, event: RerunRequested, target: int) -> 
     """The operation on the named step alone."""
     step = state.catalog.steps[target]
     if event.operation == "skip-step":
-        return _group_running(state) or _not_skippable(state, target) or Rerun()
+        return _group_running(state) or _not_skippable(state, target) or _rerun()
     if event.stale_plan:
         return _lay_out_replan(state, event, target)
     if step.retry.scope == "group":  # S10.2
-        return _group_refusal(state) or Rerun(whole_group=True)
+        return _group_refusal(state) or _rerun(whole_group=True)
     refusal = (
         _group_running(state)
         or _not_retryable(state, target)
         or _exhausted(state, target)
         or _terminal(state, target)
     )
-    return refusal or Rerun(retried=(target,))
+    return refusal or _rerun(retried=(target,))
 
 
 def _lay_out_replan(state: FlowState, event: RerunRequested, target: int) -> Rerun | Rejected:
@@ -120,7 +121,7 @@ def _lay_out_replan(state: FlowState, event: RerunRequested, target: int) -> Rer
         or _group_exhausted(state)
         or _terminal(state, target)
     )
-    return refusal or Rerun(span=span)
+    return refusal or _rerun(span=span)
 
 
 def _with_additions(
@@ -145,7 +146,7 @@ def _with_additions(
         return refusal
     alone = tuple(position for position in others if position not in layout.span)
     skips = tuple((position, _skip_scope(state, position)) for position in skipped)
-    return Rerun(
+    return _rerun(
         retried=(*alone, *layout.retried),
         span=layout.span,
         whole_group=layout.whole_group,
@@ -255,3 +256,6 @@ def _blocked_by(state: FlowState, position: int, span: tuple[int, ...]) -> Rejec
     if hindrance is None:
         return None
     return Rejected("blocked-by", f"{attempt.id!r} stopped the group too: {hindrance.message}")
+
+
+_rerun: Final = builder(Rerun)

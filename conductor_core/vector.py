@@ -95,6 +95,10 @@ class Vector(Generic[T]):
             size += 1
         return _vector(root, shift, size)
 
+    def vector(self) -> Vector[T]:
+        """Itself: the vector as it is now, as of one that is open for change."""
+        return self
+
     def changed_since(self, before: Vector[T]) -> Iterator[int]:
         """Where it holds another object than one that was no longer; cheap, as most is shared."""
         root, shift = before.root, before.shift

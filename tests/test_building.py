@@ -6,13 +6,14 @@ import copy
 import pickle
 
 import pytest
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 from attrs.exceptions import FrozenInstanceError
 
 from conductor_core.building import builder, copier, opener
+from conductor_core.frozen import frozen
 
 
-@frozen(weakref_slot=False)
+@frozen
 class Point:
     """A record with a default."""
 
@@ -25,7 +26,7 @@ def shouted(text: str) -> str:
     return text.upper()
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@frozen(kw_only=True)
 class Named:
     """A record whose fields are given by name, one with a converter."""
 

@@ -278,7 +278,7 @@ def decided(
         "group_max_retries": 10,
     }
     work = Work(0, step, outcome, directive, result, timed_out)
-    return decide(work, lambda: Budget(**{**plain, **charged}))
+    return decide(work, {0: Budget(**{**plain, **charged})}.__getitem__)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import product
 
 import pytest
@@ -30,11 +29,10 @@ def played(step: StepSpec, together: GroupSpec, options: FlowOptions) -> tuple[i
     budget = min(each.retry.max_retries for each in together.steps)
     retries = 0
     while True:
-        charge = partial(
-            Budget,
-            options=options, retry=retries, generation=retries, group_max_retries=budget,
-        )  # fmt: skip
-        decision = decide(Work(0, step, "failed", None, Result()), charge)
+        charged = Budget(
+            options=options, retry=retries, generation=retries, group_max_retries=budget
+        )
+        decision = decide(Work(0, step, "failed", None, Result()), {0: charged}.__getitem__)
         if decision.directive not in ("retry", "retry-group"):
             return retries, decision.directive
         retries += 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from conductor_core.attempt import Answer
+from conductor_core.building import builder
 from conductor_core.draft import Answered, Continued, Draft, OptionChanged, Rerun, WaitOver
 from conductor_core.events import (
     AppendRequested,
@@ -20,9 +23,13 @@ from conductor_core.state import Cancellation
 def on_approval_responded(draft: Draft, event: ApprovalResponded) -> Answered:
     """A person answered an open approval."""
     position = position_of_step(draft, event.step)
-    answer = Answer(by=event.by, response=event.response, note=event.note)
+    answer = _answer(by=event.by, response=event.response, note=event.note)
     draft.put(position, draft.live[position].answered(answer))
-    return Answered(position, event.response)
+    return _answered(position, event.response)
+
+
+_answer: Final = builder(Answer)
+_answered: Final = builder(Answered)
 
 
 def on_approval_option_changed(draft: Draft, event: ApprovalOptionChanged) -> OptionChanged:

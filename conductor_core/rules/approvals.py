@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import evolve
 
 from conductor_core.attempt import SKIPPED_BY_USER, Approval, AttemptStatus, Result
+from conductor_core.building import builder
 from conductor_core.draft import Answered, Draft, Expired
 from conductor_core.orders import request_of
 from conductor_core.rules.group import close, retry_step, skip_by_user, stop_group
@@ -15,7 +18,7 @@ def ask_for_approval(draft: Draft, position: int, result: Result) -> None:
     """Approve what needs no person, and ask people about the rest (S8.1 to S8.4)."""
     spec = draft.catalog.steps[position].approval_spec
     automatic = _automatic(draft, spec, result)
-    approval = Approval(requested_at_ms=draft.now_ms, automatic=automatic)
+    approval = _approval(requested_at_ms=draft.now_ms, automatic=automatic)
     if automatic is not None:
         status = AttemptStatus.SUCCESS
         close(draft, position, status, "continue", result=result, approval=approval)
@@ -27,6 +30,9 @@ def ask_for_approval(draft: Draft, position: int, result: Result) -> None:
         draft.put(position, asked)
     draft.emit(request_of(asked, spec))
     draft.schedule_timer_of(asked)
+
+
+_approval: Final = builder(Approval)
 
 
 def _automatic(draft: Draft, spec: ApprovalSpec, result: Result) -> str | None:

@@ -6,11 +6,9 @@ the three situations in which it is not applied: a cancel, a stop, a group retry
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from conductor_core.attempt import FAIL_FAST, OVERTAKEN, SWEPT, AttemptStatus, Result
 from conductor_core.commands import CancelFutures
-from conductor_core.directives import Budget, Decision, Work, decide, policy_denial
+from conductor_core.directives import Decision, Work, decide, policy_denial, with_error
 from conductor_core.draft import Draft, TimedOut
 from conductor_core.events import StepError
 from conductor_core.rules.approvals import ask_for_approval
@@ -30,9 +28,8 @@ def end_work(draft: Draft, work: Work) -> None:
     if draft.cancellation is not None:
         _end_cancelled(draft, work)
         return
-    position = work.position
-    decision = decide(work, lambda: _budget_of(draft, position))
-    result = work.result
+    position, result = work.position, work.result
+    decision = decide(work, draft.budget_of)
     if decision.denied:
         result = policy_denial(result)
     elif result.error is not None and not decision.failed:
@@ -45,19 +42,9 @@ def end_work(draft: Draft, work: Work) -> None:
         _apply(draft, position, result, decision)
 
 
-def _budget_of(draft: Draft, position: int) -> Budget:
-    """What the next retry of an attempt, or of its group, is charged to."""
-    return Budget(
-        options=draft.spec.options,
-        retry=draft.live[position].retry,
-        generation=draft.generation,
-        group_max_retries=draft.place.max_retries,
-    )
-
-
 def _flawless(result: Result) -> Result:
     """What a success left behind: no error, whatever came with it."""
-    return result if result.error is None else evolve(result, error=None)
+    return result if result.error is None else with_error(result, None)
 
 
 def _apply(draft: Draft, position: int, result: Result, decision: Decision) -> None:
