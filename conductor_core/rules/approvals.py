@@ -16,7 +16,7 @@ from conductor_core.spec import ApprovalSpec
 
 def ask_for_approval(draft: Draft, position: int, result: Result) -> None:
     """Approve what needs no person, and ask people about the rest (S8.1 to S8.4)."""
-    spec = draft.catalog.steps[position].approval_spec
+    spec = draft.place.step_at(position).approval_spec
     automatic = _automatic(draft, spec, result)
     approval = _approval(requested_at_ms=draft.now_ms, automatic=automatic)
     if automatic is not None:
@@ -53,7 +53,7 @@ def settle_answer(draft: Draft, answered: Answered) -> None:
         case "deny":
             stop_group(draft, position, AttemptStatus.APPROVAL_DENIED, "denied")
         case "skip-current":
-            skip_by_user(draft, position, draft.catalog.steps[position].approval_spec.skip_scope)
+            skip_by_user(draft, position, draft.place.step_at(position).approval_spec.skip_scope)
         case "skip-current-and-dependents":
             _skip_with_dependents(draft, position)
         case _:
@@ -64,7 +64,7 @@ def settle_answer(draft: Draft, answered: Answered) -> None:
 
 def _settle_approve(draft: Draft, position: int) -> None:
     """S8.5 to S8.7."""
-    attempt, step = draft.live[position], draft.catalog.steps[position]
+    attempt, step = draft.live[position], draft.place.step_at(position)
     spec = step.approval_spec
     assert attempt.approval is not None, f"{attempt.id} was never asked about"
     age_ms = draft.now_ms - attempt.approval.requested_at_ms
@@ -76,7 +76,7 @@ def _settle_approve(draft: Draft, position: int) -> None:
 
 def _replace_stale_plan(draft: Draft, position: int) -> None:
     """Plan again, within the step's budget (S8.5)."""
-    attempt, budget = draft.live[position], draft.catalog.steps[position].retry.max_retries
+    attempt, budget = draft.live[position], draft.place.step_at(position).retry.max_retries
     if attempt.retry + 1 > budget:
         stop_group(draft, position, AttemptStatus.ERROR, "stale-plan", exhausted=True)
         return

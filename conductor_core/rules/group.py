@@ -69,7 +69,7 @@ def retry_step_after_backoff(draft: Draft, position: int) -> None:
     """Try a step again after the wait that its policy and its error ask for (S7.1)."""
     attempt, retry = draft.live[position], draft.live[position].retry + 1
     token = f"{draft.flow_id}/{attempt.step}#{attempt.n + 1}"
-    policy = draft.catalog.steps[position].retry
+    policy = draft.place.step_at(position).retry
     wait_ms = backoff_ms(policy, retry, token, attempt.error)
     renew(draft, position, generation=attempt.generation, retry=retry, wait_ms=wait_ms)
 

@@ -33,7 +33,7 @@ def begin_group_retry(draft: Draft) -> None:
     decider = draft.live[draft.retrying]
     n = draft.generation + 1
     token = f"{draft.flow_id}/{draft.group.key}@{n}"
-    policy = draft.catalog.steps[draft.retrying].retry
+    policy = draft.place.step_at(draft.retrying).retry
     retry_group(draft, wait_ms=backoff_ms(policy, n, token, decider.error))
 
 
