@@ -47,15 +47,15 @@ def _comparing(fields: Iterable[attrs.Attribute[Any]]) -> tuple[_Equals, _Hash]:
     names = [field.name for field in fields if field.eq]
     values = attrgetter(*names) if names else _no_values
 
-    def equals(self: object, other: object) -> bool:
+    def __eq__(self: object, other: object) -> bool:  # noqa: N807 - it becomes that method
         return (
             values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
         )
 
-    def hashed(self: object) -> int:
+    def __hash__(self: object) -> int:  # noqa: N807 - as above
         return hash(values(self))
 
-    return equals, hashed
+    return __eq__, __hash__
 
 
 def _no_values(_record: object) -> tuple[()]:

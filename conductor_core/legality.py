@@ -2,17 +2,19 @@
 
 Rule: `TABLE` says what the phase of the flow alone decides, for every class of event; where
 it says nothing, the judge of that class looks closer. Facts are never rejected (S4.3),
-and requests are rejected with the first code that applies (S4.2).
+and requests are rejected with the first code that applies (S4.2). What a judge finds out about
+an event that counts is handed to whoever records it, so that nobody looks for it twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum, auto
-from typing import Final, assert_never
+from typing import Final, TypeAlias, Union, assert_never
 
 from conductor_core import events
 from conductor_core.attempt import IN_PROGRESS, AttemptStatus
+from conductor_core.draft import Rerun
 from conductor_core.errors import shown
 from conductor_core.events import Event, Request, is_request
 from conductor_core.generation import Delivery, clash, delivery_of
@@ -103,8 +105,19 @@ TABLE: Final[Mapping[type[Event], Mapping[Phase, Verdict]]] = {
 }
 
 
+Finding: TypeAlias = Union[int, Rerun, Delivery]
+"""What came to light about an event that counts: the position of the step that it names, the
+layout of a rerun, what a delivery of groups is."""
+
+
 def judge(state: FlowState, event: Event) -> Verdict:
     """Say whether an event counts in a state; an event that counts changes something."""
+    found = examine(state, event)
+    return found if isinstance(found, (Accepted, Ignored, Rejected)) else ACCEPTED
+
+
+def examine(state: FlowState, event: Event) -> Verdict | Finding:
+    """The verdict on an event, or what was found out about one that counts."""
     if state.request_ids and is_request(event) and _is_known(state, event):
         return DUPLICATE_REQUEST  # S4.5: before any other code
     by_phase = TABLE[type(event)]
@@ -117,14 +130,14 @@ def _is_known(state: FlowState, request: Request) -> bool:
     return request.request_id is not None and request.request_id in state.request_ids
 
 
-def _look_closer(state: FlowState, event: Event) -> Verdict:
+def _look_closer(state: FlowState, event: Event) -> Verdict | Finding:
     match event:
         case events.StepFinished():
             return _judge_attempt(state, event.attempt)
         case events.StepStarted():
             return _judge_attempt(state, event.attempt, IN_PROGRESS)
         case events.TimerFired():
-            return ACCEPTED if is_open_timer(state, event.timer) else STALE_TIMER
+            return _judge_timer(state, event.timer)
         case events.ApprovalResponded():
             return _judge_response(state, event)
         case events.FlowStarted():
@@ -160,7 +173,9 @@ def _look_closer(state: FlowState, event: Event) -> Verdict:
 # --- facts (S4.3) ---
 
 
-def _judge_attempt(state: FlowState, attempt_id: str, told: AttemptStatus | None = None) -> Verdict:
+def _judge_attempt(
+    state: FlowState, attempt_id: str, told: AttemptStatus | None = None
+) -> Verdict | int:
     """A fact about work counts while its attempt is live and active, and if it is news (S1.4)."""
     position = state.catalog.position_of_attempt(attempt_id)
     if position is not None:
@@ -168,8 +183,16 @@ def _judge_attempt(state: FlowState, attempt_id: str, told: AttemptStatus | None
         if live.id == attempt_id:
             if live.status is told:
                 return NO_CHANGE
-            return ACCEPTED if live.active else STALE_ATTEMPT
+            return position if live.active else STALE_ATTEMPT
     return UNKNOWN_ATTEMPT if state.attempt(attempt_id) is None else STALE_ATTEMPT
+
+
+def _judge_timer(state: FlowState, timer: str) -> Verdict | int:
+    """A timer counts while it is open; most are those of an attempt."""
+    if not is_open_timer(state, timer):
+        return STALE_TIMER
+    position = state.position_of(timer.partition(":")[2])
+    return ACCEPTED if position is None else position
 
 
 def is_open_timer(state: FlowState, timer: str) -> bool:
@@ -183,14 +206,13 @@ def is_open_timer(state: FlowState, timer: str) -> bool:
     return position is not None and state.live[position].timer == timer
 
 
-def _judge_delivery(state: FlowState, event: events.GroupsGenerated) -> Verdict:
+def _judge_delivery(state: FlowState, event: events.GroupsGenerated) -> Verdict | Delivery:
     """Groups count while they are being generated, and if they say anything new (S12.2)."""
     if state.generating != "running":
         return NO_CHANGE
-    if event.complete:
-        return ACCEPTED
-    known = delivery_of(state.catalog, event.groups) is Delivery.KNOWN
-    return NO_CHANGE if known else ACCEPTED
+    delivery = delivery_of(state.catalog, event.groups)
+    is_news = event.complete or delivery is not Delivery.KNOWN
+    return delivery if is_news else NO_CHANGE
 
 
 def _judge_incarnation(state: FlowState, incarnation: int) -> Verdict:
@@ -224,7 +246,7 @@ def unknown_group(key: str) -> Rejected:
     return Rejected("unknown-group", f"no group is named {shown(key)}")
 
 
-def _judge_response(state: FlowState, event: events.ApprovalResponded) -> Verdict:
+def _judge_response(state: FlowState, event: events.ApprovalResponded) -> Verdict | int:
     """The codes that come before those of the response's own row (section 8)."""
     position = state.catalog.position_of(event.step)
     if position is None:
@@ -247,19 +269,19 @@ def _judge_response(state: FlowState, event: events.ApprovalResponded) -> Verdic
     return _judge_response_row(state, event.response, position)
 
 
-def _judge_response_row(state: FlowState, response: str, position: int) -> Verdict:
+def _judge_response_row(state: FlowState, response: str, position: int) -> Verdict | int:
     """The codes of the responses' own rows (S8.5 to S8.12)."""
     attempt, step = state.live[position], state.catalog.steps[position]
     match response:
         case "approve" | "deny":
-            return ACCEPTED
+            return position
         case "skip-current" | "skip-current-and-dependents":
             if step.skippable:
-                return ACCEPTED
+                return position
             return Rejected("not-skippable", f"step {step.key!r} may not be skipped by a person")
         case "retry":
             if attempt.retry + 1 <= step.retry.max_retries:
-                return ACCEPTED
+                return position
             budget = step.retry.max_retries
             return Rejected("retries-exhausted", f"{attempt.id!r} used up its {budget} retries")
         case _:
@@ -298,15 +320,14 @@ def _has_finished(state: FlowState, group: int) -> bool:
     return not any(attempt.unfinished for attempt in state.live_of(group))
 
 
-def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict:
+def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict | Rerun:
     if event.flow_id != state.flow_id:
         return Rejected(
             "flow-mismatch", f"{shown(event.flow_id)} was named, this is {state.flow_id!r}"
         )
     if event.continue_from_idx > 0:
         return _judge_second_leg(state, event.continue_from_idx)
-    layout = lay_out_rerun(state, event)
-    return layout if isinstance(layout, Rejected) else ACCEPTED
+    return lay_out_rerun(state, event)
 
 
 def _judge_second_leg(state: FlowState, index: int) -> Verdict:
@@ -319,22 +340,22 @@ def _judge_second_leg(state: FlowState, index: int) -> Verdict:
     return ACCEPTED if state.continuing else NO_CHANGE
 
 
-def _judge_group_retry(state: FlowState, event: events.GroupRetryRequested) -> Verdict:
+def _judge_group_retry(state: FlowState, event: events.GroupRetryRequested) -> Verdict | Rerun:
     group = state.catalog.group_of(event.group)
     if group is None:
         return unknown_group(event.group)
-    layout = lay_out_group_retry(state, group)
-    return layout if isinstance(layout, Rejected) else ACCEPTED
+    return lay_out_group_retry(state, group)
 
 
-def _judge_retry_now(state: FlowState, event: events.RetryNowRequested) -> Verdict:
+def _judge_retry_now(state: FlowState, event: events.RetryNowRequested) -> Verdict | int:
     position = state.catalog.position_of(event.step)
     if position is None:
         return unknown_step(event.step)
     attempt = state.live[position]
-    group_waits = state.wait_due_at_ms is not None and position in state.span
-    if group_waits or attempt.status is AttemptStatus.WAITING_TO_RETRY:
+    if state.wait_due_at_ms is not None and position in state.span:
         return ACCEPTED
+    if attempt.status is AttemptStatus.WAITING_TO_RETRY:
+        return position
     return Rejected("not-waiting", f"{attempt.id!r} is {attempt.status} and waits out no backoff")
 
 

@@ -7,9 +7,9 @@ One event is handled in three steps, one after the other.
 1. *Judge.* `legality` answers with a verdict. An event that is ignored or rejected changes
    nothing and commands nothing: the very same state object comes back (S4.1). Everything
    that could be wrong with an event is found here, before anything changes (S10.9).
-2. *Record.* One small function in `facts` writes down what happened. It decides nothing: that
-   work ended is recorded as it was reported, an approval as it was given, a rerun as it
-   was laid out.
+2. *Record.* One small function in `facts` writes down what happened, and is told what the judge
+   found out about it. It decides nothing: that work ended is recorded as it was reported,
+   an approval as it was given, a rerun as it was laid out.
 3. *Settle.* The rules in `rules` ask "what now?" of the state: first of the news that was just
    recorded, then in a fixed order until none of them applies. Only they create commands.
 
@@ -49,10 +49,10 @@ from conductor_core.events import Event
 from conductor_core.facts import record
 from conductor_core.facts.work import UNNOTICED
 from conductor_core.frozen import frozen
-from conductor_core.legality import ACCEPTED, judge
+from conductor_core.legality import ACCEPTED, examine
 from conductor_core.rules import settle
 from conductor_core.state import FlowState
-from conductor_core.verdicts import Verdict
+from conductor_core.verdicts import Ignored, Rejected, Verdict
 
 
 @frozen
@@ -66,15 +66,15 @@ class Transition:
 
 def reduce(state: FlowState, event: Event) -> Transition:
     """Apply one event; never raises for what a host or a person may send."""
-    verdict = judge(state, event)
-    if verdict is not ACCEPTED:
-        return _transition(state, (), verdict)
+    found = examine(state, event)
+    if type(found) is Ignored or type(found) is Rejected:
+        return _transition(state, (), found)
     draft = Draft.of(state, event.at_ms)
-    news = record(draft, event)
+    news = record(draft, event, found)
     if news is not UNNOTICED:
         settle(draft, news)
     commands = tuple(draft.commands)
-    return _transition(draft.seal(), commands, verdict)
+    return _transition(draft.seal(), commands, ACCEPTED)
 
 
 _transition: Final = builder(Transition)

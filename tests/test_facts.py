@@ -13,7 +13,7 @@ from conductor_core.testing.brief import START, flow, group, succeeded
 def test_work_that_starts_leaves_nothing_to_be_settled() -> None:
     """The attempt is active before and after, which is all that the rules look at (S5.6)."""
     draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
-    assert record(draft, events.StepStarted(at_ms=0, attempt="a#1")) is UNNOTICED
+    assert record(draft, events.StepStarted(at_ms=0, attempt="a#1"), 0) is UNNOTICED
 
 
 def test_a_fresh_history_ends_the_continue_as_new() -> None:
@@ -29,5 +29,5 @@ def test_a_timer_closes_when_it_fires() -> None:
     """What waited for it does not wait for it a second time."""
     timed = StepSpec(key="timed", timeout_ms=5)
     draft = Draft.of(given(flow(group("g", timed)), START).state, 0)
-    record(draft, events.TimerFired(at_ms=5, timer="timeout:timed#1"))
+    record(draft, events.TimerFired(at_ms=5, timer="timeout:timed#1"), 0)
     assert draft.live[0].due_at_ms is None

@@ -21,6 +21,7 @@ from conductor_core.commands import CancelFutures, CancelTimer, FinishFlow, Outc
 from conductor_core.draft import Draft
 from conductor_core.events import Event, StepError
 from conductor_core.facts.work import on_timer_fired
+from conductor_core.legality import ACCEPTED
 from conductor_core.payload import freeze
 from conductor_core.rules.endings import give_up_waiting
 from conductor_core.state import Cancellation
@@ -164,7 +165,7 @@ def test_only_a_cancel_has_a_grace() -> None:
     with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):
         give_up_waiting(draft)
     with pytest.raises(AssertionError, match=r"^only a cancel has a grace$"):
-        on_timer_fired(draft, fired("cancel"))
+        on_timer_fired(draft, fired("cancel"), ACCEPTED)
 
 
 def test_a_cancel_says_who_wanted_it_and_why() -> None:

@@ -10,10 +10,7 @@ from attrs import evolve
 from conductor_core import ApprovalSpec, FlowOptions, RetryPolicy, StepSpec, events
 from conductor_core.attempt import Attempt
 from conductor_core.commands import CancelTimer, ScheduleTimer
-from conductor_core.draft import Draft
 from conductor_core.events import Event, PolicyReport
-from conductor_core.facts.people import on_rerun_requested, position_of_step
-from conductor_core.facts.work import position_of
 from conductor_core.testing import Given, When, given
 from conductor_core.testing.brief import (
     START,
@@ -377,17 +374,3 @@ def test_retries_of_a_group_are_counted_together() -> None:
     again.when(failed("a#2", directive="retry-group", at_ms=6)).then(
         ScheduleTimer(timer="backoff:g@2", due_at_ms=306, delay_ms=300)
     )
-
-
-# --- what passed the judge is trusted ---
-
-
-def test_what_did_not_pass_the_judge_is_a_bug() -> None:
-    """Facts write down what was found to be in order, and assert that it was."""
-    draft = Draft.of(given(flow(group("g", "a")), START).state, 0)
-    with pytest.raises(AssertionError, match=r"^rejected\(not-failed\) passed the judge$"):
-        on_rerun_requested(draft, retried("a"))
-    with pytest.raises(AssertionError, match=r"^'x' passed the judge$"):
-        position_of_step(draft, "x")
-    with pytest.raises(AssertionError, match=r"^'x#1' passed the judge$"):
-        position_of(draft, "x#1")

@@ -6,7 +6,7 @@ command; it returns what it leaves to be settled, if anything.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from conductor_core import events
 from conductor_core.draft import Draft, News
@@ -34,19 +34,22 @@ from conductor_core.facts.work import (
 REMEMBERED: Final = 256
 
 
-def record(draft: Draft, event: events.Event) -> News | None:
-    """Write an accepted event down, and tell what is to be settled of it."""
+def record(draft: Draft, event: events.Event, found: Any) -> News | None:
+    """Write an accepted event down, and tell what is to be settled of it.
+
+    `found` is what `legality.examine` found out about it, of the type that its function takes.
+    """
     match event:
         case events.StepFinished():
-            return on_step_finished(draft, event)
+            return on_step_finished(draft, event, found)
         case events.StepStarted():
-            return on_step_started(draft, event)
+            return on_step_started(draft, found)
         case events.TimerFired():
-            return on_timer_fired(draft, event)
+            return on_timer_fired(draft, event, found)
         case events.FlowStarted():
             on_flow_started(draft)
         case events.GroupsGenerated():
-            on_groups_generated(draft, event)
+            on_groups_generated(draft, event, found)
         case events.GenerationFailed():
             on_generation_failed(draft)
         case events.ContinueAsNewSuggested():
@@ -55,7 +58,7 @@ def record(draft: Draft, event: events.Event) -> News | None:
             return on_continued_as_new(draft)
         case _:
             remember(draft, event)
-            return record_request(draft, event)
+            return record_request(draft, event, found)
     return None
 
 
@@ -65,21 +68,21 @@ def remember(draft: Draft, request: events.Request) -> None:
         draft.request_ids = (*draft.request_ids, request.request_id)[-REMEMBERED:]
 
 
-def record_request(draft: Draft, request: events.Request) -> News | None:
-    """Write an accepted request down."""
+def record_request(draft: Draft, request: events.Request, found: Any) -> News | None:
+    """Write an accepted request down, with what was found out about it."""
     match request:
         case events.ApprovalResponded():
-            return on_approval_responded(draft, request)
+            return on_approval_responded(draft, request, found)
         case events.ApprovalOptionChanged():
             return on_approval_option_changed(draft, request)
         case events.CancelRequested():
             on_cancel_requested(draft, request)
         case events.RerunRequested():
-            return on_rerun_requested(draft, request)
+            return on_rerun_requested(draft, found)
         case events.GroupRetryRequested():
-            return on_group_retry_requested()
+            return on_group_retry_requested(found)
         case events.RetryNowRequested():
-            return on_retry_now_requested(draft, request)
+            return on_retry_now_requested(found)
         case events.PauseRequested():
             on_pause_requested(draft)
         case events.ResumeRequested():

@@ -12,17 +12,14 @@ from conductor_core.events import (
     ApprovalOptionChanged,
     ApprovalResponded,
     CancelRequested,
-    RerunRequested,
-    RetryNowRequested,
 )
 from conductor_core.facts.incarnations import continue_in_new_incarnation
-from conductor_core.rerun import lay_out_rerun
 from conductor_core.state import Cancellation
+from conductor_core.verdicts import Accepted
 
 
-def on_approval_responded(draft: Draft, event: ApprovalResponded) -> Answered:
+def on_approval_responded(draft: Draft, event: ApprovalResponded, position: int) -> Answered:
     """A person answered an open approval."""
-    position = position_of_step(draft, event.step)
     answer = _answer(by=event.by, response=event.response, note=event.note)
     draft.put(position, draft.live[position].answered(answer))
     return _answered(position, event.response)
@@ -43,24 +40,19 @@ def on_cancel_requested(draft: Draft, event: CancelRequested) -> None:
     draft.cancellation = Cancellation(by=event.by, reason=event.reason)
 
 
-def on_rerun_requested(draft: Draft, event: RerunRequested) -> Rerun | Continued:
+def on_rerun_requested(draft: Draft, found: Rerun | Accepted) -> Rerun | Continued:
     """A failed step is to be retried or skipped, or a continued run takes over (S10.6)."""
-    if event.continue_from_idx > 0:
-        return continue_in_new_incarnation(draft)
-    layout = lay_out_rerun(draft.freeze(), event)
-    assert isinstance(layout, Rerun), f"{layout} passed the judge"
+    return continue_in_new_incarnation(draft) if isinstance(found, Accepted) else found
+
+
+def on_group_retry_requested(layout: Rerun) -> Rerun:
+    """The current group is to be retried as a whole (S10.8)."""
     return layout
 
 
-def on_group_retry_requested() -> Rerun:
-    """The current group is to be retried as a whole (S10.8)."""
-    return Rerun(whole_group=True)
-
-
-def on_retry_now_requested(draft: Draft, event: RetryNowRequested) -> WaitOver:
-    """A wait is to be cut short (S11.3)."""
-    waits = draft.wait_due_at_ms is None
-    return WaitOver(position_of_step(draft, event.step) if waits else None)
+def on_retry_now_requested(found: int | Accepted) -> WaitOver:
+    """The wait of a step or of its group is to be cut short (S11.3)."""
+    return WaitOver(None if isinstance(found, Accepted) else found)
 
 
 def on_pause_requested(draft: Draft) -> None:
@@ -76,10 +68,3 @@ def on_resume_requested(draft: Draft) -> None:
 def on_append_requested(draft: Draft, event: AppendRequested) -> None:
     """Groups are added at the end of the flow (S11.4)."""
     draft.extend(event.groups)
-
-
-def position_of_step(draft: Draft, key: str) -> int:
-    """The position of a step that the judge knows to exist."""
-    position = draft.catalog.position_of(key)
-    assert position is not None, f"{key!r} passed the judge"
-    return position

@@ -14,10 +14,10 @@ from conductor_core.draft import Draft, Expired, GraceOver, News, TimedOut, Unno
 from conductor_core.events import (
     GroupsGenerated,
     StepFinished,
-    StepStarted,
     TimerFired,
 )
-from conductor_core.generation import Delivery, delivery_of
+from conductor_core.generation import Delivery
+from conductor_core.verdicts import Accepted
 
 
 def on_flow_started(draft: Draft) -> None:
@@ -25,9 +25,8 @@ def on_flow_started(draft: Draft) -> None:
     draft.started = True
 
 
-def on_groups_generated(draft: Draft, event: GroupsGenerated) -> None:
+def on_groups_generated(draft: Draft, event: GroupsGenerated, delivery: Delivery) -> None:
     """Its groups arrived, all or some of them, or what cannot be its groups (S12.2)."""
-    delivery = delivery_of(draft.catalog, event.groups)
     if delivery is Delivery.INVALID:
         draft.generating = "failing"
         return
@@ -42,14 +41,13 @@ def on_generation_failed(draft: Draft) -> None:
     draft.generating = "failing"
 
 
-def on_step_started(draft: Draft, event: StepStarted) -> Unnoticed:
+def on_step_started(draft: Draft, position: int) -> Unnoticed:
     """A worker took the attempt up (S5.6); rules see only that it is active, as before."""
-    position = position_of(draft, event.attempt)
     draft.put(position, draft.live[position].started())
     return UNNOTICED
 
 
-def on_step_finished(draft: Draft, event: StepFinished) -> Work:
+def on_step_finished(draft: Draft, event: StepFinished, position: int) -> Work:
     """Its work ended; what that means is for the rules to say."""
     result = _result(
         output=event.output,
@@ -59,7 +57,6 @@ def on_step_finished(draft: Draft, event: StepFinished) -> Work:
         subject=event.subject,
         metadata=event.metadata,
     )
-    position = position_of(draft, event.attempt)
     step = draft.place.step_at(position)
     return _work(position, step, event.outcome, event.directive, result)
 
@@ -69,19 +66,18 @@ _work: Final = builder(Work)
 UNNOTICED: Final = Unnoticed()
 
 
-def on_timer_fired(draft: Draft, event: TimerFired) -> News | None:
+def on_timer_fired(draft: Draft, event: TimerFired, found: int | Accepted) -> News | None:
     """An open timer is due and closes; the attempt or the cancel that waited for it is told."""
-    kind, _, name = event.timer.partition(":")
+    kind = event.timer.partition(":")[0]
     if kind == "cancel":
         assert draft.cancellation is not None, "only a cancel has a grace"
         draft.cancellation = evolve(draft.cancellation, due_at_ms=None)
         return GraceOver()
-    if "@" in name:
+    if isinstance(found, Accepted):
         draft.wait_due_at_ms = None
         return None
-    position = position_of(draft, name)
-    draft.put(position, draft.live[position].waiting_until(None))
-    return TIMERS[kind](position)
+    draft.put(found, draft.live[found].waiting_until(None))
+    return TIMERS[kind](found)
 
 
 TIMERS: Final[Mapping[str, Callable[[int], News]]] = {
@@ -90,10 +86,3 @@ TIMERS: Final[Mapping[str, Callable[[int], News]]] = {
     "backoff": WaitOver,
 }
 """What it means that an attempt's timer is due, by the kind of the timer."""
-
-
-def position_of(draft: Draft, attempt_id: str) -> int:
-    """The position of an attempt that the judge knows to exist."""
-    position = draft.catalog.position_of_attempt(attempt_id)
-    assert position is not None, f"{attempt_id!r} passed the judge"
-    return position

@@ -183,9 +183,9 @@ def keeping(position_status: AttemptStatus) -> Callable[[Callable[..., Any]], Ca
 
 def any_subject_counts(patch: pytest.MonkeyPatch) -> None:
     """An approval counts whatever it is about."""
-    judged: Callable[..., Verdict] = getattr(legality, JUDGE)
+    judged: Callable[..., Verdict | int] = getattr(legality, JUDGE)
 
-    def judge(state: FlowState, event: ApprovalResponded) -> Verdict:
+    def judge(state: FlowState, event: ApprovalResponded) -> Verdict | int:
         return judged(state, evolve(event, subject=None))
 
     patch.setattr(legality, JUDGE, judge)
@@ -193,12 +193,12 @@ def any_subject_counts(patch: pytest.MonkeyPatch) -> None:
 
 def one_person_counts_twice(patch: pytest.MonkeyPatch) -> None:
     """Who approved before may approve again."""
-    judged: Callable[..., Verdict] = getattr(legality, JUDGE)
+    judged: Callable[..., Verdict | int] = getattr(legality, JUDGE)
 
-    def judge(state: FlowState, event: ApprovalResponded) -> Verdict:
-        verdict = judged(state, event)
-        again = str(verdict) == "rejected(already-responded)"
-        return legality.ACCEPTED if again else verdict
+    def judge(state: FlowState, event: ApprovalResponded) -> Verdict | int:
+        found, position = judged(state, event), state.catalog.position_of(event.step)
+        again = str(found) == "rejected(already-responded)"
+        return position if again and position is not None else found
 
     patch.setattr(legality, JUDGE, judge)
 

@@ -211,8 +211,8 @@ def test_what_no_clock_could_tell_is_said_to_be_so() -> None:
 
 def test_answers_that_nobody_asked_for_have_no_age(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reducer that hears people who were not asked still has its story told."""
-    monkeypatch.setattr("conductor_core.reducer.judge", lambda state, event: ACCEPTED)
-    monkeypatch.setattr("conductor_core.facts.on_approval_responded", lambda draft, event: None)
+    monkeypatch.setattr("conductor_core.reducer.examine", lambda state, event: ACCEPTED)
+    monkeypatch.setattr("conductor_core.facts.on_approval_responded", lambda *given: None)
     spec = flow(group("g", plan(approval=ApprovalSpec(stale_after_ms=9))))
     assert Story(spec, "flow", (START, answered("plan"))).timing == "prompt"
 
