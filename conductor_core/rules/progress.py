@@ -72,28 +72,22 @@ def next_dispatch(draft: Draft) -> Callable[[Draft], None] | None:
     A step declared `skipped` is skipped at its turn and takes no room (S5.4).
     """
     place, position = draft.place, draft.pending.first
-    if not _is_turn(draft, place.group) or position >= place.span.stop:
+    is_parallel = place.group.parallel
+    if not is_parallel and (draft.active or draft.waiting or draft.awaiting or draft.parked):
         return None
-    if draft.paused or draft.continuing:
+    if position >= place.span.stop or draft.paused or draft.continuing:
         return None
     if draft.retrying is not None or draft.wait_due_at_ms is not None:
         return None
     if place.step_at(position).skipped:
         return skip_declared
-    return dispatch_next if _has_room(draft, place.group) else None
-
-
-def _is_turn(draft: Draft, group: GroupSpec) -> bool:
-    """Whether the first pending step may run beside what does not pend (S5.2)."""
-    if group.parallel:
-        return True
-    return not (draft.active or draft.waiting or draft.awaiting or draft.parked)
+    return dispatch_next if not is_parallel or _has_room(draft, place.group) else None
 
 
 def _has_room(draft: Draft, group: GroupSpec) -> bool:
-    """Whether one more attempt may be active (S5.3)."""
+    """Whether one more attempt of a parallel group may be active (S5.3)."""
     limit = group.max_parallel or draft.spec.options.max_parallel
-    return not group.parallel or limit is None or draft.active < limit
+    return limit is None or draft.active < limit
 
 
 def skip_declared(draft: Draft) -> None:
