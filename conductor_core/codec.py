@@ -19,13 +19,13 @@ from conductor_core.errors import FormatError
 from conductor_core.events import Event
 from conductor_core.flowfile import decode_flow, decode_flow_groups
 from conductor_core.json_text import loads
-from conductor_core.lean import LeanReaders
+from conductor_core.lean import LeanReader, LeanReaders
 from conductor_core.places import expected, unknown
 from conductor_core.records import Reader, Writer, decoded, encoded, new_converter, record_reader
 from conductor_core.spec import FlowSpec, GroupSpec
 from conductor_core.state import FlowState
 from conductor_core.statecodec import decode_state, encode_state
-from conductor_core.texts import Texts, TextWriters, Unwritable, quoted
+from conductor_core.texts import Texts, TextWriter, TextWriters, Unwritable, quoted, row_of
 from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ COMMANDS: Final[Mapping[str, type[Command]]] = MappingProxyType(
 
 TAGS: Final = {cls: tag for tag, cls in (*EVENTS.items(), *COMMANDS.items())}
 """The wire tag of each class of events and commands."""
-TEXTS: Final = TextWriters(TAGS)
+TEXTS: Final = TextWriters(TAGS, shallow=True)
 LEAN: Final = LeanReaders()
+_written: Final[dict[type, TextWriter]] = {}
+_read: Final[dict[str, LeanReader]] = {}
+"""The writers and readers of the events and commands that were met so far."""
 
 
 # --- events and commands ---
@@ -119,15 +122,27 @@ def decode_command(data: Any, path: str = "") -> Command:
 
 def lean_event(data: Any) -> Event:
     """The event of a wire form, read in a hurry (see `lean`)."""
-    return cast(Event, LEAN[EVENTS[data.pop("type")]](data))
+    tag = data.pop("type")
+    read = _read.get(tag)
+    if read is None:
+        read = _read[tag] = LEAN[EVENTS[tag]]
+    return cast(Event, read(data))
 
 
 def texts_of(record: Event | Command) -> Texts:
     """The texts of an event or a command; raises Unwritable for any other record."""
     cls = record.__class__
-    if cls not in TAGS:
-        raise Unwritable
-    return TEXTS[cls](record)
+    write = _written.get(cls)
+    if write is None:
+        if cls not in TAGS:
+            raise Unwritable
+        write = _written[cls] = TEXTS[cls]
+    return write(record)
+
+
+def texts_of_all(records: tuple[Event | Command, ...]) -> Texts:
+    """The texts of a row of events or commands."""
+    return row_of(texts_of, records)
 
 
 def _tagged(record: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ can also compute its digests.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 from conductor_core.codec import encode_state
@@ -21,6 +22,14 @@ def digest_of(text: str) -> str:
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
+def digest_of_all(pieces: Iterable[str]) -> str:
+    """The digest of the text that these pieces make, of which one is held at a time."""
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece.encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
 def chain(previous: str, text: str) -> str:
     """The digest of a text that follows what `previous` is the digest of."""
     return digest_of(f"{previous}\n{text}")
@@ -28,10 +37,7 @@ def chain(previous: str, text: str) -> str:
 
 def state_digest(state: FlowState) -> str:
     """The digest of a state; equal states have equal ones on every runtime."""
-    digest = sha256()
     try:
-        for piece in state_pieces(state):
-            digest.update(piece.encode())
+        return digest_of_all(state_pieces(state))
     except (Unwritable, UnicodeEncodeError):
         return digest_of(canonical_text(encode_state(state)))
-    return f"sha256:{digest.hexdigest()}"

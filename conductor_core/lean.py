@@ -4,23 +4,37 @@ Rule: a record that is read here is the one that `records` would read from the s
 Whatever `records` might refuse raises one of MISREAD, which need not say why; keys may stand
 for nothing else than they do there, but nobody looks for keys that stand twice. So this is for
 who writes the record again and holds it against the text that it came from.
+
+The readers are compiled once for each class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeAlias
 
 import attrs
 
-from conductor_core.building import builder
+from conductor_core.building import builder, compiled
 from conductor_core.errors import ConductorError
-from conductor_core.kinds import SINGLE, choice, element_of, is_optional, is_row, present
+from conductor_core.kinds import (
+    LEAST,
+    MOST,
+    SINGLE,
+    choice,
+    choices_of,
+    element_of,
+    is_optional,
+    is_row,
+    present,
+    text,
+)
 
-LeanReader: TypeAlias = Callable[[Any], Any]
+LeanReader: TypeAlias = Callable[..., Any]
+_Field: TypeAlias = "attrs.Attribute[Any]"
 
 MISREAD: Final = (
-    *(ConductorError, AttributeError, KeyError, TypeError),
+    *(ConductorError, AttributeError, LookupError, TypeError),
     *(ValueError, RecursionError),
 )
 """What reading may raise, for whatever reason."""
@@ -29,49 +43,97 @@ MISREAD: Final = (
 class LeanReaders(dict[Any, LeanReader]):
     """The reader of each kind of value, made when it is first asked for."""
 
+    def __init__(self) -> None:
+        self._records: dict[type, str] = {}
+        self._names: dict[str, Any] = {
+            "LEAST": LEAST,
+            "MOST": MOST,
+            "refused": _refused,
+            "text": text,
+        }
+
     def __missing__(self, kind: Any) -> LeanReader:
-        reader = self[kind] = self._reader(kind)
+        source = f"def read(v): return {self._expression(kind)}"
+        reader = self[kind] = compiled("read", source, self._names)
         return reader
 
-    def _reader(self, kind: Any) -> LeanReader:
-        if kind in SINGLE:
-            return SINGLE[kind]
-        if is_row(kind):
-            return _row_reader(self[element_of(kind)])
-        if is_optional(kind):
-            return _optional_reader(self[present(kind)])
-        if attrs.has(kind):
-            return self._record_reader(kind)
-        return choice(kind)
+    def _named(self, value: object) -> str:
+        """A name under which compiled functions find a value."""
+        name = f"known_{len(self._names)}"
+        self._names[name] = value
+        return name
 
-    def _record_reader(self, cls: type) -> LeanReader:
+    # --- expressions for a value `v` ---
+
+    def _expression(self, kind: Any) -> str:
+        if kind in SINGLE:
+            return _QUICK.get(kind) or f"{self._named(SINGLE[kind])}(v)"
+        if is_row(kind):
+            row = f"tuple([{self._expression(element_of(kind))} for v in v])"
+            return f"({row} if v.__class__ is list else refused())"
+        if is_optional(kind):
+            return f"(None if v is None else {self._expression(present(kind))})"
+        if attrs.has(kind):
+            return f"{self._record(kind)}(v)"
+        choices = choices_of(kind)
+        if all(value.__class__ is str for value in choices):
+            return f"{self._named({value: value for value in choices})}[v]"
+        return f"{self._named(choice(kind))}(v)"
+
+    # --- records ---
+
+    def _record(self, cls: type) -> str:
+        """The name of the function that reads a record, perhaps one under way."""
+        if cls not in self._records:
+            self._records[cls] = name = f"record_{len(self._records)}"
+            compiled(name, "\n".join(self._record_source(name, cls)), self._names)
+        return self._records[cls]
+
+    def _record_source(self, name: str, cls: type) -> Iterator[str]:
+        """A function that reads each field, quickly where none has more than it must."""
         fields = attrs.fields(attrs.resolve_types(cls))
-        checks = {field.name: field for field in fields if field.validator is not None}
         # A record that looks at itself when it is made is made in its own way.
         make = cls if hasattr(cls, "__attrs_post_init__") else builder(cls)
-        readers: dict[str, LeanReader] = {}
+        must = [field for field in fields if field.default is attrs.NOTHING]
+        may = [field for field in fields if field.default is not attrs.NOTHING]
+        yield f"def {name}(data):"
+        yield "    if data.__class__ is not dict: refused()"
+        for field in must:
+            yield f"    v = data['{field.name}']"
+            yield f"    {field.name}_ = {self._expression(field.type)}"
+        yield f"    count = {len(must)}"
+        yield "    if len(data) == count:"
+        yield from self._made(make, must, "        ")
+        for field in may:
+            yield f"    {field.name}_ = {self._named(field.default)}"
+            yield f"    if '{field.name}' in data:"
+            yield f"        v = data['{field.name}']"
+            yield f"        {field.name}_ = {self._expression(field.type)}"
+            yield "        count += 1"
+        yield "    if len(data) != count: refused()"
+        yield from self._made(make, fields, "    ")
 
-        def read(data: Any) -> Any:
-            record = make(**{key: readers[key](value) for key, value in data.items()})
-            for key, field in checks.items():
-                if key in data:
-                    field.validator(record, field, getattr(record, key))
-            return record
-
-        # Only now, since a record may hold others of its own class.
-        self[cls] = read
-        readers.update({field.name: self[field.type] for field in fields})
-        return read
-
-
-def _row_reader(read: LeanReader) -> LeanReader:
-    def read_row(data: Any) -> Any:
-        if data.__class__ is not list:
-            raise TypeError
-        return tuple([read(item) for item in data])
-
-    return read_row
+    def _made(self, make: LeanReader, fields: Sequence[_Field], indent: str) -> Iterator[str]:
+        """Lines that return a record of these fields; that of none is always the same."""
+        if not fields:
+            yield f"{indent}return {self._named(make())}"
+            return
+        arguments = ", ".join(f"{field.name}={field.name}_" for field in fields)
+        yield f"{indent}record = {self._named(make)}({arguments})"
+        for field in fields:
+            if field.validator is not None:
+                check, known = self._named(field.validator), self._named(field)
+                yield f"{indent}{check}(record, {known}, {field.name}_)"
+        yield f"{indent}return record"
 
 
-def _optional_reader(read: LeanReader) -> LeanReader:
-    return lambda data: None if data is None else read(data)
+_QUICK: Final[Mapping[Any, str]] = {
+    str: "(v if v.__class__ is str and v.isascii() else text(v))",
+    int: "(v if v.__class__ is int and LEAST <= v <= MOST else refused())",
+}
+"""The expressions that read the commonest single values, as `kinds` does."""
+
+
+def _refused() -> NoReturn:
+    """Refuse a value from within an expression."""
+    raise TypeError

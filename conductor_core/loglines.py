@@ -18,32 +18,31 @@ a better wording breaks no old log.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias, Union
 
 from attrs import evolve
 
-from conductor_core.building import builder
 from conductor_core.codec import (
     TEXTS,
     encode_command,
     encode_event,
     encode_verdict,
     texts_of,
+    texts_of_all,
     verdict_text,
     writer,
 )
 from conductor_core.commands import Command
-from conductor_core.digest import chain, digest_of, state_digest
+from conductor_core.digest import chain, digest_of, digest_of_all, state_digest
 from conductor_core.errors import LogError
 from conductor_core.events import Event
 from conductor_core.frozen import frozen
-from conductor_core.json_text import DEPTH, check_depth, dumps, is_deeper
+from conductor_core.json_text import check_depth, dumps
 from conductor_core.payload import canonical_text
-from conductor_core.spec import FlowSpec
+from conductor_core.spec import FlowSpec, GroupSpec
 from conductor_core.state import FlowState
-from conductor_core.texts import Unwritable
+from conductor_core.texts import DECLARED, SORTED, Form, Unwritable
 from conductor_core.verdicts import Rejected, Verdict
 from conductor_core.version import VERSION
 
@@ -121,8 +120,7 @@ class Position:
     closed: bool = False
 
 
-_position: Final = builder(Position)
-_REFUSALS: Final = (Unwritable, TypeError, ValueError, RecursionError)
+REFUSALS: Final = (Unwritable, TypeError, ValueError, RecursionError)
 """What the short way of writing raises for what only the long way can judge."""
 
 
@@ -141,92 +139,96 @@ def new_header(state: FlowState, *, at_ms: int, accepted_only: bool = False) -> 
 
 def after_header(header: Header, state: FlowState) -> tuple[str, Position]:
     """The header as a line, and the position after it."""
-    line, digest = _header(header)
-    return line, Position(digest=digest, look=max(APART, len(state.live)))
+    return header_line(header), beginning(header, state)
+
+
+def beginning(header: Header, state: FlowState) -> Position:
+    """The position after a header."""
+    try:
+        digest = digest_of_all(_header_pieces(header, SORTED))
+    except REFUSALS:
+        digest = digest_of(canonical_text(writer(Header)(header)))
+    return Position(digest=digest, look=max(APART, len(state.live)))
 
 
 def header_line(header: Header) -> str:
     """The header as a line."""
-    line, _ = _header(header)
-    return line
-
-
-def _header(header: Header) -> tuple[str, str]:
-    """The line of a header and its digest."""
     try:
-        text, pinned = TEXTS[Header](header)
-        digest, line = digest_of(pinned), f"{text}\n"
-        if _readable(line):
-            return line, digest
-    except _REFUSALS:
+        line = "".join(header_pieces(header))
+        if _fits(line):
+            return line
+    except REFUSALS:
         pass
-    fields = writer(Header)(header)
-    return _line(fields), digest_of(canonical_text(fields))
+    return _line(writer(Header)(header))
+
+
+def header_pieces(header: Header) -> Iterator[str]:
+    """The header as a line, in pieces; raises one of REFUSALS for what may be none."""
+    yield from _header_pieces(header, DECLARED)
+    yield "\n"
+
+
+def _header_pieces(header: Header, form: Form) -> Iterator[str]:
+    return TEXTS.pieces(Header, header, HEADER_PARTS, form)
+
+
+HEADER_PARTS: Final = (Header, FlowSpec, GroupSpec)
+"""The records of a header that may be long, and so are written and read in pieces."""
 
 
 def after_entry(
     position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
 ) -> tuple[str, Position]:
     """The line of one more entry, and the position after it."""
-    try:
-        line, digest = _entry(position, event, verdict, commands)
-    except _REFUSALS:
-        line, digest = _careful_entry(position, event, verdict, commands)
-    return line, _position(
-        digest=digest,
-        entries=position.entries + 1,
-        since=position.since + 1,
-        look=position.look,
-    )
+    entries = position.entries + 1
+    line, digest = entry_line(position.digest, entries, event, verdict, commands)
+    since, look = position.since + 1, position.look
+    return line, Position(digest=digest, entries=entries, since=since, look=look)
 
 
-def _entry(
-    position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
+def entry_line(
+    previous: str, seq: int, event: Event, verdict: Verdict, commands: tuple[Command, ...]
 ) -> tuple[str, str]:
-    """The line of an entry and its digest, or Unwritable for what may be none."""
-    said = verdict_text(verdict)
-    happened, happened_sorted = texts_of(event)
-    asked, asked_sorted = "", ""
-    if commands:
-        texts = [texts_of(command) for command in commands]
-        asked = ",".join([text for text, _ in texts])
-        asked_sorted = ",".join([text for _, text in texts])
-    pinned = f'{{"commands":[{asked_sorted}],"event":{happened_sorted},"verdict":{said}}}'
-    digest = chain(position.digest, pinned)
-    line = (
-        f'{{"seq":{position.entries + 1},"event":{happened},"verdict":{said},'
-        f'"commands":[{asked}],"digest":"{digest}"}}\n'
-    )
-    if not _readable(line):
-        raise Unwritable
-    return line, digest
+    """The line of an entry and its digest, after what `previous` is the digest of."""
+    try:
+        said = verdict_text(verdict)
+        happened, happened_sorted = texts_of(event)
+        asked, asked_sorted = texts_of_all(commands)
+        pinned = f'{{"commands":{asked_sorted},"event":{happened_sorted},"verdict":{said}}}'
+        digest = chain(previous, pinned)
+        line = (
+            f'{{"seq":{seq},"event":{happened},"verdict":{said},'
+            f'"commands":{asked},"digest":"{digest}"}}\n'
+        )
+        if _fits(line):
+            return line, digest
+    except REFUSALS:
+        pass
+    return _careful_entry(previous, seq, event, verdict, commands)
 
 
-def _readable(line: str) -> bool:
-    """Whether a line is surely within the limits of reading."""
-    if len(line) > LONGEST_LINE // WIDEST:
-        return False
-    few = line.count("[") + line.count("{") <= DEPTH
-    return few or not is_deeper(line, json.loads(line), DEPTH)
+def _fits(line: str) -> bool:
+    """Whether a line is not too long to be read again."""
+    return len(line) <= LONGEST_LINE // WIDEST or len(line.encode()) <= LONGEST_LINE
 
 
 def _careful_entry(
-    position: Position, event: Event, verdict: Verdict, commands: tuple[Command, ...]
+    previous: str, seq: int, event: Event, verdict: Verdict, commands: tuple[Command, ...]
 ) -> tuple[str, str]:
     """The same, or the error that tells why it may not be written."""
     fields = {
-        "seq": position.entries + 1,
+        "seq": seq,
         "event": encode_event(event),
         "verdict": encode_verdict(_pinned(verdict)),
         "commands": [encode_command(command) for command in commands],
     }
-    return _linked_line(position, fields)
+    return _linked_line(previous, fields)
 
 
 def after_checkpoint(position: Position, state: FlowState) -> tuple[str, Position]:
     """The line of a checkpoint, and the position after it."""
     fields = {"checkpoint": position.entries, "state": state_digest(state)}
-    line, digest = _linked_line(position, fields)
+    line, digest = _linked_line(position.digest, fields)
     look = max(APART, _attempts(state))
     return line, evolve(position, digest=digest, since=0, look=look)
 
@@ -234,7 +236,7 @@ def after_checkpoint(position: Position, state: FlowState) -> tuple[str, Positio
 def after_closing(position: Position, state: FlowState) -> tuple[str, Position]:
     """The line that ends the log, and the position after it."""
     fields = {"closed": position.entries, "state": state_digest(state)}
-    line, digest = _linked_line(position, fields)
+    line, digest = _linked_line(position.digest, fields)
     return line, evolve(position, digest=digest, closed=True)
 
 
@@ -265,9 +267,9 @@ def _pinned(verdict: Verdict) -> Verdict:
     return Rejected(verdict.code) if isinstance(verdict, Rejected) else verdict
 
 
-def _linked_line(position: Position, fields: dict[str, Any]) -> tuple[str, str]:
+def _linked_line(previous: str, fields: dict[str, Any]) -> tuple[str, str]:
     """A line with the digest that links it to those before it."""
-    digest = chain(position.digest, pinned_text(fields))
+    digest = chain(previous, pinned_text(fields))
     return _line({**fields, "digest": digest}), digest
 
 

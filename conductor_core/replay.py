@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from conductor_core.codec import LEAN, decode_event, lean_event, reader, writer
 from conductor_core.differences import differences
@@ -32,9 +32,12 @@ from conductor_core.errors import (
 from conductor_core.frozen import frozen
 from conductor_core.json_text import loads
 from conductor_core.lean import MISREAD
+from conductor_core.leantext import TextReader
 from conductor_core.loglines import (
     FORMAT,
+    HEADER_PARTS,
     LONGEST_LINE,
+    REFUSALS,
     SEMANTICS,
     Checkpoint,
     Closed,
@@ -45,12 +48,15 @@ from conductor_core.loglines import (
     after_checkpoint,
     after_closing,
     after_entry,
-    after_header,
     at_checkpoint,
+    beginning,
+    entry_line,
+    header_line,
+    header_pieces,
     pinned_text,
 )
 from conductor_core.places import expected
-from conductor_core.reducer import Transition, reduce
+from conductor_core.reducer import reduce
 from conductor_core.scanners import Scanner, best
 from conductor_core.state import FlowState, initial_state
 from conductor_core.verdicts import Accepted
@@ -59,6 +65,9 @@ _Raw: TypeAlias = bytes | str
 _Kind: TypeAlias = type[Entry] | type[Checkpoint] | type[Closed]
 
 _Beginning: TypeAlias = tuple[Header, FlowState, Position]
+
+_EVENT: Final = b'"event":'
+"""What comes before the event in the line of an entry."""
 
 TOLD: Final = 20
 """So many differences of one entry are told."""
@@ -177,13 +186,29 @@ def _begun(raw: _Raw, scanner: Scanner) -> _Beginning | None:
     """The beginning of a log whose header is, to the byte, as we write it."""
     try:
         line = _encoded(raw)
-        header: Header = LEAN[Header](scanner.line(line))
+        header = _lean_header(line, scanner)
+        known = (header.log, header.semantics) == (FORMAT, SEMANTICS)
+        if not known or len(line) > LONGEST_LINE or not _says(line, header_pieces(header)):
+            return None
         state = initial_state(header.spec, header.flow_id)
-        due, position = after_header(header, state)
-    except MISREAD:
+        return header, state, beginning(header, state)
+    except (*MISREAD, *REFUSALS):
         return None
-    known = (header.log, header.semantics) == (FORMAT, SEMANTICS)
-    return (header, state, position) if known and line == due.encode() else None
+
+
+def _lean_header(line: bytes, scanner: Scanner) -> Header:
+    return cast(Header, TextReader(line.decode(), LEAN, HEADER_PARTS, scanner.piece).value(Header))
+
+
+def _says(line: bytes, pieces: Iterable[str]) -> bool:
+    """Whether a line is, to the byte, the text that these pieces make."""
+    at = 0
+    for piece in pieces:
+        due = piece.encode()
+        if not line.startswith(due, at):
+            return False
+        at += len(due)
+    return at == len(line)
 
 
 def _opened(row: _Row) -> _Beginning:
@@ -200,8 +225,8 @@ def _opened(row: _Row) -> _Beginning:
         state = initial_state(header.spec, header.flow_id)
     except (FormatError, SpecError) as error:
         raise LogError(str(error), line=row.number) from None
-    _, position = after_header(header, state)
-    return header, state, position
+    header_line(header)  # For its error: what cannot be written again is no header.
+    return header, state, beginning(header, state)
 
 
 def _kind_of(row: _Row) -> _Kind:
@@ -222,7 +247,10 @@ _KINDS: Final[dict[str, _Kind]] = {
 
 
 class _Run:
-    """A state that follows the lines of its log."""
+    """A state that follows the lines of its log.
+
+    Where the log stands is a Position, taken apart: it changes with every entry.
+    """
 
     def __init__(self, lines: Iterator[_Raw], flow_id: str | None, scanner: Scanner) -> None:
         raw = _first(lines)
@@ -235,30 +263,43 @@ class _Run:
         self.last = raw
         self.size = len(_encoded(raw))
 
+    @property
+    def position(self) -> Position:
+        """Where the log stands."""
+        return Position(
+            digest=self._digest,
+            entries=self._entries,
+            since=self._entries - self._pinned,
+            look=self._look,
+            closed=self._closed,
+        )
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self._digest, self._entries = position.digest, position.entries
+        self._pinned, self._look = position.entries - position.since, position.look
+        self._closed = position.closed
+
     def follows(self, raw: _Raw) -> bool:
         """Follow a line that is, to the byte, the entry that is due; tell whether it is."""
         try:
             line = _encoded(raw)
-            begin = b'{"seq":%d,"event":' % (self.position.entries + 1)
-            if not line.startswith(begin):
-                return False
-            event = lean_event(self._scan(line, len(begin)))
+            event = lean_event(self._scan(line, line.find(_EVENT) + len(_EVENT)))
         except MISREAD:
             return False
         transition = reduce(self.state, event)
-        due, position = after_entry(self.position, event, transition.verdict, transition.commands)
-        if line != due.encode() or not self._may_follow(transition):
+        verdict, seq = transition.verdict, self._entries + 1
+        if self._closed or (self.header.accepted_only and verdict.__class__ is not Accepted):
             return False
-        _, self.position = at_checkpoint(position, transition.state)
-        self.state = transition.state
+        due, digest = entry_line(self._digest, seq, event, verdict, transition.commands)
+        if line != due.encode():
+            return False
+        self.state, self._digest, self._entries = transition.state, digest, seq
+        if seq - self._pinned >= self._look:
+            _, self.position = at_checkpoint(self.position, self.state)
         self.last = raw
         self.size += len(line)
         return True
-
-    def _may_follow(self, transition: Transition) -> bool:
-        """Whether an event with such a verdict has a place in the log."""
-        accepted = isinstance(transition.verdict, Accepted)
-        return accepted or not (self.position.closed or self.header.accepted_only)
 
     def follow(self, row: _Row) -> None:
         """Verify one more line and go on to what it leads to."""
@@ -292,7 +333,7 @@ class _Run:
         line, position = after_entry(self.position, event, transition.verdict, transition.commands)
         self._verify(row, Entry, line)
         if not isinstance(transition.verdict, Accepted):
-            if self.position.closed:
+            if self._closed:
                 raise LogError("only a rerun may follow the end of the log", line=row.number)
             if self.header.accepted_only:
                 raise LogError(
@@ -302,7 +343,7 @@ class _Run:
         self.state = transition.state
 
     def _follow_checkpoint(self, row: _Row, kind: _Kind) -> None:
-        if self.position.closed:
+        if self._closed:
             raise LogError("only a rerun may follow the end of the log", line=row.number)
         if kind is Closed and self.state.outcome is None:
             raise LogError("the log is closed, but its flow has not finished", line=row.number)
@@ -321,7 +362,7 @@ class _Run:
         if logged[counter] != due[counter]:
             problem = f"{counter} is {logged[counter]}, expected {due[counter]}"
             raise LogError(problem, line=row.number)
-        if logged["digest"] != chain(self.position.digest, pinned_text(logged)):
+        if logged["digest"] != chain(self._digest, pinned_text(logged)):
             raise LogError("broken digest chain: the line was changed", line=row.number)
         self._diverges(row, logged, due)
 
@@ -338,7 +379,7 @@ class _Run:
             told.insert(0, f"  on {logged['event']['type']} at {logged['event']['at_ms']} ms")
         raise ReplayDivergence(
             "\n".join(told),
-            entry=logged.get("seq", self.position.entries),
+            entry=logged.get("seq", self._entries),
             expected=logged,
             actual=due,
             line=row.number,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from conductor_core.frozen import frozen
 
@@ -19,23 +19,27 @@ NEXT: Final = b',"verdict":'
 """What follows an event in the line of an entry, and rarely stands within one."""
 
 
+ScanPiece: TypeAlias = Callable[[str, int], tuple[Any, int]]
+"""Reads the value that begins at some character of a text, and tells where it ends."""
+
+
 @frozen
 class Scanner:
-    """How a whole line is read, and how the event in it that begins at some byte."""
+    """How a piece of a text is read, and how the event that begins at some byte of a line."""
 
     name: str
-    line: Callable[[bytes], Any]
+    piece: ScanPiece
     event: Callable[[bytes, int], Any]
 
 
 def _event(line: bytes, start: int) -> Any:
-    event, _ = _decoder.raw_decode(line.decode(), start)
+    event, _ = _piece(line.decode(), start)
     return event
 
 
-_decoder: Final = json.JSONDecoder()
+_piece: Final[ScanPiece] = json.JSONDecoder().raw_decode
 
-STANDARD: Final = Scanner("json", json.loads, _event)
+STANDARD: Final = Scanner("json", _piece, _event)
 """The scanner of the standard library."""
 
 
@@ -48,5 +52,5 @@ def best() -> Scanner:
         return STANDARD
     decode = Decoder().decode
     return Scanner(
-        "msgspec", decode, lambda line, start: decode(line[start : line.find(NEXT, start)])
+        "msgspec", _piece, lambda line, start: decode(line[start : line.find(NEXT, start)])
     )

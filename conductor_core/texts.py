@@ -5,25 +5,31 @@ forms at once: with the keys in the order of the fields, as lines have them, and
 keys, as digests do. The text of a payload is canonical and stands in both as it is.
 A value that its field may not hold raises Unwritable, which does not say why: whoever asks
 then takes the long way through `records`, which does. Lone surrogates are left to whoever
-encodes the text, and its depth to whoever has the whole of it.
+encodes the text.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from json.encoder import encode_basestring
 from operator import attrgetter
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import attrs
 
 from conductor_core.building import compiled
+from conductor_core.json_text import is_deeper
 from conductor_core.kinds import LEAST, MOST, choices_of, element_of, is_optional, is_row, present
-from conductor_core.payload import Payload
+from conductor_core.payload import DEEPEST, Payload
 
 Texts: TypeAlias = tuple[str, str]
 """A value written twice: its keys in the order of the fields, and sorted."""
+Form: TypeAlias = Literal[0, 1]
+DECLARED: Final = 0
+SORTED: Final = 1
+"""Which of the two texts is meant."""
 quoted: Final[Callable[[str], str]] = encode_basestring
 """A string as JSON text."""
 SOME: Final = 1000
@@ -38,27 +44,35 @@ class Unwritable(Exception):
 class TextWriters(dict[Any, TextWriter]):
     """The writer of each kind of value, made when it is first asked for.
 
-    Records of the classes that have a tag say it under `type`, before their fields.
+    Records of the classes that have a tag say it under `type`, before their fields. Where
+    `shallow` is asked for, payloads are refused that are nested too deeply to fit everywhere.
     """
 
-    def __init__(self, tags: Mapping[type, str] | None = None) -> None:
+    def __init__(self, tags: Mapping[type, str] | None = None, *, shallow: bool = False) -> None:
         self._tags = tags or {}
         self._records: dict[type, str] = {}
         self._names: dict[str, Any] = {
             "LEAST": LEAST,
             "MOST": MOST,
             "Payload": Payload,
+            "SHORT": DEEPEST if shallow else MOST,
+            "is_shallow": _is_shallow,
             "quoted": quoted,
             "refused": _refused,
-            "row": _row,
+            "row": row_of,
         }
 
     def __missing__(self, kind: Any) -> TextWriter:
+        self[kind] = writer = self._writer(kind)
+        return writer
+
+    def _writer(self, kind: Any) -> TextWriter:
+        if kind not in SINGLE and attrs.has(kind):
+            writer: TextWriter = self._names[self._record(kind)]
+            return writer
         expression, paired = self._expression(kind)
         both = expression if paired else f"({expression},) * 2"
-        writer = compiled("written", f"def written(v): return {both}", self._names)
-        self[kind] = writer
-        return writer
+        return compiled("written", f"def written(v): return {both}", self._names)
 
     def _named(self, value: object) -> str:
         """A name under which compiled functions find a value."""
@@ -66,35 +80,40 @@ class TextWriters(dict[Any, TextWriter]):
         self._names[name] = value
         return name
 
-    def pieces(self, kind: Any, value: Any, opened: Collection[type]) -> Iterator[str]:
-        """The sorted text in pieces: item by item the rows of records in the `opened` classes."""
+    def pieces(
+        self, kind: Any, value: Any, opened: Collection[type], form: Form = SORTED
+    ) -> Iterator[str]:
+        """A text in pieces: item by item the rows of records in the `opened` classes."""
         if kind in opened:
-            yield from self._members(kind, value, opened)
+            yield from self._members(kind, value, opened, form)
         elif is_row(kind) and element_of(kind) in opened:
             yield "["
             for number, item in enumerate(value):
                 yield "," if number else ""
-                yield from self.pieces(element_of(kind), item, opened)
+                yield from self.pieces(element_of(kind), item, opened, form)
             yield "]"
         elif is_row(kind) and attrs.has(element_of(kind)):
             write = self[element_of(kind)]
             yield "["
             for begin in range(0, len(value), SOME):
                 yield "," if begin else ""
-                yield ",".join([write(item)[1] for item in value[begin : begin + SOME]])
+                yield ",".join([write(item)[form] for item in value[begin : begin + SOME]])
             yield "]"
         else:
-            yield self[kind](value)[1]
+            yield self[kind](value)[form]
 
-    def _members(self, cls: type, record: Any, opened: Collection[type]) -> Iterator[str]:
+    def _members(
+        self, cls: type, record: Any, opened: Collection[type], form: Form
+    ) -> Iterator[str]:
         if record.__class__ is not cls:
             raise Unwritable
+        fields = attrs.fields(attrs.resolve_types(cls))
         brace = "{"
-        for field in sorted(attrs.fields(attrs.resolve_types(cls)), key=attrgetter("name")):
+        for field in sorted(fields, key=attrgetter("name")) if form == SORTED else fields:
             value = getattr(record, field.name)
             if value != field.default:
                 yield f'{brace}"{field.name}":'
-                yield from self.pieces(field.type, value, opened)
+                yield from self.pieces(field.type, value, opened, form)
                 brace = ","
         yield "{}" if brace == "{" else "}"
 
@@ -115,9 +134,14 @@ class TextWriters(dict[Any, TextWriter]):
         return self._choice_expression(kind), False
 
     def _row_expression(self, kind: Any) -> tuple[str, bool]:
-        inner, paired = self._expression(element_of(kind))
-        items = f"[{inner} for v in v]"
-        row = f"row({items})" if paired else f"'[' + ','.join({items}) + ']'"
+        item = element_of(kind)
+        inner, paired = self._expression(item)
+        if paired:
+            # By name where it is a record, since that may be under way.
+            write = self._record(item) if attrs.has(item) else self._named(self[item])
+            row = f"row({write}, v)"
+        else:
+            row = f"'[' + ','.join([{inner} for v in v]) + ']'"
         return f"({row} if v.__class__ is tuple else refused())", paired
 
     def _choice_expression(self, kind: Any) -> str:
@@ -142,40 +166,46 @@ class TextWriters(dict[Any, TextWriter]):
         return self._records[cls]
 
     def _record_source(self, name: str, cls: type) -> Iterator[str]:
-        """A function that writes each field twice, `a` and `b`, and joins what is not left out."""
+        """A function that writes each field, quickly where those that have one are at a default.
+
+        What differs between the two texts of a field is in `a` and `b`, all else in `a` alone.
+        """
+        least = {"type": _alike(f',"type":"{self._tags[cls]}"')} if cls in self._tags else {}
+        most, defaults, optional = dict(least), list[str](), list[str]()
         yield f"def {name}(record):"
         yield f"    if record.__class__ is not {self._named(cls)}: refused()"
-        members = {"type": f',"type":"{self._tags[cls]}"'} if cls in self._tags else {}
         for number, field in enumerate(attrs.fields(attrs.resolve_types(cls))):
-            a, b, key = f"a{number}", f"b{number}", f',"{field.name}":'
             expression, paired = self._expression(field.type)
-            yield f"    v = record.{field.name}"
+            names = (f"a{number}", f"b{number}") if paired else (f"a{number}",)
+            key = f',"{field.name}":'
             if field.default is attrs.NOTHING:
-                yield f"    {a}{',' if paired else ' ='} {b} = {expression}"
-                members[field.name] = f"{key}{{{a}}}"
+                yield f"    v = record.{field.name}"
+                yield f"    {', '.join(names)} = {expression}"
+                most[field.name] = f"{key}{{{names[0]}}}", f"{key}{{{names[-1]}}}"
+                least[field.name] = most[field.name]
                 continue
-            yield f"    if {self._is_default(field.default)}: {a} = {b} = ''"
-            yield "    else:"
-            yield f"        {a}{',' if paired else ' ='} {b} = {expression}"
-            yield f"        {a} = f'{key}{{{a}}}'"
-            yield f"        {b} = f'{key}{{{b}}}'"
-            members[field.name] = f"{{{a}}}"
-        declared = "".join(members.values())
-        in_order = "".join(members[key] for key in sorted(members)).replace("{a", "{b")
-        yield f"    return {_braced(declared)}, {_braced(in_order)}"
-
-    def _is_default(self, default: object) -> str:
-        """The expression for whether a value equals a default."""
-        if default is None:
-            return "v is None"
-        name = self._named(default)
-        return f"v is {name} or v == {name}"
+            yield f"    v{number} = record.{field.name}"
+            default = self._named(field.default)
+            defaults.append(f"v{number} is {default}")
+            optional.append(f"    if {defaults[-1]} or v{number} == {default}:")
+            optional.append(f"        {' = '.join(names)} = ''")
+            optional += ["    else:", f"        v = v{number}"]
+            optional.append(f"        {', '.join(names)} = {expression}")
+            optional += [f"        {name} = f'{key}{{{name}}}'" for name in names]
+            most[field.name] = f"{{{names[0]}}}", f"{{{names[-1]}}}"
+        if defaults:
+            yield f"    if {' and '.join(defaults)}: {_returned(least)}"
+        yield from optional
+        yield f"    {_returned(most)}"
 
 
 SINGLE: Final[Mapping[Any, str]] = {
     str: "(quoted(v) if v.__class__ is str else refused())",
     int: "(str(v) if v.__class__ is int and LEAST <= v <= MOST else refused())",
-    Payload: "(v.text if v.__class__ is Payload else refused())",
+    Payload: (
+        "(v.text if v.__class__ is Payload and (len(v.text) <= SHORT or is_shallow(v.text))"
+        " else refused())"
+    ),
 }
 """The expressions that write single values."""
 
@@ -185,10 +215,26 @@ def _refused() -> NoReturn:
     raise Unwritable
 
 
-def _row(items: list[Texts]) -> Texts:
-    declared = ",".join([a for a, _ in items])
-    in_order = ",".join([b for _, b in items])
-    return f"[{declared}]", f"[{in_order}]"
+def _is_shallow(text: str) -> bool:
+    """Whether the text of a payload is nested no deeper than a line can hold it anywhere."""
+    few = text.count("[") + text.count("{") <= DEEPEST
+    return few or not is_deeper(text, json.loads(text), DEEPEST)
+
+
+def row_of(write: TextWriter, row: tuple[Any, ...]) -> Texts:
+    """The texts of a row, some items at a time: pairs take many times the room of the texts."""
+    if not row:
+        return "[]", "[]"
+    if len(row) == 1:
+        a, b = write(row[0])
+        return f"[{a}]", f"[{b}]"
+    declared: list[str] = []
+    in_order: list[str] = []
+    for begin in range(0, len(row), SOME):
+        texts = [write(item) for item in row[begin : begin + SOME]]
+        declared.append(",".join([a for a, _ in texts]))
+        in_order.append(",".join([b for _, b in texts]))
+    return f"[{','.join(declared)}]", f"[{','.join(in_order)}]"
 
 
 def _choice_text(choice: Any) -> str:
@@ -200,3 +246,16 @@ def _braced(members: str) -> str:
     if members.startswith(","):
         return f"f'{{{{{members[1:]}}}}}'"
     return f"'{{' + f'{members}'[1:] + '}}'"
+
+
+def _alike(text: str) -> Texts:
+    return text, text
+
+
+def _returned(members: Mapping[str, Texts]) -> str:
+    """The statements that return an object of these members in both forms."""
+    declared = _braced("".join(text for text, _ in members.values()))
+    in_order = _braced("".join(members[key][1] for key in sorted(members)))
+    if declared == in_order:
+        return f"text = {declared}; return text, text"
+    return f"return {declared}, {in_order}"

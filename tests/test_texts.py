@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from conductor_core import FlowSpec, GroupSpec, events, initial_state
+from conductor_core import FlowSpec, GroupSpec, events, initial_state, reduce
 from conductor_core.codec import encode_command, encode_event, texts_of
-from conductor_core.digest import digest_of, state_digest
-from conductor_core.errors import FormatError
+from conductor_core.digest import chain, digest_of, state_digest
+from conductor_core.errors import FormatError, LogError
 from conductor_core.json_text import dumps
-from conductor_core.log import LogWriter
-from conductor_core.payload import canonical_text, freeze
+from conductor_core.log import LONGEST_LINE, LogWriter, replay
+from conductor_core.loglines import pinned_text
+from conductor_core.payload import DEEPEST, Payload, canonical_text, freeze
 from conductor_core.statecodec import encode_state
 from conductor_core.testing.arbitrary.plays import any_play
 from conductor_core.testing.brief import flow, group
@@ -85,3 +87,38 @@ def test_a_header_is_written_the_long_way_where_it_must_be() -> None:
     assert len(line) > 17 << 20
     with pytest.raises(FormatError, match=r"^at_ms: expected an integer, got True$"):
         LogWriter(initial_state(FlowSpec(), "flow"), at_ms=True)
+    endless = FlowSpec(metadata=freeze({"note": "x" * LONGEST_LINE}))
+    with pytest.raises(LogError, match=r"^a line of \d+ bytes is longer than 67108864$"):
+        LogWriter(initial_state(endless, "flow"), at_ms=0).header()
+
+
+def nested(depth: int) -> Payload:
+    """An object that is nested so deeply."""
+    return Payload('{"a":' * depth + "{}" + "}" * depth)
+
+
+@pytest.mark.parametrize("depth", [DEEPEST - 2, DEEPEST + 10])
+def test_a_deep_payload_is_written_alike_however_deep_it_is(depth: int) -> None:
+    """One that is deeper than `freeze` lets it be is written the long way, to the same bytes."""
+    state = initial_state(FlowSpec(metadata=nested(depth)), "flow")
+    writer = LogWriter(state, at_ms=0)
+    event = events.StepFinished(at_ms=0, attempt="a#1", outcome="failed", output=nested(depth))
+    header, entry = writer.header(), writer.entry(event, reduce(state, event))
+    assert json.loads(header)["spec"] == {"metadata": nested(depth).value}
+    assert json.loads(entry)["event"] == encode_event(event)
+    digest = digest_of(canonical_text(json.loads(header)))
+    pinned = pinned_text(json.loads(entry))
+    assert json.loads(entry)["digest"] == chain(digest, pinned)
+
+
+def test_the_deepest_payload_fits_everywhere() -> None:
+    """The deepest that a host can make, at the end of the longest chain of causes."""
+    payload = freeze(json.loads("[" * DEEPEST + "]" * DEEPEST))
+    error = events.StepError(details=payload)
+    for _ in range(events.CAUSES - 1):
+        error = events.StepError(cause=error)
+    event = events.StepFinished(at_ms=0, attempt="a#1", outcome="failed", error=error)
+    state = initial_state(flow(group("g", "a")), "flow")
+    writer = LogWriter(state, at_ms=0)
+    assert texts_of(event)[1] == canonical_text(encode_event(event))
+    assert replay([writer.header(), writer.entry(event, reduce(state, event))]).entries == 1
