@@ -38,7 +38,7 @@ class TextReader:
         if kind in self._opened:
             return self._record(kind)
         if is_row(kind) and attrs.has(element_of(kind)):
-            return tuple(self._items(element_of(kind)))
+            return tuple(self._records(element_of(kind)))
         return self._readers[kind](self._decoded())
 
     def _record(self, cls: type) -> Any:
@@ -50,21 +50,22 @@ class TextReader:
             values[key] = self.value(kinds[key])
         return cls(**values)
 
-    def _items(self, kind: Any) -> Iterator[Any]:
-        if kind in self._opened:
-            for _ in self._parts("[", "]"):
-                yield self._record(kind)
-        else:
-            read = self._readers[kind]
-            for _ in self._parts("[", "]"):
-                yield read(self._decoded())
+    def _records(self, cls: type) -> list[Any]:
+        if cls in self._opened:
+            return [self._record(cls) for _ in self._parts("[", "]")]
+        scan, read, text = self._scan, self._readers[cls], self._text
+        records: list[Any] = []
+        for _ in self._parts("[", "]"):
+            data, self._at = scan(text, self._at)
+            records.append(read(data))
+        return records
 
     def _parts(self, first: str, last: str) -> Iterator[None]:
         """Stand at the beginning of each part between two brackets, then behind them."""
         self._take(first)
-        if not self._text.startswith(last, self._at):
+        if self._text[self._at] != last:
             yield
-            while self._text.startswith(",", self._at):
+            while self._text[self._at] == ",":
                 self._at += 1
                 yield
         self._take(last)

@@ -22,7 +22,7 @@ import attrs
 from conductor_core.building import compiled
 from conductor_core.json_text import is_deeper
 from conductor_core.kinds import LEAST, MOST, choices_of, element_of, is_optional, is_row, present
-from conductor_core.payload import DEEPEST, Payload
+from conductor_core.payload import DEEPEST, EMPTY, Payload
 
 Texts: TypeAlias = tuple[str, str]
 """A value written twice: its keys in the order of the fields, and sorted."""
@@ -54,9 +54,8 @@ class TextWriters(dict[Any, TextWriter]):
         self._names: dict[str, Any] = {
             "LEAST": LEAST,
             "MOST": MOST,
-            "Payload": Payload,
-            "SHORT": DEEPEST if shallow else MOST,
-            "is_shallow": _is_shallow,
+            "EMPTY": EMPTY,
+            "payload": _shallow_payload if shallow else _payload,
             "quoted": quoted,
             "refused": _refused,
             "row": row_of,
@@ -202,10 +201,7 @@ class TextWriters(dict[Any, TextWriter]):
 SINGLE: Final[Mapping[Any, str]] = {
     str: "(quoted(v) if v.__class__ is str else refused())",
     int: "(str(v) if v.__class__ is int and LEAST <= v <= MOST else refused())",
-    Payload: (
-        "(v.text if v.__class__ is Payload and (len(v.text) <= SHORT or is_shallow(v.text))"
-        " else refused())"
-    ),
+    Payload: "('{}' if v is EMPTY else payload(v))",
 }
 """The expressions that write single values."""
 
@@ -215,10 +211,15 @@ def _refused() -> NoReturn:
     raise Unwritable
 
 
-def _is_shallow(text: str) -> bool:
-    """Whether the text of a payload is nested no deeper than a line can hold it anywhere."""
-    few = text.count("[") + text.count("{") <= DEEPEST
-    return few or not is_deeper(text, json.loads(text), DEEPEST)
+def _payload(value: Any) -> str:
+    return value.text if value.__class__ is Payload else _refused()
+
+
+def _shallow_payload(value: Any) -> str:
+    """The text of a payload that is nested no deeper than a line can hold it anywhere."""
+    text = _payload(value)
+    few = len(text) <= DEEPEST or text.count("[") + text.count("{") <= DEEPEST
+    return text if few or not is_deeper(text, json.loads(text), DEEPEST) else _refused()
 
 
 def row_of(write: TextWriter, row: tuple[Any, ...]) -> Texts:
