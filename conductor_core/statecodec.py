@@ -74,20 +74,22 @@ _SHARED: Final = tuple(name for name in fields_dict(Stored) if name not in ("gro
 def encode_state(state: FlowState) -> dict[str, Any]:
     """The wire form of a state."""
     write = _converter().get_unstructure_hook(Stored)
-    return cast(dict[str, Any], encoded(write, _stored(state)))
+    return cast(dict[str, Any], encoded(write, _stored(state, tuple(state.attempts()))))
 
 
 def state_pieces(state: FlowState) -> Iterator[str]:
     """The canonical text of the wire form, in pieces; raises Unwritable for what has none."""
-    return _texts.pieces(Stored, _stored(state), (Stored, FlowSpec, GroupSpec))
+    # Each attempt is written when it comes: a row of all would be as long as the flow.
+    attempts: Any = state.attempts() if len(state.live) else ()
+    return _texts.pieces(Stored, _stored(state, attempts), (Stored, FlowSpec, GroupSpec))
 
 
-def _stored(state: FlowState) -> Stored:
+def _stored(state: FlowState, attempts: tuple[Attempt, ...]) -> Stored:
     """What is written down of a state."""
     groups = state.catalog.groups
     return Stored(
         groups=tuple(groups.slice(len(state.spec.groups), len(groups))),
-        attempts=tuple(state.attempts()),
+        attempts=attempts,
         **{name: getattr(state, name) for name in _SHARED},
     )
 

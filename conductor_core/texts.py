@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
+from itertools import islice
 from json.encoder import encode_basestring
 from operator import attrgetter
 from typing import Any, Final, Literal, NoReturn, TypeAlias
@@ -82,7 +83,10 @@ class TextWriters(dict[Any, TextWriter]):
     def pieces(
         self, kind: Any, value: Any, opened: Collection[type], form: Form = SORTED
     ) -> Iterator[str]:
-        """A text in pieces: item by item the rows of records in the `opened` classes."""
+        """A text in pieces: item by item the rows of records in the `opened` classes.
+
+        Rows in them may be of any kind that can be iterated over.
+        """
         if kind in opened:
             yield from self._members(kind, value, opened, form)
         elif is_row(kind) and element_of(kind) in opened:
@@ -92,12 +96,12 @@ class TextWriters(dict[Any, TextWriter]):
                 yield from self.pieces(element_of(kind), item, opened, form)
             yield "]"
         elif is_row(kind) and attrs.has(element_of(kind)):
-            write = self[element_of(kind)]
-            yield "["
-            for begin in range(0, len(value), SOME):
-                yield "," if begin else ""
-                yield ",".join([write(item)[form] for item in value[begin : begin + SOME]])
-            yield "]"
+            write, items, bracket = self[element_of(kind)], iter(value), "["
+            while texts := [write(item)[form] for item in islice(items, SOME)]:
+                yield bracket
+                yield ",".join(texts)
+                bracket = ","
+            yield "[]" if bracket == "[" else "]"
         else:
             yield self[kind](value)[form]
 
