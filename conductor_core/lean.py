@@ -15,8 +15,9 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import attrs
 
-from conductor_core.building import builder, compiled
+from conductor_core.building import compiled
 from conductor_core.errors import ConductorError
+from conductor_core.frozen import open_class_of
 from conductor_core.kinds import (
     LEAST,
     MOST,
@@ -48,6 +49,7 @@ class LeanReaders(dict[Any, LeanReader]):
         self._names: dict[str, Any] = {
             "LEAST": LEAST,
             "MOST": MOST,
+            "new": object.__new__,
             "refused": _refused,
             "text": text,
         }
@@ -92,8 +94,6 @@ class LeanReaders(dict[Any, LeanReader]):
     def _record_source(self, name: str, cls: type) -> Iterator[str]:
         """A function that reads each field, quickly where none has more than it must."""
         fields = attrs.fields(attrs.resolve_types(cls))
-        # A record that looks at itself when it is made is made in its own way.
-        make = cls if hasattr(cls, "__attrs_post_init__") else builder(cls)
         must = [field for field in fields if field.default is attrs.NOTHING]
         may = [field for field in fields if field.default is not attrs.NOTHING]
         yield f"def {name}(data):"
@@ -103,7 +103,7 @@ class LeanReaders(dict[Any, LeanReader]):
             yield f"    {field.name}_ = {self._expression(field.type)}"
         yield f"    count = {len(must)}"
         yield "    if len(data) == count:"
-        yield from self._made(make, must, "        ")
+        yield from (f"        {line}" for line in self._made(cls, must))
         for field in may:
             yield f"    {field.name}_ = {self._named(field.default)}"
             yield f"    if '{field.name}' in data:"
@@ -111,20 +111,28 @@ class LeanReaders(dict[Any, LeanReader]):
             yield f"        {field.name}_ = {self._expression(field.type)}"
             yield "        count += 1"
         yield "    if len(data) != count: refused()"
-        yield from self._made(make, fields, "    ")
+        yield from (f"    {line}" for line in self._made(cls, fields))
 
-    def _made(self, make: LeanReader, fields: Sequence[_Field], indent: str) -> Iterator[str]:
-        """Lines that return a record of these fields; that of none is always the same."""
-        if not fields:
-            yield f"{indent}return {self._named(make())}"
+    def _made(self, cls: type, given: Sequence[_Field]) -> Iterator[str]:
+        """Lines that return a record of the given fields; that of none is always the same."""
+        if not given:
+            yield f"return {self._named(cls())}"
             return
-        arguments = ", ".join(f"{field.name}={field.name}_" for field in fields)
-        yield f"{indent}record = {self._named(make)}({arguments})"
-        for field in fields:
+        if hasattr(cls, "__attrs_post_init__"):
+            # A record that looks at itself when it is made is made in its own way.
+            arguments = ", ".join(f"{field.name}={field.name}_" for field in given)
+            yield f"record = {self._named(cls)}({arguments})"
+        else:
+            yield f"record = new({self._named(open_class_of(cls))})"
+            for field in attrs.fields(cls):
+                value = f"{field.name}_" if field in given else self._named(field.default)
+                yield f"record.{field.name} = {value}"
+            yield f"record.__class__ = {self._named(cls)}"
+        for field in given:
             if field.validator is not None:
                 check, known = self._named(field.validator), self._named(field)
-                yield f"{indent}{check}(record, {known}, {field.name}_)"
-        yield f"{indent}return record"
+                yield f"{check}(record, {known}, {field.name}_)"
+        yield "return record"
 
 
 _QUICK: Final[Mapping[Any, str]] = {

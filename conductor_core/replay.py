@@ -270,14 +270,15 @@ class _Run:
             digest=self._digest,
             entries=self._entries,
             since=self._entries - self._pinned,
-            look=self._look,
+            look=self._look_at - self._pinned,
             closed=self._closed,
         )
 
     @position.setter
     def position(self, position: Position) -> None:
         self._digest, self._entries = position.digest, position.entries
-        self._pinned, self._look = position.entries - position.since, position.look
+        self._pinned = position.entries - position.since
+        self._look_at = self._pinned + position.look
         self._closed = position.closed
 
     def follows(self, raw: _Raw) -> bool:
@@ -295,7 +296,7 @@ class _Run:
         if line != due.encode():
             return False
         self.state, self._digest, self._entries = transition.state, digest, seq
-        if seq - self._pinned >= self._look:
+        if seq >= self._look_at:
             _, self.position = at_checkpoint(self.position, self.state)
         self.last = raw
         self.size += len(line)
