@@ -16,29 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
-from conductor_core.codec import LEAN, decode_event, lean_event, reader, writer
+from conductor_core.codec import decode_event, lean_event, reader, writer
 from conductor_core.differences import differences
 from conductor_core.digest import chain
-from conductor_core.errors import (
-    FormatError,
-    LogError,
-    LogTruncated,
-    ReplayDivergence,
-    SpecError,
-    shown,
-)
+from conductor_core.errors import FormatError, LogError, LogTruncated, ReplayDivergence
 from conductor_core.frozen import frozen
 from conductor_core.json_text import loads
 from conductor_core.lean import MISREAD
-from conductor_core.leantext import TextReader
 from conductor_core.loglines import (
-    FORMAT,
-    HEADER_PARTS,
-    LONGEST_LINE,
-    REFUSALS,
-    SEMANTICS,
     Checkpoint,
     Closed,
     Entry,
@@ -49,22 +36,17 @@ from conductor_core.loglines import (
     after_closing,
     after_entry,
     at_checkpoint,
-    beginning,
     entry_line,
-    header_line,
-    header_pieces,
     pinned_text,
 )
-from conductor_core.places import expected
+from conductor_core.openings import begun, opened
+from conductor_core.rawlines import Raw, Row, bytes_of, first_of, is_terminated, read_line
 from conductor_core.reducer import reduce
 from conductor_core.scanners import Scanner, best
-from conductor_core.state import FlowState, initial_state
+from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted
 
-_Raw: TypeAlias = bytes | str
 _Kind: TypeAlias = type[Entry] | type[Checkpoint] | type[Closed]
-
-_Beginning: TypeAlias = tuple[Header, FlowState, Position]
 
 _EVENT: Final = b'"event":'
 """What comes before the event in the line of an entry."""
@@ -106,7 +88,7 @@ class Replay:
 
 
 def replay(
-    lines: Iterable[_Raw], *, flow_id: str | None = None, scanner: Scanner | None = None
+    lines: Iterable[Raw], *, flow_id: str | None = None, scanner: Scanner | None = None
 ) -> Replay:
     """Play a log again and verify every line of it, perhaps that it is the log of one flow.
 
@@ -118,19 +100,19 @@ def replay(
     try:
         for number, raw in enumerate(rest, 2):
             if not run.follows(raw):
-                run.follow(_row(number, raw, rest))
+                run.follow(read_line(number, raw, rest))
     except LogTruncated as error:
         truncated = error
     return run.result(truncated)
 
 
-def read_log(lines: Iterable[_Raw]) -> Iterator[Line]:
+def read_log(lines: Iterable[Raw]) -> Iterator[Line]:
     """The header and the lines of a log as records, unverified; a cut-off end raises."""
     rest = iter(lines)
-    header, *_ = _opened(_row(1, _first(rest), rest))
+    header, *_ = opened(read_line(1, first_of(rest), rest))
     yield header
     for number, raw in enumerate(rest, 2):
-        row = _row(number, raw, rest)
+        row = read_line(number, raw, rest)
         kind = _kind_of(row)
         try:
             record = reader(kind)(row.data, kind)
@@ -139,97 +121,7 @@ def read_log(lines: Iterable[_Raw]) -> Iterator[Line]:
         yield record
 
 
-# --- lines as they are read ---
-
-
-@frozen
-class _Row:
-    """One line: as it was read, and as a JSON object."""
-
-    number: int
-    raw: _Raw
-    data: dict[str, Any]
-
-
-def _first(lines: Iterator[_Raw]) -> _Raw:
-    raw = next(lines, None)
-    if raw is None:
-        raise LogError("the log is empty")
-    return raw
-
-
-def _row(number: int, raw: _Raw, rest: Iterator[_Raw]) -> _Row:
-    """A line read strictly; `rest` are those that follow it."""
-    if len(raw) > LONGEST_LINE:
-        raise LogError(f"the line is longer than {LONGEST_LINE} bytes", line=number)
-    try:
-        data = loads(raw)
-    except FormatError as error:
-        if not _terminated(raw) and next(rest, None) is None:
-            raise LogTruncated(f"the last line is cut off: {error}", line=number) from None
-        reason = str(error) if raw.strip() else "the line is blank"
-        raise LogError(reason, line=number) from None
-    if not isinstance(data, dict):
-        raise LogError(str(expected("a mapping", data)), line=number)
-    return _Row(number, raw, data)
-
-
-def _terminated(raw: _Raw) -> bool:
-    return raw.endswith(b"\n") if isinstance(raw, bytes) else raw.endswith("\n")
-
-
-def _encoded(raw: _Raw) -> bytes:
-    return raw if isinstance(raw, bytes) else raw.encode()
-
-
-def _begun(raw: _Raw, scanner: Scanner) -> _Beginning | None:
-    """The beginning of a log whose header is, to the byte, as we write it."""
-    try:
-        line = _encoded(raw)
-        header = _lean_header(line, scanner)
-        known = (header.log, header.semantics) == (FORMAT, SEMANTICS)
-        if not known or len(line) > LONGEST_LINE or not _says(line, header_pieces(header)):
-            return None
-        state = initial_state(header.spec, header.flow_id)
-        return header, state, beginning(header, state)
-    except (*MISREAD, *REFUSALS):
-        return None
-
-
-def _lean_header(line: bytes, scanner: Scanner) -> Header:
-    return cast(Header, TextReader(line.decode(), LEAN, HEADER_PARTS, scanner.piece).value(Header))
-
-
-def _says(line: bytes, pieces: Iterable[str]) -> bool:
-    """Whether a line is, to the byte, the text that these pieces make."""
-    at = 0
-    for piece in pieces:
-        due = piece.encode()
-        if not line.startswith(due, at):
-            return False
-        at += len(due)
-    return at == len(line)
-
-
-def _opened(row: _Row) -> _Beginning:
-    """The header that a line is, the state in which its flow began, and where entries begin."""
-    data = row.data
-    if data.get("log") != FORMAT:
-        found = f"unknown format {shown(data['log'])}" if "log" in data else "no header"
-        raise LogError(f"{found}, expected a log of format {FORMAT!r}", line=row.number)
-    if data.get("semantics") != SEMANTICS:
-        found = shown(data.get("semantics"))
-        raise LogError(f"unknown semantics {found}, expected {SEMANTICS}", line=row.number)
-    try:
-        header: Header = reader(Header)(data, Header)
-        state = initial_state(header.spec, header.flow_id)
-    except (FormatError, SpecError) as error:
-        raise LogError(str(error), line=row.number) from None
-    header_line(header)  # For its error: what cannot be written again is no header.
-    return header, state, beginning(header, state)
-
-
-def _kind_of(row: _Row) -> _Kind:
+def _kind_of(row: Row) -> _Kind:
     for key, kind in _KINDS.items():
         if key in row.data:
             return kind
@@ -252,16 +144,16 @@ class _Run:
     Where the log stands is a Position, taken apart: it changes with every entry.
     """
 
-    def __init__(self, lines: Iterator[_Raw], flow_id: str | None, scanner: Scanner) -> None:
-        raw = _first(lines)
+    def __init__(self, lines: Iterator[Raw], flow_id: str | None, scanner: Scanner) -> None:
+        raw = first_of(lines)
         self._scan = scanner.event
-        begun = _begun(raw, scanner) or _opened(_row(1, raw, lines))
-        self.header, self.state, self.position = begun
+        beginning = begun(raw, scanner) or opened(read_line(1, raw, lines))
+        self.header, self.state, self.position = beginning
         if flow_id is not None and self.header.flow_id != flow_id:
             found = self.header.flow_id
             raise LogError(f"the log of flow {found!r}, expected {flow_id!r}", line=1)
         self.last = raw
-        self.size = len(_encoded(raw))
+        self.size = len(bytes_of(raw))
 
     @property
     def position(self) -> Position:
@@ -281,10 +173,10 @@ class _Run:
         self._look_at = self._pinned + position.look
         self._closed = position.closed
 
-    def follows(self, raw: _Raw) -> bool:
+    def follows(self, raw: Raw) -> bool:
         """Follow a line that is, to the byte, the entry that is due; tell whether it is."""
         try:
-            line = _encoded(raw)
+            line = bytes_of(raw)
             event = lean_event(self._scan(line, line.find(_EVENT) + len(_EVENT)))
         except MISREAD:
             return False
@@ -302,7 +194,7 @@ class _Run:
         self.size += len(line)
         return True
 
-    def follow(self, row: _Row) -> None:
+    def follow(self, row: Row) -> None:
         """Verify one more line and go on to what it leads to."""
         kind = _kind_of(row)
         try:
@@ -313,7 +205,7 @@ class _Run:
         except FormatError as error:
             raise LogError(str(error), line=row.number) from None
         self.last = row.raw
-        self.size += len(_encoded(row.raw))
+        self.size += len(bytes_of(row.raw))
 
     def result(self, truncated: LogError | None) -> Replay:
         """What the lines so far have led to."""
@@ -322,11 +214,11 @@ class _Run:
             header=self.header,
             position=self.position,
             size=self.size,
-            terminated=_terminated(self.last),
+            terminated=is_terminated(self.last),
             truncated=truncated,
         )
 
-    def _follow_entry(self, row: _Row) -> None:
+    def _follow_entry(self, row: Row) -> None:
         if "event" not in row.data:
             raise FormatError("", "missing key 'event'")
         event = decode_event(row.data["event"], "event")
@@ -343,7 +235,7 @@ class _Run:
         _, self.position = at_checkpoint(position, transition.state)
         self.state = transition.state
 
-    def _follow_checkpoint(self, row: _Row, kind: _Kind) -> None:
+    def _follow_checkpoint(self, row: Row, kind: _Kind) -> None:
         if self._closed:
             raise LogError("only a rerun may follow the end of the log", line=row.number)
         if kind is Closed and self.state.outcome is None:
@@ -353,7 +245,7 @@ class _Run:
         self._verify(row, kind, line)
         self.position = position
 
-    def _verify(self, row: _Row, kind: _Kind, line: str) -> None:
+    def _verify(self, row: Row, kind: _Kind, line: str) -> None:
         """Compare a line with the one that is due: by its text, or else by its meaning."""
         if row.raw == (line.encode() if isinstance(row.raw, bytes) else line):
             return
@@ -367,7 +259,7 @@ class _Run:
             raise LogError("broken digest chain: the line was changed", line=row.number)
         self._diverges(row, logged, due)
 
-    def _diverges(self, row: _Row, logged: dict[str, Any], due: dict[str, Any]) -> None:
+    def _diverges(self, row: Row, logged: dict[str, Any], due: dict[str, Any]) -> None:
         """Raise ReplayDivergence if a line says anything else than the one that is due."""
         del logged["digest"], due["digest"]
         found = list(islice(differences(logged, due), TOLD + 1))
