@@ -92,9 +92,28 @@ TAGS: Final = {cls: tag for tag, cls in (*EVENTS.items(), *COMMANDS.items())}
 """The wire tag of each class of events and commands."""
 TEXTS: Final = TextWriters(TAGS, shallow=True)
 LEAN: Final = LeanReaders()
-_written: Final[dict[type, TextWriter]] = {}
-_read: Final[dict[str, LeanReader]] = {}
-"""The writers and readers of the events and commands that were met so far."""
+
+
+class _Writers(dict[type, TextWriter]):
+    """The writers of events and commands, and of no other records."""
+
+    def __missing__(self, cls: type) -> TextWriter:
+        if cls not in TAGS:
+            raise Unwritable
+        write = self[cls] = TEXTS[cls]
+        return write
+
+
+class _Readers(dict[str, LeanReader]):
+    """The lean readers of events, by their tags."""
+
+    def __missing__(self, tag: str) -> LeanReader:
+        read = self[tag] = LEAN[EVENTS[tag]]
+        return read
+
+
+_writers: Final = _Writers()
+_readers: Final = _Readers()
 
 
 # --- events and commands ---
@@ -122,22 +141,13 @@ def decode_command(data: Any, path: str = "") -> Command:
 
 def lean_event(data: Any) -> Event:
     """The event of a wire form, read in a hurry (see `lean`)."""
-    tag = data.pop("type")
-    read = _read.get(tag)
-    if read is None:
-        read = _read[tag] = LEAN[EVENTS[tag]]
+    read = _readers[data.pop("type")]
     return cast(Event, read(data))
 
 
 def texts_of(record: Event | Command) -> Texts:
     """The texts of an event or a command; raises Unwritable for any other record."""
-    cls = record.__class__
-    write = _written.get(cls)
-    if write is None:
-        if cls not in TAGS:
-            raise Unwritable
-        write = _written[cls] = TEXTS[cls]
-    return write(record)
+    return _writers[record.__class__](record)
 
 
 def texts_of_all(records: tuple[Event | Command, ...]) -> Texts:

@@ -23,6 +23,7 @@ from typing import Any, Final, TypeAlias, Union
 
 from attrs import evolve
 
+from conductor_core.building import builder
 from conductor_core.codec import (
     TEXTS,
     encode_command,
@@ -120,6 +121,7 @@ class Position:
     closed: bool = False
 
 
+_position: Final = builder(Position)
 REFUSALS: Final = (Unwritable, TypeError, ValueError, RecursionError)
 """What the short way of writing raises for what only the long way can judge."""
 
@@ -183,7 +185,7 @@ def after_entry(
     entries = position.entries + 1
     line, digest = entry_line(position.digest, entries, event, verdict, commands)
     since, look = position.since + 1, position.look
-    return line, Position(digest=digest, entries=entries, since=since, look=look)
+    return line, _position(digest=digest, entries=entries, since=since, look=look)
 
 
 def entry_line(
