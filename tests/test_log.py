@@ -332,6 +332,19 @@ def test_every_line_is_pinned_by_its_digest(number: int) -> None:
         replay(lines)
 
 
+@pytest.mark.parametrize("number", [0, 999, 1000, 1499])
+def test_a_long_header_is_pinned_wherever_it_is_changed(number: int) -> None:
+    """It is read and compared in pieces, and every one of them counts."""
+    spec = flow(group("g", *(f"step-{n:04}" for n in range(1500)), parallel=True))
+    lines = Recorder(spec).play(START).lines
+    key = b"step-%04d" % number
+    lines[0] = lines[0].replace(key, key.upper())
+    with pytest.raises(ReplayDivergence, match=rf"expected 'step-{number:04}"):
+        replay([lines[0], *relinked(lines, lambda _number, _row: None)[1:]])
+    with pytest.raises(LogError, match="line 2: broken digest chain"):
+        replay(lines)
+
+
 def test_the_header_is_pinned_by_the_first_entry() -> None:
     """A header that was changed by accident is found."""
     lines = LOG.lines

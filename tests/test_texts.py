@@ -10,18 +10,20 @@ import pytest
 from attrs import evolve
 
 from conductor_core import FlowSpec, GroupSpec, events, initial_state, reduce
-from conductor_core.codec import encode_command, encode_event, texts_of
+from conductor_core.codec import encode_command, encode_event, encode_spec, texts_of
 from conductor_core.digest import chain, digest_of, state_digest
 from conductor_core.errors import FormatError, LogError
 from conductor_core.json_text import dumps
 from conductor_core.log import LONGEST_LINE, LogWriter, replay
 from conductor_core.loglines import pinned_text
 from conductor_core.payload import DEEPEST, Payload, canonical_text, freeze
+from conductor_core.spec import StepSpec
 from conductor_core.statecodec import encode_state
 from conductor_core.testing.arbitrary.plays import any_play
 from conductor_core.testing.brief import flow, group
-from conductor_core.texts import TextWriters, Unwritable
+from conductor_core.texts import SOME, TextWriters, Unwritable
 from conductor_core.verdicts import Accepted
+from conductor_core.version import VERSION
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -35,6 +37,28 @@ def test_events_commands_and_states_are_written_alike_both_ways(seed: int) -> No
             form = encode_command(command)
             assert texts_of(command) == (dumps(form), canonical_text(form))
         assert state_digest(before) == digest_of(canonical_text(encode_state(before)))
+
+
+@pytest.mark.parametrize("count", [1, SOME - 1, SOME, SOME + 1, 2 * SOME])
+def test_a_row_of_any_length_is_written_alike_both_ways(count: int) -> None:
+    """Headers, events and states come out the same, however many pieces they are written in."""
+    steps = [StepSpec(key=f"s{n}", skippable=n % 3 > 0, input={"n": n % 2}) for n in range(count)]
+    state = initial_state(flow(group("g", *steps)), "flow")
+    writer = LogWriter(state, at_ms=0)
+    form = {
+        "log": "conductor-log/1",
+        "flow_id": "flow",
+        "semantics": 1,
+        "core": VERSION,
+        "spec": encode_spec(state.spec),
+        "at_ms": 0,
+    }
+    assert writer.header() == dumps(form) + "\n"
+    assert replay([writer.header()]).digest == digest_of(canonical_text(form))
+    assert state_digest(state) == digest_of(canonical_text(encode_state(state)))
+    event = events.AppendRequested(at_ms=0, by="ann", groups=[group("more", *steps)])
+    form = encode_event(event)
+    assert texts_of(event) == (dumps(form), canonical_text(form))
 
 
 WRONG: list[Any] = [
