@@ -1,9 +1,10 @@
 """`frozen` of attrs, for records that share their methods.
 
-Rule: every record of the core is made here, and is one made by attrs in all that can be seen of
-it. attrs compiles `__eq__`, `__hash__` and `__repr__` for each class, which takes half of the
-time that the class takes to make, and so of the time that the package takes to import; here
-they are the same functions for all, about as fast.
+Rule: the records of states, events, commands and logs are made here, and differ from those made
+by attrs in nothing that they use: they define none of these methods, inherit from nothing, and
+are referred to by no weak reference. attrs compiles `__eq__`, `__hash__` and `__repr__` for each
+class, which takes half of the time that the class takes to make, and so of the time that the
+package takes to import; here they are the same functions for all, about as fast.
 
 The slots of a record stand in a base of its own that guards nothing, its *open class*. An
 object of that class becomes the record when it is given the class of the record, and from then
@@ -32,6 +33,7 @@ else:
         """Make a class a frozen record, as attrs does."""
         if cls is None:
             return partial(frozen, **options)
+        _check_plain(cls)
         body = {name: cls.__dict__[name] for name in cls.__dict__ if name not in _ATTACHED}
         body["__qualname__"] = cls.__qualname__
         opened = type(f"Open{cls.__name__}", cls.__bases__, {"__slots__": (*cls.__annotations__,)})
@@ -60,6 +62,13 @@ def _comparing(fields: Iterable[attrs.Attribute[Any]]) -> tuple[_Equals, _Hash]:
 
 def _no_values(_record: object) -> tuple[()]:
     return ()
+
+
+def _check_plain(cls: type) -> None:
+    """Refuse what would be lost without a word when the class is made anew."""
+    own = {"__eq__", "__hash__", "__repr__"} & cls.__dict__.keys()
+    assert not own, f"{cls} may not define {', '.join(sorted(own))}"
+    assert cls.__bases__ == (object,), f"{cls} may not inherit"
 
 
 _ATTACHED: Final = ("__dict__", "__weakref__")

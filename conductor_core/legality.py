@@ -3,7 +3,7 @@
 Rule: `TABLE` says what the phase of the flow alone decides, for every class of event; where
 it says nothing, the judge of that class looks closer. Facts are never rejected (S4.3),
 and requests are rejected with the first code that applies (S4.2). What a judge finds out about
-an event that counts is handed to whoever records it, so that nobody looks for it twice.
+an event that counts is handed to whoever records it, who need not look for it again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, Union, assert_never
 
 from conductor_core import events
 from conductor_core.attempt import IN_PROGRESS, AttemptStatus
-from conductor_core.draft import Rerun
+from conductor_core.draft import Continued, Rerun, WaitOver
 from conductor_core.errors import shown
 from conductor_core.events import Event, Request, is_request
 from conductor_core.generation import Delivery, clash, delivery_of
@@ -105,9 +105,9 @@ TABLE: Final[Mapping[type[Event], Mapping[Phase, Verdict]]] = {
 }
 
 
-Finding: TypeAlias = Union[int, Rerun, Delivery]
-"""What came to light about an event that counts: the position of the step that it names, the
-layout of a rerun, what a delivery of groups is."""
+Finding: TypeAlias = Union[int, Delivery, Rerun, Continued, WaitOver]
+"""What came to light about an event that counts: the position of the step that it names, what a
+delivery of groups is, what a rerun or the end of a wait comes to."""
 
 
 def judge(state: FlowState, event: Event) -> Verdict:
@@ -188,7 +188,7 @@ def _judge_attempt(
 
 
 def _judge_timer(state: FlowState, timer: str) -> Verdict | int:
-    """A timer counts while it is open; most are those of an attempt."""
+    """A timer counts while it is open; that of an attempt is found by the attempt's position."""
     if not is_open_timer(state, timer):
         return STALE_TIMER
     position = state.position_of(timer.partition(":")[2])
@@ -320,7 +320,7 @@ def _has_finished(state: FlowState, group: int) -> bool:
     return not any(attempt.unfinished for attempt in state.live_of(group))
 
 
-def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict | Rerun:
+def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict | Rerun | Continued:
     if event.flow_id != state.flow_id:
         return Rejected(
             "flow-mismatch", f"{shown(event.flow_id)} was named, this is {state.flow_id!r}"
@@ -330,14 +330,14 @@ def _judge_rerun(state: FlowState, event: events.RerunRequested) -> Verdict | Re
     return lay_out_rerun(state, event)
 
 
-def _judge_second_leg(state: FlowState, index: int) -> Verdict:
+def _judge_second_leg(state: FlowState, index: int) -> Verdict | Continued:
     """A continued run takes over from where the state is, and nowhere else (S10.6)."""
     if state.is_cancelling:
         return FLOW_CANCELLED
     if not state.is_live or index != state.current:
         problem = f"{shown(index)} is not the index of the current group of a live flow"
         return Rejected("invalid-continue-index", problem)
-    return ACCEPTED if state.continuing else NO_CHANGE
+    return Continued() if state.continuing else NO_CHANGE
 
 
 def _judge_group_retry(state: FlowState, event: events.GroupRetryRequested) -> Verdict | Rerun:
@@ -347,15 +347,15 @@ def _judge_group_retry(state: FlowState, event: events.GroupRetryRequested) -> V
     return lay_out_group_retry(state, group)
 
 
-def _judge_retry_now(state: FlowState, event: events.RetryNowRequested) -> Verdict | int:
+def _judge_retry_now(state: FlowState, event: events.RetryNowRequested) -> Verdict | WaitOver:
     position = state.catalog.position_of(event.step)
     if position is None:
         return unknown_step(event.step)
     attempt = state.live[position]
     if state.wait_due_at_ms is not None and position in state.span:
-        return ACCEPTED
+        return WaitOver(None)
     if attempt.status is AttemptStatus.WAITING_TO_RETRY:
-        return position
+        return WaitOver(position)
     return Rejected("not-waiting", f"{attempt.id!r} is {attempt.status} and waits out no backoff")
 
 

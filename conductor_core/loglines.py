@@ -157,7 +157,7 @@ def header_line(header: Header) -> str:
     """The header as a line."""
     try:
         line = "".join(header_pieces(header))
-        if _fits(line):
+        if len(line.encode()) <= LONGEST_LINE:
             return line
     except REFUSALS:
         pass

@@ -8,7 +8,8 @@ Durations are integer milliseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import cache, partial
 from typing import Final, TypeAlias
 
 from attrs import field
@@ -180,8 +181,7 @@ def group_problems(
     problems: list[Problem] = []
     group_keys: dict[str, int] = {}
     placed: dict[str, int] = {}
-    keys = [step.key for group in groups for step in group.steps]
-    every = frozenset(key for key in keys if isinstance(key, str))
+    every = cache(partial(_keys_of, groups))
     for index, group in enumerate(groups):
         place = f"{path}[{index}]"
         problems += _key_problems(f"{place}.key", group.key, group_keys, index)
@@ -192,10 +192,12 @@ def group_problems(
         last = index if group.parallel else index + 1
         for number, step in enumerate(group.steps):
             where = f"{place}.steps[{number}]"
-            missing = [
-                need for need in step.needs if need not in known and placed.get(need, last) >= last
-            ]
             if step.needs:
+                missing = [
+                    need
+                    for need in step.needs
+                    if need not in known and placed.get(need, last) >= last
+                ]
                 problems += _needs_problems(f"{where}.needs", step, missing, every)
             problems += _key_problems(f"{where}.key", step.key, placed, index)
             problems += _step_problems(where, step)
@@ -212,12 +214,18 @@ def _key_problems(path: str, key: object, taken: dict[str, int], index: int) -> 
         taken[key] = index
 
 
+def _keys_of(groups: tuple[GroupSpec, ...]) -> frozenset[str]:
+    """The keys of all steps, of which only some may be keys."""
+    keys = (step.key for group in groups for step in group.steps)
+    return frozenset(key for key in keys if isinstance(key, str))
+
+
 def _needs_problems(
-    path: str, step: StepSpec, missing: list[str], every: Container[str]
+    path: str, step: StepSpec, missing: list[str], every: Callable[[], Container[str]]
 ) -> Iterator[Problem]:
     for need in missing:
         why = "there is no such step"
-        if need in every:
+        if need in every():
             why = "it is this one" if need == step.key else "it runs later, or beside this one"
         yield path, f"{shown(need)} is no step that runs earlier: {why}"
     if len(set(step.needs)) != len(step.needs):

@@ -102,6 +102,20 @@ def test_an_open_object_becomes_a_record() -> None:
         opened.x = 1
 
 
+@pytest.mark.parametrize("method", ["__eq__", "__hash__", "__repr__"])
+def test_a_record_has_no_other_methods_of_these(method: str) -> None:
+    """They would be lost."""
+    plain = type("Plain", (), {"__annotations__": {"x": "int"}, method: lambda self, *_: 1})
+    with pytest.raises(AssertionError, match=f"may not define {method}"):
+        frozen(plain)
+
+
+def test_a_record_inherits_from_nothing() -> None:
+    """Its fields would stand in two places."""
+    with pytest.raises(AssertionError, match="may not inherit"):
+        frozen(type("Child", (Marker,), {"__annotations__": {"x": "int"}}))
+
+
 def test_what_is_no_record_has_no_open_class() -> None:
     """Its slots are its own."""
     with pytest.raises(AssertionError, match="slots of its own"):

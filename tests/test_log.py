@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from conductor_core import FlowOptions, FlowSpec, FlowState, events, initial_state, reduce
 from conductor_core.codec import encode_event
@@ -23,6 +24,7 @@ from conductor_core.log import (
     read_log,
     replay,
 )
+from conductor_core.loglines import header_line, new_header
 from conductor_core.payload import Payload, canonical_text
 from conductor_core.spec import ApprovalSpec, StepSpec
 from conductor_core.testing.brief import (
@@ -169,6 +171,13 @@ def test_what_cannot_be_read_is_not_written() -> None:
     assert replay(recorder.lines).state == recorder.state
     with pytest.raises(FormatError, match=r"^at_ms: expected an integer, got 0\.5"):
         LogWriter(initial_state(SPEC, "flow"), at_ms=0.5)  # type: ignore[arg-type]
+
+
+def test_a_header_that_cannot_be_encoded_is_not_written() -> None:
+    """With the place of what is no text."""
+    header = new_header(initial_state(flow(group("g", "a")), "f"), at_ms=0)
+    with pytest.raises(FormatError, match=r"^core: "):
+        header_line(evolve(header, core="\ud800"))
 
 
 def test_a_line_that_is_too_long_is_not_written() -> None:

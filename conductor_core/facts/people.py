@@ -15,7 +15,6 @@ from conductor_core.events import (
 )
 from conductor_core.facts.incarnations import continue_in_new_incarnation
 from conductor_core.state import Cancellation
-from conductor_core.verdicts import Accepted
 
 
 def on_approval_responded(draft: Draft, event: ApprovalResponded, position: int) -> Answered:
@@ -40,9 +39,9 @@ def on_cancel_requested(draft: Draft, event: CancelRequested) -> None:
     draft.cancellation = Cancellation(by=event.by, reason=event.reason)
 
 
-def on_rerun_requested(draft: Draft, found: Rerun | Accepted) -> Rerun | Continued:
+def on_rerun_requested(draft: Draft, layout: Rerun | Continued) -> Rerun | Continued:
     """A failed step is to be retried or skipped, or a continued run takes over (S10.6)."""
-    return continue_in_new_incarnation(draft) if isinstance(found, Accepted) else found
+    return continue_in_new_incarnation(draft) if isinstance(layout, Continued) else layout
 
 
 def on_group_retry_requested(layout: Rerun) -> Rerun:
@@ -50,9 +49,9 @@ def on_group_retry_requested(layout: Rerun) -> Rerun:
     return layout
 
 
-def on_retry_now_requested(found: int | Accepted) -> WaitOver:
+def on_retry_now_requested(wait: WaitOver) -> WaitOver:
     """The wait of a step or of its group is to be cut short (S11.3)."""
-    return WaitOver(None if isinstance(found, Accepted) else found)
+    return wait
 
 
 def on_pause_requested(draft: Draft) -> None:

@@ -73,7 +73,7 @@ def on_timer_fired(draft: Draft, event: TimerFired, found: int | Accepted) -> Ne
         assert draft.cancellation is not None, "only a cancel has a grace"
         draft.cancellation = evolve(draft.cancellation, due_at_ms=None)
         return GraceOver()
-    if isinstance(found, Accepted):
+    if isinstance(found, Accepted):  # It is that of the group.
         draft.wait_due_at_ms = None
         return None
     draft.put(found, draft.live[found].waiting_until(None))
