@@ -9,7 +9,8 @@ Nothing is converted or validated: it is for values that the reducer made or che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import attrs
@@ -82,6 +83,34 @@ def _defined(
     head = f"def made({', '.join(parameters)}):"
     source = "\n    ".join([head, "record = new(opened)", *lines, "return record"])
     return compiled("made", source, {**namespace, "new": object.__new__})
+
+
+class RecordFunctions(ABC, dict[Any, Callable[..., Any]]):
+    """Functions of values, by the kind of the value, which are compiled when they are asked for.
+
+    Those of records know each other by name, so that a record may hold others of its class.
+    """
+
+    def __init__(self, **names: Any) -> None:
+        self._names = names
+        self._records: dict[type, str] = {}
+
+    def _named(self, value: object) -> str:
+        """A name under which compiled functions find a value."""
+        name = f"known_{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _record(self, cls: type) -> str:
+        """The name of the function of a record, perhaps one under way."""
+        if cls not in self._records:
+            self._records[cls] = name = f"record_{len(self._records)}"
+            compiled(name, "\n".join(self._record_source(name, cls)), self._names)
+        return self._records[cls]
+
+    @abstractmethod
+    def _record_source(self, name: str, cls: type) -> Iterator[str]:
+        """The lines of the function of a record."""
 
 
 def compiled(name: str, source: str, namespace: dict[str, Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import attrs
 
-from conductor_core.building import compiled
+from conductor_core.building import RecordFunctions, compiled
 from conductor_core.errors import ConductorError
 from conductor_core.frozen import open_class_of
 from conductor_core.kinds import (
@@ -41,29 +41,16 @@ MISREAD: Final = (
 """What reading may raise, for whatever reason."""
 
 
-class LeanReaders(dict[Any, LeanReader]):
+class LeanReaders(RecordFunctions):
     """The reader of each kind of value, made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._records: dict[type, str] = {}
-        self._names: dict[str, Any] = {
-            "LEAST": LEAST,
-            "MOST": MOST,
-            "new": object.__new__,
-            "refused": _refused,
-            "text": text,
-        }
+        super().__init__(LEAST=LEAST, MOST=MOST, new=object.__new__, refused=_refused, text=text)
 
     def __missing__(self, kind: Any) -> LeanReader:
         source = f"def read(v): return {self._expression(kind)}"
         reader = self[kind] = compiled("read", source, self._names)
         return reader
-
-    def _named(self, value: object) -> str:
-        """A name under which compiled functions find a value."""
-        name = f"known_{len(self._names)}"
-        self._names[name] = value
-        return name
 
     # --- expressions for a value `v` ---
 
@@ -83,13 +70,6 @@ class LeanReaders(dict[Any, LeanReader]):
         return f"{self._named(choice(kind))}(v)"
 
     # --- records ---
-
-    def _record(self, cls: type) -> str:
-        """The name of the function that reads a record, perhaps one under way."""
-        if cls not in self._records:
-            self._records[cls] = name = f"record_{len(self._records)}"
-            compiled(name, "\n".join(self._record_source(name, cls)), self._names)
-        return self._records[cls]
 
     def _record_source(self, name: str, cls: type) -> Iterator[str]:
         """A function that reads each field, quickly where none has more than it must."""

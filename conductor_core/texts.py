@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 import attrs
 
-from conductor_core.building import compiled
+from conductor_core.building import RecordFunctions, compiled
 from conductor_core.json_text import is_deeper
 from conductor_core.kinds import LEAST, MOST, choices_of, element_of, is_optional, is_row, present
 from conductor_core.payload import DEEPEST, EMPTY, Payload
@@ -42,7 +42,7 @@ class Unwritable(Exception):
     """A value that may not be written."""
 
 
-class TextWriters(dict[Any, TextWriter]):
+class TextWriters(RecordFunctions):
     """The writer of each kind of value, made when it is first asked for.
 
     Records of the classes that have a tag say it under `type`, before their fields. Where
@@ -51,16 +51,15 @@ class TextWriters(dict[Any, TextWriter]):
 
     def __init__(self, tags: Mapping[type, str] | None = None, *, shallow: bool = False) -> None:
         self._tags = tags or {}
-        self._records: dict[type, str] = {}
-        self._names: dict[str, Any] = {
-            "LEAST": LEAST,
-            "MOST": MOST,
-            "EMPTY": EMPTY,
-            "payload": _shallow_payload if shallow else _payload,
-            "quoted": quoted,
-            "refused": _refused,
-            "row": row_of,
-        }
+        super().__init__(
+            LEAST=LEAST,
+            MOST=MOST,
+            EMPTY=EMPTY,
+            payload=_shallow_payload if shallow else _payload,
+            quoted=quoted,
+            refused=_refused,
+            row=row_of,
+        )
 
     def __missing__(self, kind: Any) -> TextWriter:
         self[kind] = writer = self._writer(kind)
@@ -73,12 +72,6 @@ class TextWriters(dict[Any, TextWriter]):
         expression, paired = self._expression(kind)
         both = expression if paired else f"({expression},) * 2"
         return compiled("written", f"def written(v): return {both}", self._names)
-
-    def _named(self, value: object) -> str:
-        """A name under which compiled functions find a value."""
-        name = f"known_{len(self._names)}"
-        self._names[name] = value
-        return name
 
     def pieces(
         self, kind: Any, value: Any, opened: Collection[type], form: Form = SORTED
@@ -160,13 +153,6 @@ class TextWriters(dict[Any, TextWriter]):
         return f"({known} or refused())"
 
     # --- records ---
-
-    def _record(self, cls: type) -> str:
-        """The name of the function that writes a record, perhaps one under way."""
-        if cls not in self._records:
-            self._records[cls] = name = f"record_{len(self._records)}"
-            compiled(name, "\n".join(self._record_source(name, cls)), self._names)
-        return self._records[cls]
 
     def _record_source(self, name: str, cls: type) -> Iterator[str]:
         """A function that writes each field, quickly where those that have one are at a default.
