@@ -3,7 +3,7 @@
 All peers do the work of the sequential shape; the mixed shape is held against the same
 figures, since no peer has reruns or group retries to do it with. A peer plays for about
 as long as the others do, which are fewer events when it is slow, and none at a size that
-would take it too long.
+would take it too long. What the records of an event alone cost tells what is left to win.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+from benchmarks import floor
 from benchmarks.parts import Part, run
 from benchmarks.peers.installed import DISTRIBUTIONS, installed_version, peer
 from benchmarks.peers.peer import Peer, events_of
@@ -30,6 +31,8 @@ GOALS: Final[dict[str, tuple[float, float | None]]] = {
 """What part of a peer's time an event may take ours: the goal, and what it should rather be."""
 OURS: Final = {"conductor-core, sequential": SEQUENTIAL, "conductor-core, mixed": MIXED}
 
+FLOOR: Final = "conductor-core, the records of an event alone"
+
 
 def measure(scale: Scale) -> Iterator[Row]:
     """At each size what an event costs everybody; at one of them, the ratios."""
@@ -40,6 +43,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     pilots: dict[str, float] = {}
     for steps in scale.peer_steps:
         candidates = [_ours(name, shape, steps, scale) for name, shape in OURS.items()]
+        candidates.append(floor.candidate(FLOOR, steps, scale.events))
         for key, one in peers.items():
             candidates += able(key, one, steps, scale, pilots)
         costs = medians(candidates, scale.rounds)
