@@ -106,6 +106,9 @@ News: TypeAlias = Union[
 ]
 
 
+NO_MORE_SLOTS: Final[tuple[str, ...]] = ()
+"""Those of its base are enough; type checkers would read a tuple in its place, and see no base."""
+
 if TYPE_CHECKING:
     _OpenState = object
 else:
@@ -115,8 +118,7 @@ else:
 class Draft(_OpenState):
     """A FlowState that is open to change during one transition, and becomes one by `seal`."""
 
-    if not TYPE_CHECKING:
-        __slots__ = ()
+    __slots__ = NO_MORE_SLOTS
 
     flow_id: str
     spec: FlowSpec
