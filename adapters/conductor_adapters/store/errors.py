@@ -1,0 +1,25 @@
+"""What a store raises on purpose; whoever gets one of these has lost nothing."""
+
+from __future__ import annotations
+
+from conductor_core.errors import ConductorError, shown
+
+
+class StoreError(ConductorError):
+    """A store that cannot be used, or could not keep what it was given."""
+
+
+class UnknownFlow(StoreError):
+    """No flow of the store has that id."""
+
+    def __init__(self, flow_id: str) -> None:
+        self.flow_id = flow_id
+        super().__init__(f"no flow is named {shown(flow_id)}")
+
+
+class FlowExists(StoreError):
+    """A flow of the store has that id already."""
+
+    def __init__(self, flow_id: str) -> None:
+        self.flow_id = flow_id
+        super().__init__(f"a flow is named {shown(flow_id)} already")
