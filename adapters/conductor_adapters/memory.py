@@ -20,6 +20,7 @@ from conductor_adapters.host import FlowLoop, Journal, Unstamped
 from conductor_adapters.journal import NoJournal
 from conductor_adapters.local import Asked, LocalPerformer, nobody
 from conductor_adapters.observing import Observer, log_entry, watched
+from conductor_adapters.waiting import Waiter
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core import events, initial_state
 from conductor_core.codec import encode_event
@@ -170,7 +171,7 @@ class MemoryFlow(FlowHandle):
         self._broken: Exception | None = None
         self._kept = False
         self._home = asyncio.get_running_loop()
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[Waiter] = []
         self._performer = LocalPerformer(
             state,
             workers=host.workers,
@@ -199,7 +200,7 @@ class MemoryFlow(FlowHandle):
             return self.state
         if self._broken is not None:
             raise self._broken
-        waiter = _Waiter(holds)
+        waiter = Waiter(holds)
         self._waiters.append(waiter)
         try:
             return await waiter.seen
@@ -292,26 +293,3 @@ class MemoryFlow(FlowHandle):
             self._host.keep(self)
             for waiter in self._waiters:
                 waiter.give_up(error)
-
-
-class _Waiter:
-    """Somebody who waits for a state of which something holds; looks at each as it comes."""
-
-    def __init__(self, holds: Callable[[FlowState], bool]) -> None:
-        self._holds = holds
-        self.seen: asyncio.Future[FlowState] = asyncio.get_running_loop().create_future()
-
-    def look(self, state: FlowState) -> None:
-        """Look at a state; whoever waits is told what was seen, or what went wrong."""
-        if self.seen.done():
-            return
-        try:
-            if self._holds(state):
-                self.seen.set_result(state)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
-            self.seen.set_exception(error)
-
-    def give_up(self, error: Exception) -> None:
-        """Tell that no state will come any more."""
-        if not self.seen.done():
-            self.seen.set_exception(error)

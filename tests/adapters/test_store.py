@@ -1,353 +1,306 @@
-"""A store keeps logs and what is to be done together; a ledger is a flow of it in one process."""
+"""A store keeps logs and what is to be done together; a ledger is what one process knows of it."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from conductor_adapters.store import FlowExists, Ledger, StoreError, UnknownFlow
-from conductor_adapters.store.protocol import Order
-from conductor_adapters.store.sqlite import SqliteStore
-from conductor_core import ApprovalSpec, FlowSpec, StepSpec, events, pending_commands
-from conductor_core.codec import decode_command
-from conductor_core.commands import DispatchStep
-from conductor_core.errors import FormatError, SpecError
-from conductor_core.events import WorkOutcome
-from conductor_core.json_text import loads
+from conductor_adapters.store import FlowExists, UnknownFlow
+from conductor_adapters.store.kept import loaded, log_lines
+from conductor_core import ApprovalSpec, FlowOptions, StepSpec, events
+from conductor_core.errors import FormatError, LogError
 from conductor_core.log import replay
+from conductor_core.spec import FlowSpec, RetryPolicy
 from conductor_core.testing.brief import flow, group
 from conductor_core.verdicts import Accepted, Ignored
+from tests.adapters.ledgers import TWO, Clocks, Hand, ended
 
-START = events.FlowStarted
-TWO = flow(group("g", "a", "b", parallel=True), group("h", "c"))
+PAUSE = partial(events.PauseRequested, by="ann")
+RESUME = partial(events.ResumeRequested, by="ann")
+LONG = flow(group("g", *(f"s{number}" for number in range(8))))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    """A store in a new file."""
-    with SqliteStore(tmp_path / "flows.db", synchronous="NORMAL") as made:
-        yield made
+def path(tmp_path: Path) -> Path:
+    """The path of a store that is not there yet."""
+    return tmp_path / "flows.db"
 
 
-def another(store: SqliteStore) -> SqliteStore:
-    """The same file as another process sees it."""
-    return SqliteStore(store.path, synchronous="NORMAL", create=False)
+def test_a_store_holds_the_log_and_what_is_to_be_done(path: Path) -> None:
+    """The lines are those of conductor-log/1, the orders those of its commands."""
+    hand = Hand(path)
+    hand.start()
+    hand.feed(ended("a#1"))
+    replayed = replay(log_lines(hand.entries()), flow_id="f")
+    assert replayed.entries == 2
+    assert replayed.state == hand.state()
+    assert hand.orders() == ["b#1"]
+    hand.feed(ended("b#1"))
+    assert hand.orders() == ["c#1"]
 
 
-def begun(store: SqliteStore, spec: FlowSpec = TWO, flow_id: str = "f", **options: Any) -> Ledger:
-    """A flow that has started."""
-    Ledger.begun(store, spec, flow_id, at_ms=1)
-    ledger = Ledger(store, flow_id, **options)
-    ledger.feed([START], now_ms=1)
-    return ledger
+def test_a_finished_flow_leaves_nothing_to_do_and_closes_its_log(path: Path) -> None:
+    """Neither orders nor timers; what comes late leaves no line."""
+    hand = Hand(path)
+    hand.start(flow(group("g", StepSpec(key="a", timeout_ms=9))))
+    assert hand.do(lambda ledger: ledger.store.next_due_ms()) == 1_009
+    hand.feed(ended("a#1"))
+    assert hand.orders() == []
+    assert hand.do(lambda ledger: ledger.store.next_due_ms()) is None
+    assert hand.feed(ended("a#1")) == Ignored("stale-attempt")
+    replayed = replay(log_lines(hand.entries()))
+    assert (replayed.entries, replayed.closed) == (2, True)
 
 
-def ended(
-    attempt: str, outcome: WorkOutcome = "succeeded", **more: Any
-) -> Callable[..., events.Event]:
-    """The end of work, which lacks its time."""
-    return partial(events.StepFinished, attempt=attempt, outcome=outcome, **more)
+def test_a_start_may_be_repeated(path: Path) -> None:
+    """Whoever does not know whether it came through starts again: the same flow, once."""
+    hand, other = Hand(path), Hand(path)
+    hand.start()
+    other.start()
+    assert len(hand.entries()) == 2
+    with pytest.raises(FlowExists, match="'f'"):
+        other.start(LONG)
+    assert len(hand.entries()) == 2
 
 
-def leased(store: SqliteStore, *works: str, now_ms: int = 0, limit: int = 10) -> list[Order]:
-    """What a worker gets that has handlers for some works, for ten milliseconds."""
-    queues = [f"step:{work}" for work in works]
-    until_ms = now_ms + 10
-    return store.lease("me", queues=queues, now_ms=now_ms, until_ms=until_ms, limit=limit)
+def test_an_unknown_flow_is_told(path: Path) -> None:
+    """By its id."""
+    with pytest.raises(UnknownFlow, match="'g'"):
+        Hand(path).state("g")
 
 
-# --- logs ---
+def test_of_two_that_append_one_looks_again(path: Path) -> None:
+    """The verdict is that of the state which the other left, and no number is given twice."""
+    one, two = Hand(path), Hand(path)
+    one.start()
+    assert two.state() == one.state()
+    assert one.feed(PAUSE) == Accepted()
+    assert two.feed(PAUSE) == Ignored("no-change")
+    assert two.feed(RESUME) == Accepted()
+    assert one.feed(PAUSE) == Accepted()
+    rows = one.entries()
+    assert [seq for seq, _ in rows] == [0, 1, 2, 3, 4, 5]
+    assert replay(log_lines(rows)).state == two.state()
 
 
-def test_a_flow_is_what_its_entries_lead_to(store: SqliteStore) -> None:
-    """Whoever opens the store later finds the state, the log and the status."""
-    ledger = begun(store)
-    ledger.feed([ended("a#1"), ended("b#1")], now_ms=2)
-    ledger.feed([ended("c#1")], now_ms=3)
-    again = Ledger(another(store), "f")
-    assert again.state == ledger.state
-    assert (again.seq, again.state.status) == (4, "success")
-    replayed = replay(store.lines("f"), flow_id="f")
-    assert (replayed.state, replayed.entries) == (ledger.state, 4)
-    (row,) = store.flows()
-    assert (row.flow_id, row.seq, row.status, row.created_ms, row.latest_ms) == (
-        *("f", 4, "success"),
-        *(1, 3),
+def test_what_leaves_no_line_is_judged_by_the_newest_state(path: Path) -> None:
+    """A closed log may have been opened again by somebody else's rerun."""
+    one, two = Hand(path), Hand(path)
+    one.start(flow(group("g", StepSpec(key="a", retry=RetryPolicy(max_auto_retries=0)))))
+    one.feed(ended("a#1", "failed"))
+    assert str(two.feed(PAUSE)) == "rejected(flow-finished)"
+    rerun = partial(
+        events.RerunRequested, by="ann", flow_id="f", step_id="a", operation="retry-step"
     )
+    assert one.feed(rerun) == Accepted()
+    assert two.feed(PAUSE) == Accepted()
 
 
-def test_a_flow_id_is_used_once(store: SqliteStore) -> None:
-    """The second flow is refused, and the first is as it was."""
-    ledger = begun(store)
-    with pytest.raises(FlowExists, match=r"^a flow is named 'f' already$"):
-        Ledger.begun(store, flow(group("other", "x")), "f", at_ms=9)
-    assert Ledger(store, "f").state == ledger.state
-    with pytest.raises(SpecError):
-        Ledger.begun(store, TWO, "", at_ms=9)
+def test_the_loser_leaves_no_commands(path: Path) -> None:
+    """Orders of an entry that was not appended are in no outbox."""
+    one, two = Hand(path), Hand(path)
+    one.start(flow(group("g", StepSpec(key="a", approval=ApprovalSpec())), group("h", "b")))
+    one.feed(ended("a#1"))
+    two.state()
+    deny = partial(events.ApprovalResponded, step="a", response="deny", by="ann")
+    approve = partial(events.ApprovalResponded, step="a", response="approve", by="bo")
+    assert one.feed(deny) == Accepted()
+    assert str(two.feed(approve)).startswith("rejected")
+    assert two.orders() == []
 
 
-def test_an_unknown_flow_is_named(store: SqliteStore) -> None:
-    """Its state, its log, and what is appended to it."""
-    with pytest.raises(UnknownFlow, match=r"^no flow is named 'nobody'$"):
-        Ledger(store, "nobody")
-    with pytest.raises(UnknownFlow):
-        list(store.lines("nobody"))
+def test_a_transaction_that_fails_leaves_no_trace_in_memory(path: Path) -> None:
+    """What it did to the flows that it touched is read from the store again."""
+    hand = Hand(path)
+    hand.start()
+
+    def fail(ledger: object) -> None:
+        hand.ledger.feed("f", ended("a#1"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        hand.do(fail)
+    assert len(hand.entries()) == 2
+    assert hand.feed(ended("a#1")) == Accepted()
 
 
-def test_what_no_log_can_express_did_not_happen(store: SqliteStore) -> None:
-    """Nothing of the entries that came with it is kept either."""
-    ledger = begun(store)
-    bad = ended("b#1", output="\ud800")
-    with pytest.raises((FormatError, ValueError)):
-        ledger.feed([ended("a#1"), bad], now_ms=2)
-    assert (ledger.seq, Ledger(store, "f").seq) == (1, 1)
+def test_what_no_log_can_express_is_refused(path: Path) -> None:
+    """And the flow goes on."""
+    hand = Hand(path)
+    hand.start()
+    with pytest.raises(FormatError):
+        hand.feed(partial(events.PauseRequested, by="\ud800"))
+    assert hand.feed(ended("a#1")) == Accepted()
 
 
-def test_time_does_not_go_back(store: SqliteStore) -> None:
-    """A clock behind that of the last entry counts as late as that one."""
-    ledger = begun(store)
-    ledger.feed([ended("a#1")], now_ms=500)
-    again = Ledger(another(store), "f")
-    again.feed([ended("b#1")], now_ms=2)
-    times = [loads(line)["event"]["at_ms"] for line in list(store.lines("f"))[1:]]
-    assert times == [1, 500, 500]
+def test_time_does_not_go_back(path: Path) -> None:
+    """Whoever's clock it was by which the last entry was stamped."""
+    clocks = Clocks()
+    one, two = Hand(path, clocks), Hand(path, clocks)
+    one.start()
+    clocks.day_ms = 10
+    two.feed(PAUSE)
+    one.feed(RESUME)
+    times = [line.partition('"at_ms":')[2].partition(",")[0] for _, line in one.entries()[1:]]
+    assert [time.strip("}") for time in times] == ["1000", "1000", "1000"]
 
 
-def test_of_two_who_append_one_looks_again(store: SqliteStore) -> None:
-    """Both events count, in the order in which they were appended, and none twice."""
-    first = begun(store)
-    second = Ledger(another(store), "f")
-    first.feed([ended("a#1")], now_ms=2)
-    (late,) = second.feed([ended("b#1")], now_ms=2)
-    assert late.state.active == 1, "it was reduced on what the other had appended"
-    (twice,) = first.feed([ended("b#1")], now_ms=3)
-    assert isinstance(twice.verdict, Ignored)
-    assert first.refresh() is False
-    assert second.refresh() is True
-    assert first.state == second.state == Ledger(store, "f").state
+def test_what_nobody_works_on_gives_up_at_once(path: Path) -> None:
+    """It is answered for in the transaction that cancels it."""
+    hand = Hand(path)
+    hand.start()
+    hand.feed(partial(events.CancelRequested, by="ann"))
+    assert hand.state().status == "cancelled"
+    assert hand.orders() == []
 
 
-def test_a_store_that_lost_entries_is_not_written_on(store: SqliteStore) -> None:
-    """As one that was put back from an old copy while a process had it open."""
-    ledger = begun(store)
-    with sqlite3.connect(store.path) as raw:
-        raw.execute("DELETE FROM entries WHERE seq = 1")
-        raw.execute("UPDATE flows SET seq = 0")
-    with pytest.raises(StoreError, match=r"^flow 'f' has lost entries that it had before$"):
-        ledger.feed([ended("a#1")], now_ms=2)
+def test_a_fresh_history_begins_at_once(path: Path) -> None:
+    """With the state put aside."""
+    hand = Hand(path)
+    more = group("i", "a", "b", parallel=True)
+    spec = FlowSpec(groups=(*LONG.groups, more), options=FlowOptions(continue_as_new_every=1))
+    hand.start(spec)
+    for number in range(8):
+        hand.feed(ended(f"s{number}#1"))
+    assert hand.state().incarnation == 1
+    assert hand.do(lambda ledger: ledger.store.snapshot("f")) is not None
+    assert hand.orders() == ["a#1", "b#1"]
 
 
 # --- snapshots ---
 
 
-def long_flow() -> FlowSpec:
-    """Steps one after the other."""
-    return flow(group("g", *(f"s{i}" for i in range(9))))
+def put_aside(path: Path) -> Hand:
+    """A flow of eight steps whose state was put aside in its middle."""
+    hand = Hand(path, snapshot_every=1)
+    hand.start(LONG)
+    for number in range(7):
+        hand.feed(ended(f"s{number}#1"))
+    hand.feed(PAUSE)
+    hand.feed(RESUME)
+    return hand
 
 
-def snapshots(store: SqliteStore) -> list[tuple[int, str]]:
-    """The snapshots of the store: after how many entries, and the text."""
-    with sqlite3.connect(store.path) as raw:
-        return raw.execute("SELECT seq, state FROM snapshots").fetchall()
-
-
-def test_a_snapshot_is_put_aside_now_and_then(store: SqliteStore) -> None:
-    """As often as asked for, but not more often than the flow has steps."""
-    ledger = begun(store, long_flow(), snapshot_every=4)
-    for number in range(9):
-        ledger.feed([ended(f"s{number}#1")], now_ms=2)
-    ((seq, _),) = snapshots(store)
-    assert seq == 9
-    assert Ledger(store, "f").state == ledger.state
+def test_a_snapshot_saves_reading_the_entries_before_it(path: Path) -> None:
+    """The state that is loaded is the one that the log leads to."""
+    hand = put_aside(path)
+    hand.do(lambda ledger: ledger.store.connection.execute("DELETE FROM entries WHERE seq = 3"))  # type: ignore[attr-defined]
+    assert Hand(path).state() == hand.state()
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE snapshots SET state = replace(state, 's8', 's7')",
-        "UPDATE snapshots SET state = 'no snapshot'",
-        "UPDATE snapshots SET digest = 'sha256:0'",
-        "DELETE FROM snapshots",
+        "state = replace(state, 'success', 'error')",
+        "state = ''",
+        "position = replace(position, 'sha256:', 'sha256:0')",
+        "position = '[]'",
+        "seq = seq - 1",
+        "seq = 99",
     ],
 )
-def test_a_damaged_snapshot_is_no_loss(store: SqliteStore, damage: str) -> None:
-    """It is only a cache: the log says what is true."""
-    ledger = begun(store, long_flow(), snapshot_every=4)
-    for number in range(9):
-        ledger.feed([ended(f"s{number}#1")], now_ms=2)
-    with sqlite3.connect(store.path) as raw:
-        raw.execute(damage)
-    assert Ledger(store, "f").state == ledger.state
+def test_a_damaged_snapshot_is_thrown_away(
+    path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All lines are verified instead, and a log record says so."""
+    hand = put_aside(path)
+    hand.store.connection.execute(f"UPDATE snapshots SET {damage}")
+    with caplog.at_level(logging.WARNING):
+        assert Hand(path).state() == hand.state()
+    assert "the snapshot of flow f is thrown away" in caplog.text
+    assert hand.do(lambda ledger: ledger.store.snapshot("f")) is None
 
 
-def test_a_damaged_log_is_told_with_its_place(store: SqliteStore) -> None:
-    """Nothing is done for a flow whose log does not say what its events lead to."""
-    ledger = begun(store)
-    ledger.feed([ended("a#1")], now_ms=2)
-    with sqlite3.connect(store.path) as raw:
-        raw.execute("UPDATE entries SET lines = replace(lines, 'a#1', 'a#2') WHERE seq = 2")
-    with pytest.raises(StoreError, match=r"^the log of flow 'f' is damaged: line 3: "):
-        Ledger(store, "f")
+def test_the_snapshot_of_another_flow_is_thrown_away(path: Path) -> None:
+    """It is whole, but not this flow's."""
+    hand = put_aside(path)
+    hand.start(TWO, "other")
+    hand.store.connection.execute("UPDATE snapshots SET flow_id = 'other'")
+    assert Hand(path).state("other") == hand.state("other")
 
 
-# --- orders ---
+def test_a_flow_goes_on_from_a_snapshot_as_if_there_were_none(path: Path) -> None:
+    """Lines and digests are the same."""
+    put_aside(path)
+    other = Hand(path, snapshot_every=1_000)
+    other.feed(ended("s7#1"))
+    replayed = replay(log_lines(other.entries()))
+    assert (replayed.state, replayed.closed) == (other.state(), True)
 
 
-def test_what_is_commanded_can_be_taken(store: SqliteStore) -> None:
-    """By who has a handler for it; the command is the one that the reducer gave."""
-    ledger = begun(store)
-    (order,) = leased(store, "b")
-    command = decode_command(loads(order.command))
-    assert isinstance(command, DispatchStep)
-    assert command in pending_commands(ledger.state, at_ms=1)
-    assert (order.flow_id, order.name, order.deliveries) == ("f", "b#1", 1)
-    assert leased(store, "x", "c") == []
+# --- damage ---
 
 
-def test_a_lease_keeps_others_away_until_it_runs_out(store: SqliteStore) -> None:
-    """Then the order is taken again, and whoever had it cannot go on with it."""
-    begun(store)
-    first = leased(store, "a", "b", now_ms=0)
-    other = another(store)
-    assert leased(other, "a", "b", now_ms=9) == []
-    late = other.lease("other", queues=["step:a"], now_ms=10, until_ms=30, limit=9)
-    assert [(order.name, order.deliveries) for order in late] == [("a#1", 2)]
-    kept = store.renew("me", [order.id for order in first], until_ms=50)
-    assert kept == {first[1].id: False}
-    assert leased(other, "b", now_ms=49) == []
+@pytest.mark.parametrize(
+    "damage",
+    ["lines = replace(lines, 'a#1', 'b#1')", "lines = 'x' || lines", "lines = '[]\n'"],
+)
+def test_a_damaged_log_is_told_with_its_flow(path: Path, damage: str) -> None:
+    """Other flows go on."""
+    hand = Hand(path)
+    hand.start()
+    hand.start(TWO, "sound")
+    hand.feed(ended("a#1"))
+    hand.store.connection.execute(f"UPDATE entries SET {damage} WHERE flow_id = 'f' AND seq = 2")
+    fresh = Hand(path)
+    with pytest.raises(LogError, match="the log of flow 'f' is damaged"):
+        fresh.state()
+    assert fresh.feed(ended("a#1"), "sound") == Accepted()
 
 
-def test_what_is_given_back_is_free_at_once(store: SqliteStore) -> None:
-    """As by a worker that stops before it began."""
-    begun(store)
-    orders = leased(store, "a", "b")
-    store.give_back("me", [order.id for order in orders[:1]])
-    store.give_back("somebody else", [order.id for order in orders[1:]])
-    assert [order.name for order in leased(store, "a", "b")] == [orders[0].name]
+def test_what_was_cut_off_by_hand_is_not_trusted(path: Path) -> None:
+    """A process that remembers entries which are gone reads all of it anew."""
+    hand = Hand(path)
+    hand.start()
+    hand.feed(PAUSE)
+    hand.store.connection.execute("DELETE FROM entries WHERE seq = 2")
+    assert hand.state().status == "in-progress"
 
 
-def test_an_order_goes_with_the_entry_that_answers_it(store: SqliteStore) -> None:
-    """Whoever brings it, and also when it comes too late to count."""
-    ledger = begun(store)
-    leased(store, "a", "b")
-    ledger.feed([ended("a#1")], now_ms=2)
-    assert [order.name for order in leased(store, "a", "b", now_ms=99)] == ["b#1"]
+# --- lists ---
 
 
-def test_a_worker_takes_no_more_than_it_wants(store: SqliteStore) -> None:
-    """The oldest orders first."""
-    begun(store, flow(group("g", *(f"s{i}" for i in range(5)), parallel=True)))
-    works = [f"s{i}" for i in range(5)]
-    assert [order.name for order in leased(store, *works, limit=2)] == ["s0#1", "s1#1"]
-    assert [order.name for order in leased(store, *works, limit=2)] == ["s2#1", "s3#1"]
+def test_flows_are_listed_in_the_order_of_their_beginning(path: Path) -> None:
+    """All, or those of some statuses, and on from one of them."""
+    hand = Hand(path)
+    for number in range(5):
+        hand.clocks.day_ms += 1
+        hand.start(TWO, f"f{5 - number}")
+    hand.feed(PAUSE, "f3")
+    hand.feed(ended("a#1"), "f3")
+    hand.feed(ended("b#1"), "f3")
+
+    def listed(**how: object) -> list[str]:
+        rows = hand.do(lambda ledger: ledger.store.flows(**how))  # type: ignore[arg-type]
+        return [row.flow_id for row in rows]
+
+    assert listed(limit=9) == ["f5", "f4", "f3", "f2", "f1"]
+    assert listed(limit=2, after=(1_002, "f4")) == ["f3", "f2"]
+    assert listed(limit=9, statuses=["paused"]) == ["f3"]
+    assert listed(limit=2, statuses=["paused", "in-progress"]) == ["f5", "f4"]
+    row = hand.do(lambda ledger: ledger.store.flow("f3"))
+    assert row is not None
+    assert (row.type, row.status, row.began_ms) == ("flow", "paused", 1_003)
 
 
-def test_a_cancel_reaches_whoever_has_the_work(store: SqliteStore) -> None:
-    """The worker sees it when it renews; what nobody has is taken to be answered."""
-    ledger = begun(store)
-    (order,) = leased(store, "a", now_ms=0)
-    ledger.feed([partial(events.CancelRequested, by="ann")], now_ms=1)
-    assert store.held("me") == {order.id: True}
-    (other,) = leased(store, "b", now_ms=1)
-    assert (other.name, other.given_up) == ("b#1", True)
-    ledger.feed([ended("a#1", "cancelled"), ended("b#1", "cancelled")], now_ms=2)
-    assert (ledger.state.status, store.held("me")) == ("cancelled", {})
+def test_a_removed_flow_leaves_no_row(path: Path) -> None:
+    """Its id may be used again."""
+    hand = put_aside(path)
+    hand.do(lambda ledger: ledger.store.remove_flow("f"))
+    hand.ledger.forget("f")
+    tables = ("flows", "entries", "snapshots", "outbox", "timers")
+    for table in tables:
+        (count,) = hand.store.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
+        assert count == 0
+    hand.start()
+    assert hand.orders() == ["a#1", "b#1"]
 
 
-def test_the_end_of_a_flow_leaves_nothing_to_be_taken(store: SqliteStore) -> None:
-    """Work that runs on is told to give up, timers are forgotten; its late end changes nothing."""
-    slow = StepSpec(key="slow", timeout_ms=5)
-    ledger = begun(store, flow(group("g", slow)))
-    (order,) = leased(store, "slow")
-    assert store.due_timers(now_ms=6, limit=9) == [("f", "timeout:slow#1")]
-    ledger.feed([partial(events.TimerFired, timer="timeout:slow#1")], now_ms=6)
-    assert ledger.state.status == "error"
-    assert store.held("me") == {order.id: True}
-    assert store.due_timers(now_ms=99, limit=9) == []
-    ledger.feed([ended("slow#1")], now_ms=7)
-    assert store.held("me") == {}
-
-
-def test_what_no_entry_answers_is_discarded(store: SqliteStore) -> None:
-    """As the order to ask people, once they were asked."""
-    asked = flow(group("g", StepSpec(key="p", approval=ApprovalSpec())))
-    ledger = begun(store, asked)
-    ledger.feed([ended("p#1")], now_ms=2)
-    (order,) = store.lease("me", queues=["approvals"], now_ms=2, until_ms=9, limit=9)
-    assert order.name == "approval:p#1"
-    store.discard("somebody else", order.id)
-    assert store.held("me") == {order.id: False}
-    store.discard("me", order.id)
-    assert store.held("me") == {}
-
-
-def test_groups_are_ordered_and_a_fresh_history_as_well(store: SqliteStore) -> None:
-    """Each under the number of its run, so that a late answer ends nothing but its own."""
-    ledger = begun(store, FlowSpec(type="deploy", groups=[]))
-    queues = ["generation:deploy", "continuations"]
-    (order,) = store.lease("me", queues=queues, now_ms=0, until_ms=9, limit=9)
-    assert order.name == "generation:1"
-    made = partial(events.GroupsGenerated, groups=(group("g", "a", "b"),))
-    ledger.feed([made], now_ms=2)
-    assert store.held("me") == {}
-    suggested = partial(events.ContinueAsNewSuggested, incarnation=0)
-    ledger.feed([suggested, ended("a#1")], now_ms=3)
-    (order,) = store.lease("me", queues=queues, now_ms=0, until_ms=9, limit=9)
-    assert order.name == "continuation:0"
-    late = partial(events.ContinuedAsNew, incarnation=7)
-    (transition,) = ledger.feed([late], now_ms=4)
-    assert isinstance(transition.verdict, Ignored)
-    assert store.held("me") == {order.id: False}
-    (transition,) = ledger.feed([partial(events.ContinuedAsNew, incarnation=0)], now_ms=4)
-    assert isinstance(transition.verdict, Accepted)
-    assert store.held("me") == {}
-
-
-# --- timers ---
-
-
-def test_timers_are_rows(store: SqliteStore) -> None:
-    """The earliest of all flows first; one that is cancelled or fired is gone."""
-    timed = [StepSpec(key=f"s{i}", timeout_ms=10 * (3 - i)) for i in range(3)]
-    first = begun(store, flow(group("g", *timed, parallel=True)), "first")
-    begun(store, flow(group("g", StepSpec(key="t", timeout_ms=15))), "second")
-    assert store.next_timer_ms() == 11
-    assert store.due_timers(now_ms=16, limit=9) == [
-        ("first", "timeout:s2#1"),
-        ("second", "timeout:t#1"),
-    ]
-    assert store.due_timers(now_ms=99, limit=1) == [("first", "timeout:s2#1")]
-    first.feed([ended("s2#1")], now_ms=2)
-    assert store.next_timer_ms() == 16
-    first.feed([partial(events.TimerFired, timer="timeout:s1#1")], now_ms=21)
-    left = [timer for _, timer in store.due_timers(now_ms=99, limit=9)]
-    assert left == ["timeout:t#1", "timeout:s0#1"]
-
-
-# --- who else is there ---
-
-
-def test_one_sees_that_another_has_written(store: SqliteStore) -> None:
-    """By a number, which is cheap to ask for."""
-    ledger, other = begun(store), another(store)
-    before = other.version()
-    assert other.version() == before
-    ledger.feed([ended("a#1")], now_ms=2)
-    assert other.version() != before
-    mine = store.version()
-    ledger.feed([ended("b#1")], now_ms=2)
-    assert store.version() == mine
-
-
-def test_flows_are_listed_by_status(store: SqliteStore) -> None:
-    """All, or those of one status, by their ids."""
-    for flow_id in ("c", "a", "b"):
-        begun(store, flow(group("g", "a")), flow_id)
-    Ledger(store, "b").feed([ended("a#1")], now_ms=2)
-    assert [row.flow_id for row in store.flows()] == ["a", "b", "c"]
-    assert [row.flow_id for row in store.flows(status="success")] == ["b"]
+def test_loaded_reads_within_one_transaction(path: Path) -> None:
+    """So that nothing is appended between a snapshot and what follows it."""
+    hand = put_aside(path)
+    with hand.store.transaction():
+        assert loaded(hand.store, "f").state == hand.ledger.look("f")

@@ -8,42 +8,55 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from conductor_adapters.store import Ledger, StoreError
+from conductor_adapters.store import StoreError
+from conductor_adapters.store.kept import log_lines
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.protocol import STEP
 from conductor_adapters.store.sqlite import SqliteStore
-from conductor_core import StepSpec, events
+from conductor_core import ApprovalSpec, StepSpec, events
 from conductor_core.log import replay
 from conductor_core.testing.brief import flow, group
+from conductor_core.verdicts import Accepted
+from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, ended, fragile, worker
 
-SPEC: Final = flow(group("g", "a", "b", parallel=True), group("h", "c"))
 ROOT: Final = Path(__file__).parents[2]
-STATEMENTS: Final = 8
-"""So many statements the append of the scenario has, its begin and commit included."""
+SPEC: Final = flow(
+    group("g", StepSpec(key="a", timeout_ms=5), fragile("b"), parallel=True),
+    group("h", StepSpec(key="c", approval=ApprovalSpec())),
+)
 
 
 class Failing:
     """A connection that does something else in place of one of its statements."""
 
     def __init__(self, connection: sqlite3.Connection, number: int, instead: Any) -> None:
+        self.count = 0
         self._connection = connection
-        self._left = number
+        self._number = number
         self._instead = instead
 
     def execute(self, statement: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Execute a statement, or not."""
-        self._left -= 1
-        if self._left == 0:
+        self.count += 1
+        if self.count == self._number:
             self._instead()
         return self._connection.execute(statement, parameters)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
 
 
 def fail() -> None:
@@ -56,103 +69,124 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_failure(store: SqliteStore, number: int, instead: Any) -> None:
+def with_failure(store: SqliteStore, number: int, instead: Any) -> Failing:
     """Let one of the statements that follow go wrong."""
-    store.connection = Failing(store.connection, number, instead)  # type: ignore[assignment]
+    failing = Failing(store.connection, number, instead)
+    store.connection = failing  # type: ignore[assignment]
+    return failing
 
 
-def begun(path: Path) -> SqliteStore:
-    """A store with a flow whose two first steps run."""
-    store = SqliteStore(path, synchronous="NORMAL")
-    ledger = Ledger.begun(store, SPEC, "f", at_ms=1)
-    ledger.feed([events.FlowStarted], now_ms=1)
-    return store
+def begun(path: Path) -> Hand:
+    """A worker on a flow whose two first steps are its own."""
+    hand = worker(path, Clocks(), snapshot_every=1)
+    hand.start(SPEC)
+    assert hand.taken() == ["a#1", "b#1"]
+    return hand
 
 
-def ends() -> list[Any]:
-    """The end of both steps, which lets the next one be dispatched."""
-    return [
-        partial(events.StepFinished, attempt=attempt, outcome="succeeded")
-        for attempt in ("a#1", "b#1")
-    ]
+def answers(ledger: Ledger) -> None:
+    """The end of both steps, which lets the next one be taken."""
+    for attempt in ("a#1", "b#1"):
+        assert ledger.answer(("f", STEP, attempt), "w1", ended(attempt))
 
 
-def kept(path: Path) -> tuple[int, list[str]]:
-    """How many entries a store has, and which orders; its log is whole."""
+def the_end(ledger: Ledger) -> None:
+    """A cancel, which ends the flow and tells its workers."""
+    assert ledger.feed("f", partial(events.CancelRequested, by="ann")) == Accepted()
+
+
+def a_timer(ledger: Ledger) -> None:
+    """A timer, which ends an attempt and tells its worker."""
+    ledger.fire("f", "timeout:a#1")
+
+
+PATHS: Final = (answers, the_end, a_timer)
+
+
+def contents(path: Path) -> list[list[tuple[Any, ...]]]:
+    """All rows of a store; its log is whole, and it is sound."""
     with SqliteStore(path, synchronous="NORMAL", create=False) as store:
-        replayed = replay(store.lines("f"), flow_id="f")
-        ledger = Ledger(store, "f")
-        assert (replayed.state, replayed.entries) == (ledger.state, ledger.seq)
-        queues = [f"step:{key}" for key in "abc"]
-        orders = store.lease("me", queues=queues, now_ms=0, until_ms=1, limit=9)
-        return ledger.seq, [order.name for order in orders]
+        assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        replay(log_lines(store.entries("f")), flow_id="f")
+        tables = ("flows", "entries", "snapshots", "outbox", "timers")
+        return [store.connection.execute(f"SELECT * FROM {t}").fetchall() for t in tables]
 
 
-BEFORE: Final = (1, ["a#1", "b#1"])
-AFTER: Final = (3, ["c#1"])
+def statements_of(path: Path, act: Callable[[Ledger], None]) -> int:
+    """How many statements a transaction has, its begin and commit included."""
+    hand = begun(path)
+    counted = with_failure(hand.store, 0, fail)
+    hand.do(act)
+    return counted.count
 
 
-@pytest.mark.parametrize("number", range(1, STATEMENTS + 1))
-def test_what_fails_has_not_happened(tmp_path: Path, number: int) -> None:
-    """At whatever statement of an append; the ledger goes on from where it was."""
-    path = tmp_path / "flows.db"
-    store = begun(path)
-    ledger = Ledger(store, "f")
-    with_failure(store, number, fail)
-    with pytest.raises(StoreError, match=r"flows\.db: disk I/O error$"):
-        ledger.feed(ends(), now_ms=2)
-    assert ledger.seq == 1
-    assert kept(path) == BEFORE
-    ledger.feed(ends(), now_ms=2)
-    assert kept(path) == AFTER
-
-
-def test_an_append_has_no_more_statements(tmp_path: Path) -> None:
-    """So that a failure at each of them was tried."""
-    store = begun(tmp_path / "flows.db")
-    ledger = Ledger(store, "f")
-    with_failure(store, STATEMENTS + 1, fail)
-    ledger.feed(ends(), now_ms=2)
+@pytest.mark.parametrize("act", PATHS)
+def test_what_fails_has_not_happened(tmp_path: Path, act: Callable[[Ledger], None]) -> None:
+    """At whatever statement; the same ledger goes on from where it was."""
+    count = statements_of(tmp_path / "count.db", act)
+    assert count > 6
+    for number in range(1, count + 1):
+        path = tmp_path / f"{number}.db"
+        hand = begun(path)
+        before, connection = contents(path), hand.store.connection
+        with_failure(hand.store, number, fail)
+        with pytest.raises(StoreError, match=r"\.db: disk I/O error$"):
+            hand.do(act)
+        hand.store.connection = connection
+        assert contents(path) == before
+        hand.do(act)
+        assert contents(path) == contents(tmp_path / "count.db")
 
 
 CHILD: Final = """
 import sys
 from pathlib import Path
-from conductor_adapters.store import Ledger
-from conductor_adapters.store.sqlite import SqliteStore
-from tests.adapters.test_store_faults import die, ends, with_failure
+from tests.adapters import test_store_faults as faults
 
-store = SqliteStore(Path(sys.argv[1]), synchronous="NORMAL", create=False)
-ledger = Ledger(store, "f")
-with_failure(store, int(sys.argv[2]), die)
-ledger.feed(ends(), now_ms=2)
+hand = faults.begun(Path(sys.argv[1]))
+print(*hand.taken(), flush=True)
+faults.with_failure(hand.store, int(sys.argv[2]), faults.die)
+hand.do(faults.PATHS[int(sys.argv[3])])
 """
 
 
-@pytest.mark.parametrize("number", range(1, STATEMENTS + 1))
-def test_a_process_that_dies_leaves_all_or_nothing(tmp_path: Path, number: int) -> None:
-    """At whatever statement of an append."""
-    path = tmp_path / "flows.db"
-    begun(path).close()
-    child = subprocess.run([sys.executable, "-c", CHILD, path, str(number)], cwd=ROOT, check=False)
-    assert child.returncode == -signal.SIGKILL
-    assert kept(path) == BEFORE
+@pytest.mark.parametrize("which", range(len(PATHS)))
+def test_a_process_that_dies_leaves_all_or_nothing(tmp_path: Path, which: int) -> None:
+    """At whatever statement; another process rescues what it left."""
+    count = statements_of(tmp_path / "count.db", PATHS[which])
+    begun(tmp_path / "before.db")
+    for number in range(1, count + 1):
+        path = tmp_path / f"{number}.db"
+        child = subprocess.run(
+            [sys.executable, "-c", CHILD, path, str(number), str(which)],
+            cwd=ROOT, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        assert contents(path) == contents(tmp_path / "before.db")
+        clocks = Clocks()
+        clocks.boot_ms = 2 * LEASE_MS
+        other = worker(path, clocks, "w2")
+        other.do(lambda _, other=other: other.leases.look_around())  # type: ignore[misc]
+        # What may run twice does; what must not has failed as interrupted, and with it the flow.
+        assert other.taken() == ["a#1"]
+        told = other.state().attempt("b#1")
+        assert told is not None
+        assert told.error is not None
+        assert told.error.type == "interrupted"
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """What does not fit did not happen, and what was there can still be read."""
-    path = tmp_path / "flows.db"
-    store = begun(path)
-    ledger = Ledger(store, "f")
-    (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
-    store.connection.execute(f"PRAGMA max_page_count = {pages}")
-    large = partial(events.StepFinished, attempt="a#1", outcome="succeeded", output="x" * 100_000)
+    hand = begun(tmp_path / "flows.db")
+    before = contents(tmp_path / "flows.db")
+    (pages,) = hand.store.connection.execute("PRAGMA page_count").fetchone()
+    hand.store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = ended("a#1", output="x" * 100_000)
     with pytest.raises(StoreError, match=r"flows\.db: database or disk is full$"):
-        ledger.feed([large], now_ms=2)
-    assert kept(path) == BEFORE
-    store.connection.execute("PRAGMA max_page_count = 1000000")
-    ledger.feed([large], now_ms=2)
-    assert kept(path)[0] == 2
+        hand.feed(large)
+    assert contents(tmp_path / "flows.db") == before
+    hand.store.connection.execute("PRAGMA max_page_count = 1000000")
+    assert hand.feed(large) == Accepted()
 
 
 # --- several processes ---
@@ -161,40 +195,41 @@ APPENDING: Final = """
 import sys
 from functools import partial
 from pathlib import Path
-from conductor_adapters.store import Ledger
-from conductor_adapters.store.sqlite import SqliteStore
 from conductor_core import events
+from tests.adapters.ledgers import Hand
 
-store = SqliteStore(Path(sys.argv[1]), synchronous="NORMAL", create=False)
-ledger = Ledger(store, "f")
+hand = Hand(Path(sys.argv[1]))
 for number in range(25):
     kind = (events.PauseRequested, events.ResumeRequested)[number % 2]
     request_id = f"{sys.argv[2]}-{number}"
-    ledger.feed([partial(kind, by=sys.argv[2], request_id=request_id)], now_ms=number)
+    hand.feed(partial(kind, by=sys.argv[2], request_id=request_id))
 """
 
 
 def test_processes_append_one_after_the_other(tmp_path: Path) -> None:
     """Every request of four processes stands in the log once, and the log replays."""
     path = tmp_path / "flows.db"
-    begun(path).close()
+    hand = begun(path)
     run_together(APPENDING, path)
-    with SqliteStore(path, create=False) as store:
-        lines = list(store.lines("f"))
-        replayed = replay(lines, flow_id="f")
-        assert replayed.state == Ledger(store, "f").state
+    lines = log_lines(hand.entries())
+    assert replay(lines, flow_id="f").state == hand.state()
     said = [json.loads(line)["event"].get("request_id") for line in lines if '"seq"' in line]
     assert sorted(filter(None, said)) == sorted(f"{p}-{n}" for p in range(4) for n in range(25))
 
 
-LEASING: Final = """
+TAKING: Final = """
 import sys
 from pathlib import Path
-from conductor_adapters.store.sqlite import SqliteStore
+from tests.adapters.ledgers import Clocks, worker
 
-store = SqliteStore(Path(sys.argv[1]), synchronous="NORMAL", create=False)
-while orders := store.lease(sys.argv[2], queues=["step:w"], now_ms=0, until_ms=9, limit=3):
-    print(*(order.name for order in orders), sep="\\n")
+hand = worker(Path(sys.argv[1]), Clocks(), sys.argv[2], works="w", slots=3)
+while True:
+    hand.leases.held.clear()
+    hand.leases.left_open()
+    hand.do(lambda _: hand.leases.take_more())
+    if not hand.taken():
+        break
+    print(*hand.taken(), sep="\\n")
 """
 
 
@@ -202,10 +237,10 @@ def test_no_order_is_taken_twice(tmp_path: Path) -> None:
     """By four processes that take what they get while leases hold."""
     path = tmp_path / "flows.db"
     steps = [f"s{number}" for number in range(200)]
-    with SqliteStore(path, synchronous="NORMAL") as store:
-        spec = flow(group("g", *(StepSpec(key=key, work="w") for key in steps), parallel=True))
-        Ledger.begun(store, spec, "f", at_ms=1).feed([events.FlowStarted], now_ms=1)
-    taken = [name for told in run_together(LEASING, path) for name in told.split()]
+    Hand(path).start(
+        flow(group("g", *(StepSpec(key=key, work="w") for key in steps), parallel=True))
+    )
+    taken = [name for told in run_together(TAKING, path) for name in told.split()]
     assert sorted(taken) == sorted(f"{key}#1" for key in steps)
 
 
@@ -213,8 +248,8 @@ def run_together(program: str, path: Path) -> list[str]:
     """Run a program in four processes, each with a name of its own; what they print."""
     command = [sys.executable, "-c", program, str(path)]
     children = [
-        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True)
-        for number in range(4)
+        subprocess.Popen([*command, str(n)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for n in range(4)
     ]
     told = [child.communicate(timeout=50)[0] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0, 0]
@@ -223,12 +258,12 @@ def run_together(program: str, path: Path) -> list[str]:
 
 def test_a_store_is_not_taken_into_a_fork(tmp_path: Path) -> None:
     """Two processes on one connection would ruin the file."""
-    store = begun(tmp_path / "flows.db")
+    hand = begun(tmp_path / "flows.db")
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            store.version()
+            hand.state()
         except StoreError as error:
             os.write(tell, str(error).encode())
         os._exit(0)
@@ -236,4 +271,4 @@ def test_a_store_is_not_taken_into_a_fork(tmp_path: Path) -> None:
     assert os.read(told, 1000).decode().endswith("it was opened in another process, before a fork")
     os.close(told)
     os.close(tell)
-    assert store.version()
+    assert hand.state().status == "in-progress"

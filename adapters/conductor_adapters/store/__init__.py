@@ -1,34 +1,34 @@
-"""A store: the logs of many flows and what their commands left to be done, kept durably.
+"""Where durable hosts keep flows: journal, outbox, timers and leases behind one protocol.
 
 Theory of operation
 -------------------
-A store is the journal of its flows and the queue of their work, in one place, so that both
-change together or not at all. An entry is appended by *compare and append*: the transaction
-names the entry that it follows, and of two processes that reduce the same flow at the same
-time one appends, and the other has appended nothing and looks again. What an entry commands
-is written in the same transaction, as what is to be carried out (`effects`): orders for
-workers, timers, people to be asked. So nothing is commanded that is not recorded, and
-nothing recorded whose commands could be lost, wherever a process dies.
+A store holds, for each flow, the very lines of its log (`conductor-log/1`), and, beside them,
+rows that only say where to look: which commands are not carried out yet (the outbox), which
+timers are open, which worker holds what. All of it changes in transactions, and one
+transaction holds an event together with everything that it commanded: whoever dies between
+two statements leaves nothing behind, and whoever dies after the commit leaves a row that says
+what is still to be done.
 
-Orders are leased: for as long as a lease lasts nobody else takes the order, and a worker that
-works on renews it. When it dies the lease runs out and the order is taken again, with the
-same idempotency key. An order goes with the entry that answers it.
+*Append is compare-and-append.* Entries are numbered by flow, and a number is given once. Of two
+processes that reduce the same flow from the same state one appends; the other gets `Conflict`,
+reads what it had not seen, and reduces again. Its first commands were rows of a transaction
+that never wrote them.
 
-Nothing here reads a clock or knows what a step is: times come from whoever asks, and what
-follows from an event is the reducer's to say.
+*Rows name commands, they do not say them.* What an attempt is handed is read from the state
+when a worker takes its order, as after any crash (S14.2). So the log is the only truth.
+
+*Leases belong to workers.* An order has an owner, and a worker has a row that it renews while it
+lives; orders whose owner has no such row, or one that ran out, are free to be rescued. A lease
+is told by the clock of the machine's boot and not by the time of day, which people set.
+
+*Many jobs, one transaction.* A store belongs to one thread (`desk`), which puts whatever came in
+meanwhile into its next transaction: the disk is waited for once for all of it.
+
+Rule: a store knows rows and no flows: what they mean is the business of `ledger`, and every
+statement stands in `statements`.
 """
 
 from conductor_adapters.store.errors import FlowExists, StoreError, UnknownFlow
-from conductor_adapters.store.ledger import Ledger
-from conductor_adapters.store.protocol import Appended, FlowRow, Order, Store
+from conductor_adapters.store.protocol import FlowRow, Order, Store
 
-__all__ = [
-    "Appended",
-    "FlowExists",
-    "FlowRow",
-    "Ledger",
-    "Order",
-    "Store",
-    "StoreError",
-    "UnknownFlow",
-]
+__all__ = ["FlowExists", "FlowRow", "Order", "Store", "StoreError", "UnknownFlow"]

@@ -1,151 +1,252 @@
 """What a store does, whatever keeps it: a file, a server.
 
-Rule: every method is one transaction, and raises StoreError if nothing came of it. Times are
-milliseconds since 1970 and come from whoever calls. A store may be shared by processes; an
-object of this protocol belongs to one thread.
+Rule: a store knows rows; nothing here asks what they mean. Times are those of whoever calls.
+All but `changed` and `close` is called within a transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Protocol, TypeAlias
 
 from attrs import frozen
 
-from conductor_adapters.store.effects import Effects
-from conductor_core.loglines import Position
+STEP: Final = "step"
+GENERATE: Final = "generate"
+ASK: Final = "ask"
+
+Key: TypeAlias = tuple[str, str, str]
+"""What there is one order of: a flow, a kind, a name."""
 
 
-@frozen
+class Conflict(Exception):
+    """Another was faster: an entry with this number stands in the log, or the flow does."""
+
+
+@frozen(kw_only=True)
 class FlowRow:
-    """A flow in a list: how many entries it has, its status, its times."""
+    """What a list of flows says of one; `changed_ms` is when its status last changed."""
 
     flow_id: str
-    seq: int
+    type: str
     status: str
-    created_ms: int
-    latest_ms: int
-
-
-@frozen(kw_only=True)
-class Snapshot:
-    """A state that was put aside, with where its log stood then."""
-
-    position: Position
-    text: str
-
-
-@frozen(kw_only=True)
-class Stored:
-    """A flow as it is kept: its header, the last snapshot, and the entries after it."""
-
-    row: FlowRow
-    header: str
-    snapshot: Snapshot | None
-    entries: tuple[tuple[int, str], ...]
-
-
-@frozen(kw_only=True)
-class Appended:
-    """An entry to be appended as number `seq`.
-
-    `lines` is what the log gets: the entry, and a checkpoint when one is due; nothing where the
-    log takes none. `position` is where the log stands then.
-    """
-
-    flow_id: str
-    seq: int
-    lines: str
-    position: Position
-    status: str
-    at_ms: int
-    effects: Effects
-    snapshot: Snapshot | None = None
+    began_ms: int
+    changed_ms: int
+    accepted_only: bool = False
 
 
 @frozen(kw_only=True)
 class Order:
-    """Something that was leased: what is to be done, the how manieth time, and until when.
+    """A command that is not carried out yet: a row of the outbox.
 
-    `given_up`: its work is to give up, and need not begin.
+    `name` is the attempt of a STEP or an ASK, or the run of a GENERATE; `work` is the name
+    under which the one who carries it out is found. `deliveries` counts how often it was taken.
     """
 
-    id: int
     flow_id: str
+    kind: str
     name: str
-    queue: str
-    command: str
-    deliveries: int
+    work: str
+    deliveries: int = 0
+    give_up: bool = False
+
+    @property
+    def key(self) -> Key:
+        """What there is one of."""
+        return self.flow_id, self.kind, self.name
+
+
+@frozen(kw_only=True)
+class SnapshotRow:
+    """A state that was put aside after `seq` entries, where its log stood then, and its time."""
+
+    seq: int
+    at_ms: int
+    position: str
+    state: str
+
+
+@frozen(kw_only=True)
+class WorkerRow:
+    """A worker, and until when it lives unless it renews; `boot` says of which clock.
+
+    `works` holds the kinds and names of what it carries out, as `kind:work`.
+    """
+
+    worker_id: str
+    name: str
+    boot: str
     until_ms: int
-    given_up: bool = False
+    works: frozenset[str]
 
 
 class Store(Protocol):
-    """Keeps flows and what is to be done for them."""
+    """A store in the hands of one thread."""
 
-    def create(self, flow_id: str, header: str, position: Position, *, at_ms: int) -> None:
-        """Keep a flow to which nothing has happened; FlowExists if there is one."""
+    def transaction(self) -> AbstractContextManager[None]:
+        """Do everything within, for good when it ends, or else nothing; raises StoreError."""
         ...
 
-    def load(self, flow_id: str, *, after: int | None = None) -> Stored:
-        """A flow from its last snapshot on; with `after`, the entries after that one alone.
-
-        Where there is neither, no entry is loaded: see `lines`. Raises UnknownFlow.
-        """
-        ...
-
-    def append(self, entries: Sequence[Appended]) -> bool:
-        """Append entries, all of one flow; False, and nothing, if another was faster."""
-        ...
-
-    def lease(
-        self,
-        owner: str,
-        *,
-        queues: Collection[str],
-        now_ms: int,
-        until_ms: int,
-        limit: int,
-    ) -> list[Order]:
-        """Take orders of some queues that nobody has, the oldest first."""
-        ...
-
-    def renew(self, owner: str, orders: Collection[int], *, until_ms: int) -> dict[int, bool]:
-        """Go on with orders: those that are still the owner's, and whether they are to give up."""
-        ...
-
-    def held(self, owner: str) -> dict[int, bool]:
-        """The orders that are the owner's, and whether they are to give up."""
-        ...
-
-    def give_back(self, owner: str, orders: Collection[int]) -> None:
-        """Let others take orders at once."""
-        ...
-
-    def discard(self, owner: str, order: int) -> None:
-        """Be done with an order that no entry answers."""
-        ...
-
-    def due_timers(self, *, now_ms: int, limit: int) -> list[tuple[str, str]]:
-        """Flows and their timers that are due, the earliest first."""
-        ...
-
-    def next_timer_ms(self) -> int | None:
-        """When the next timer is due."""
-        ...
-
-    def flows(self, *, status: str | None = None) -> Iterator[FlowRow]:
-        """The flows, by their ids."""
-        ...
-
-    def lines(self, flow_id: str) -> Iterator[str]:
-        """The lines of a log, with its header."""
-        ...
-
-    def version(self) -> int:
-        """A number that differs whenever somebody else has written."""
+    def changed(self) -> bool:
+        """Whether others wrote since this was last asked; cheap."""
         ...
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Give everything back."""
         ...
+
+    # --- flows and their logs ---
+
+    def add_flow(self, row: FlowRow, header: str) -> None:
+        """Begin the log of a flow; raises Conflict where there is one."""
+        ...
+
+    def flow(self, flow_id: str) -> FlowRow | None:
+        """What a list says of a flow."""
+        ...
+
+    def flows(
+        self, *, statuses: Sequence[str] = (), after: tuple[int, str] | None = None, limit: int
+    ) -> list[FlowRow]:
+        """Flows in the order in which they began; `after` is (began_ms, flow_id) of the last."""
+        ...
+
+    def set_status(self, flow_id: str, status: str, at_ms: int) -> None:
+        """Say anew where a flow is."""
+        ...
+
+    def remove_flow(self, flow_id: str) -> None:
+        """Forget a flow and everything about it."""
+        ...
+
+    def append(self, flow_id: str, seq: int, lines: str) -> None:
+        """Append an entry; raises Conflict where its number is taken."""
+        ...
+
+    def extend(self, flow_id: str, seq: int, lines: str) -> None:
+        """Add lines behind those of an entry."""
+        ...
+
+    def last_seq(self, flow_id: str) -> int | None:
+        """The number of the last entry, 0 before the first; None where there is no flow."""
+        ...
+
+    def entries(self, flow_id: str, *, after: int = -1) -> list[tuple[int, str]]:
+        """The entries behind a number with their lines; the header has the number 0."""
+        ...
+
+    def grown(self, *, after: int) -> tuple[list[str], int]:
+        """The flows to which something was appended behind a place, and the place now."""
+        ...
+
+    def snapshot(self, flow_id: str) -> SnapshotRow | None:
+        """The state of a flow that was put aside."""
+        ...
+
+    def put_snapshot(self, flow_id: str, row: SnapshotRow) -> None:
+        """Put a state aside, in place of an earlier one."""
+        ...
+
+    def drop_snapshot(self, flow_id: str) -> None:
+        """Throw a snapshot away."""
+        ...
+
+    # --- the outbox ---
+
+    def put_order(self, order: Order, owner: str | None, *, at_ms: int) -> bool:
+        """Put a command into the outbox, perhaps as taken; False where it is there already."""
+        ...
+
+    def order_owner(self, key: Key) -> tuple[bool, str | None]:
+        """Whether a command is in the outbox, and who has taken it."""
+        ...
+
+    def ready(self, kind: str, work: str, *, at_ms: int, limit: int) -> list[Order]:
+        """Commands that nobody has taken, the oldest first."""
+        ...
+
+    def take(self, key: Key, owner: str) -> None:
+        """Take a command that nobody has taken."""
+        ...
+
+    def give_back(self, key: Key, *, not_before_ms: int = 0) -> None:
+        """Let others take a command."""
+        ...
+
+    def answered(self, key: Key, owner: str) -> bool:
+        """Remove a command that its owner has carried out; False where it is not its owner."""
+        ...
+
+    def remove_order(self, key: Key) -> None:
+        """Remove a command, whoever has it."""
+        ...
+
+    def ask_to_give_up(self, key: Key) -> None:
+        """Leave word for the owner of a command that it shall give up."""
+        ...
+
+    def orders_of(self, owner: str) -> list[Order]:
+        """What a worker has taken."""
+        ...
+
+    def orders_in(self, flow_id: str) -> list[tuple[Order, str | None]]:
+        """What is in the outbox for a flow, and who has it."""
+        ...
+
+    def abandoned(self, *, boot: str, now_ms: int, limit: int) -> list[Order]:
+        """Commands whose owners have gone."""
+        ...
+
+    def oldest_ready_ms(self) -> int | None:
+        """Since when the oldest work waits that nobody has taken."""
+        ...
+
+    def waiting_works(self) -> list[tuple[str, str, int]]:
+        """The kinds and names of work that nobody has taken, and how many of each."""
+        ...
+
+    # --- timers ---
+
+    def put_timer(self, flow_id: str, timer: str, due_ms: int) -> None:
+        """Set a timer, in place of one with the same id."""
+        ...
+
+    def remove_timer(self, flow_id: str, timer: str) -> None:
+        """Forget a timer."""
+        ...
+
+    def remove_timers(self, flow_id: str) -> None:
+        """Forget every timer of a flow."""
+        ...
+
+    def due_timers(self, *, at_ms: int, limit: int) -> list[tuple[str, str]]:
+        """The flows and timers that fell due, the earliest first."""
+        ...
+
+    def next_due_ms(self) -> int | None:
+        """When the next timer falls due."""
+        ...
+
+    # --- workers ---
+
+    def renew(self, row: WorkerRow) -> None:
+        """Say that a worker lives, and until when without another word."""
+        ...
+
+    def retire(self, worker_id: str) -> None:
+        """Say that a worker has gone."""
+        ...
+
+    def workers(self, *, boot: str, now_ms: int) -> list[WorkerRow]:
+        """The workers that live."""
+        ...
+
+    def bury(self, *, boot: str, now_ms: int) -> None:
+        """Forget the workers that have gone and hold nothing."""
+        ...
+
+
+def works_of(kinds: Iterable[tuple[str, Iterable[str]]]) -> frozenset[str]:
+    """What a worker carries out, as its row says it."""
+    return frozenset(f"{kind}:{work}" for kind, works in kinds for work in works)

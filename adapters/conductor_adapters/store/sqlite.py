@@ -1,38 +1,35 @@
-"""A store in one file of SQLite, shared by the threads and processes of one machine.
+"""The store in one SQLite file.
 
-Rule: a transaction that will write says so when it begins (BEGIN IMMEDIATE), so that it waits
-for others once, at its start, and never fails in its middle for what it has read. What fails is
-rolled back and raises StoreError; what was there before is as it was.
+Rule: a connection belongs to the process and the thread that opened it, and each transaction
+takes the right to write when it begins (`BEGIN IMMEDIATE`), so that nothing that was read in
+it can have changed when it writes. What SQLite reports becomes a StoreError with the path, and
+the transaction in which it happened has not happened.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from conductor_adapters.store import statements as sql
-from conductor_adapters.store.effects import Effects
-from conductor_adapters.store.errors import FlowExists, StoreError, UnknownFlow
-from conductor_adapters.store.protocol import Appended, FlowRow, Order, Snapshot, Stored
+from conductor_adapters.store import statements
+from conductor_adapters.store.errors import StoreError
+from conductor_adapters.store.protocol import (
+    Conflict,
+    FlowRow,
+    Key,
+    Order,
+    SnapshotRow,
+    WorkerRow,
+)
 from conductor_adapters.store.sqlite_file import Synchronous, opened
-from conductor_core.loglines import Position
-
-Row = tuple[Any, ...]
-AT_A_TIME: Final = 1000
-"""So many rows are held at a time while a long answer is read."""
 
 
 class SqliteStore:
-    """A store in a file; an object belongs to the thread and the process that made it.
-
-    `synchronous`: with FULL what was appended survives the loss of power, with NORMAL only the
-    death of processes, and a power cut may take the last entries along.
-    """
+    """A file, opened by one thread of one process."""
 
     def __init__(
         self, path: str | Path, *, synchronous: Synchronous = "FULL", create: bool = True
@@ -40,158 +37,38 @@ class SqliteStore:
         self.path = Path(path)
         self._process = os.getpid()
         self.connection = opened(self.path, synchronous=synchronous, create=create)
+        self._version = self._data_version()
 
-    # --- flows and their logs ---
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Do everything within, for good when it ends, or else nothing."""
+        self._check_process()
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # Where the disk was full SQLite may have rolled back by itself.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
 
-    def create(self, flow_id: str, header: str, position: Position, *, at_ms: int) -> None:
-        """Keep a flow to which nothing has happened; FlowExists if there is one."""
-        row = {"flow_id": flow_id, "at_ms": at_ms, **_standing(position)}
-        with self._writing():
-            if self._changed(sql.CREATE_FLOW, row) == 0:
-                raise FlowExists(flow_id)
-            self._changed(sql.ADD_ENTRY, {"flow_id": flow_id, "seq": 0, "lines": header})
+    def changed(self) -> bool:
+        """Whether other connections wrote since this was last asked."""
+        self._check_process()
+        try:
+            version = self._data_version()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        changed, self._version = version != self._version, version
+        return changed
 
-    def load(self, flow_id: str, *, after: int | None = None) -> Stored:
-        """A flow from its last snapshot on; with `after`, the entries after that one alone."""
-        key = {"flow_id": flow_id}
-        with self._reading():
-            row = self._row(flow_id)
-            ((_, header),) = self._rows(sql.ENTRIES + " LIMIT 1", {**key, "after": -1})
-            found = self._snapshot(key) if after is None else None
-            if found is not None:
-                after = found.position.entries
-            entries = [] if after is None else self._rows(sql.ENTRIES, {**key, "after": after})
-        return Stored(row=row, header=header, snapshot=found, entries=tuple(entries))
-
-    def append(self, entries: Sequence[Appended]) -> bool:
-        """Append entries, all of one flow; False, and nothing, if another was faster."""
-        first, last = entries[0], entries[-1]
-        moved = {
-            "flow_id": first.flow_id,
-            "from_seq": first.seq - 1,
-            "to_seq": last.seq,
-            "status": last.status,
-            "at_ms": last.at_ms,
-            **_standing(last.position),
-        }
-        with self._writing():
-            if self._changed(sql.MOVE_FLOW_ON, moved) == 0:
-                return False
-            for entry in entries:
-                self._append(entry)
-        return True
-
-    def _append(self, entry: Appended) -> None:
-        key = {"flow_id": entry.flow_id, "seq": entry.seq}
-        self._changed(sql.ADD_ENTRY, {**key, "lines": entry.lines})
-        self._carry_out(entry.flow_id, entry.effects, entry.at_ms)
-        if entry.snapshot is not None:
-            row = {**key, **_standing(entry.snapshot.position), "state": entry.snapshot.text}
-            self._changed(sql.KEEP_SNAPSHOT, row)
-
-    def _carry_out(self, flow_id: str, effects: Effects, now_ms: int) -> None:
-        """Write down what is to be done, and what is not any more."""
-        key = {"flow_id": flow_id}
-        for name in effects.answered:
-            self._changed(sql.ANSWER_ORDER, {**key, "name": name})
-        for name in effects.given_up:
-            self._changed(sql.GIVE_ORDER_UP, {**key, "name": name})
-        if effects.ended:
-            self._changed(sql.DROP_ORDERS, {**key, "now_ms": now_ms})
-            self._changed(sql.GIVE_ORDERS_UP, {**key, "now_ms": now_ms})
-            self._changed(sql.CLEAR_TIMERS, key)
-        for order in effects.orders:
-            row = {"name": order.name, "queue": order.queue, "command": order.command}
-            self._changed(sql.ADD_ORDER, {**key, **row})
-        for timer, due_ms in effects.timers:
-            row = {**key, "timer": timer}
-            if due_ms is None:
-                self._changed(sql.CLEAR_TIMER, row)
-            else:
-                self._changed(sql.SET_TIMER, {**row, "due_ms": due_ms})
-
-    def flows(self, *, status: str | None = None) -> Iterator[FlowRow]:
-        """The flows, perhaps those of one status, by their ids."""
-        statement = sql.FLOWS if status is None else sql.FLOWS_OF_STATUS
-        with self._told():
-            for row in self.connection.execute(statement, {"status": status}):
-                yield FlowRow(*row)
-
-    def lines(self, flow_id: str) -> Iterator[str]:
-        """The lines of a log, with its header."""
-        after = -1
-        self._row(flow_id)
-        statement = f"{sql.ENTRIES} LIMIT {AT_A_TIME}"
-        while rows := self._rows(statement, {"flow_id": flow_id, "after": after}):
-            for _, lines in rows:
-                yield from lines.splitlines(keepends=True)
-            after = rows[-1][0]
-
-    # --- orders ---
-
-    def lease(
-        self, owner: str, *, queues: Collection[str], now_ms: int, until_ms: int, limit: int
-    ) -> list[Order]:
-        """Take orders of some queues that nobody has, the oldest first."""
-        with self._writing():
-            free: list[Row] = []
-            for queue in queues:
-                asked = {"queue": queue, "now_ms": now_ms, "limit": limit - len(free)}
-                free += self._rows(sql.FREE_ORDERS, asked)
-            for row in free:
-                taken = {"id": row[0], "owner": owner, "until_ms": until_ms}
-                self._changed(sql.TAKE_ORDER, taken)
-        return [_order(row, until_ms) for row in free]
-
-    def renew(self, owner: str, orders: Collection[int], *, until_ms: int) -> dict[int, bool]:
-        """Go on with orders: those that are still the owner's, and whether they are to give up."""
-        with self._writing():
-            for order in orders:
-                row = {"id": order, "owner": owner, "until_ms": until_ms}
-                self._changed(sql.RENEW_ORDER, row)
-            return self._held(owner)
-
-    def held(self, owner: str) -> dict[int, bool]:
-        """The orders that are the owner's, and whether they are to give up."""
-        with self._told():
-            return self._held(owner)
-
-    def _held(self, owner: str) -> dict[int, bool]:
-        rows = self._rows(sql.ORDERS_OF_OWNER, {"owner": owner})
-        return {order: bool(given_up) for order, given_up in rows}
-
-    def give_back(self, owner: str, orders: Collection[int]) -> None:
-        """Let others take orders at once."""
-        with self._writing():
-            for order in orders:
-                self._changed(sql.GIVE_ORDER_BACK, {"id": order, "owner": owner})
-
-    def discard(self, owner: str, order: int) -> None:
-        """Be done with an order that no entry answers."""
-        with self._writing():
-            self._changed(sql.DISCARD_ORDER, {"id": order, "owner": owner})
-
-    # --- timers ---
-
-    def due_timers(self, *, now_ms: int, limit: int) -> list[tuple[str, str]]:
-        """Flows and their timers that are due, the earliest first."""
-        with self._told():
-            rows = self._rows(sql.DUE_TIMERS, {"now_ms": now_ms, "limit": limit})
-        return [(flow_id, timer) for flow_id, timer in rows]
-
-    def next_timer_ms(self) -> int | None:
-        """When the next timer is due."""
-        with self._told():
-            ((due_ms,),) = self._rows(sql.NEXT_TIMER, {})
-        return None if due_ms is None else int(due_ms)
-
-    # --- the file ---
-
-    def version(self) -> int:
-        """A number that differs whenever another connection has written."""
-        with self._told():
-            ((version,),) = self._rows("PRAGMA data_version", {})
-        return int(version)
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError(f"{self.path}: it was opened in another process, before a fork")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -201,87 +78,267 @@ class SqliteStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
-    # --- transactions ---
+    def _data_version(self) -> int:
+        (version,) = self.connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
-    @contextmanager
-    def _writing(self) -> Generator[None]:
-        """A transaction that changes something: wholly, or not at all."""
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield
+    def _do(self, statement: str, **values: object) -> int:
+        """Change rows, and tell how many."""
+        return self.connection.execute(statement, values).rowcount
 
-    @contextmanager
-    def _reading(self) -> Generator[None]:
-        """A transaction that sees one moment, and holds nobody up."""
-        with self._transaction("BEGIN"):
-            yield
+    def _all(self, statement: str, **values: object) -> list[Any]:
+        return self.connection.execute(statement, values).fetchall()
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Generator[None]:
-        with self._told():
-            self.connection.execute(begin)
-            try:
-                yield
-                self.connection.execute("COMMIT")
-            except BaseException:
-                # Some errors, as that of a full disk, have ended the transaction already.
-                with suppress(sqlite3.OperationalError):
-                    self.connection.execute("ROLLBACK")
-                raise
+    def _one(self, statement: str, **values: object) -> Any:
+        return self.connection.execute(statement, values).fetchone()
 
-    @contextmanager
-    def _told(self) -> Generator[None]:
-        """Tell what SQLite cannot do, and of which file."""
-        if os.getpid() != self._process:
-            raise StoreError(f"{self.path}: it was opened in another process, before a fork")
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
+    # --- flows and their logs ---
 
-    def _changed(self, statement: str, parameters: dict[str, Any]) -> int:
-        """Execute a statement, and return how many rows it changed."""
-        return self.connection.execute(statement, parameters).rowcount
+    def add_flow(self, row: FlowRow, header: str) -> None:
+        """Begin the log of a flow; raises Conflict where there is one."""
+        added = self._do(
+            statements.ADD_FLOW,
+            flow_id=row.flow_id,
+            type=row.type,
+            status=row.status,
+            began_ms=row.began_ms,
+            changed_ms=row.changed_ms,
+            accepted_only=int(row.accepted_only),
+        )
+        if added == 0:
+            raise Conflict(row.flow_id)
+        self.append(row.flow_id, 0, header)
 
-    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
-        return self.connection.execute(statement, parameters).fetchall()
+    def flow(self, flow_id: str) -> FlowRow | None:
+        """What a list says of a flow."""
+        found = self._one(statements.FLOW, flow_id=flow_id)
+        return None if found is None else _flow_row(found)
 
-    def _row(self, flow_id: str) -> FlowRow:
-        rows = self._rows(sql.FLOW, {"flow_id": flow_id})
-        if not rows:
-            raise UnknownFlow(flow_id)
-        return FlowRow(*rows[0])
+    def flows(
+        self, *, statuses: Sequence[str] = (), after: tuple[int, str] | None = None, limit: int
+    ) -> list[FlowRow]:
+        """Flows in the order in which they began."""
+        began_ms, flow_id = (-(2**62), "") if after is None else after
+        where = {"began_ms": began_ms, "flow_id": flow_id, "limit": limit}
+        if not statuses:
+            return [_flow_row(found) for found in self._all(statements.FLOWS, **where)]
+        found = [
+            _flow_row(each)
+            for status in dict.fromkeys(statuses)
+            for each in self._all(statements.FLOWS_OF_STATUS, status=status, **where)
+        ]
+        return sorted(found, key=lambda row: (row.began_ms, row.flow_id))[:limit]
 
-    def _snapshot(self, key: dict[str, str]) -> Snapshot | None:
-        rows = self._rows(sql.SNAPSHOT, key)
-        if not rows:
+    def set_status(self, flow_id: str, status: str, at_ms: int) -> None:
+        """Say anew where a flow is."""
+        self._do(statements.SET_STATUS, flow_id=flow_id, status=status, changed_ms=at_ms)
+
+    def remove_flow(self, flow_id: str) -> None:
+        """Forget a flow and everything about it."""
+        for statement in statements.REMOVE_FLOW:
+            self._do(statement, flow_id=flow_id)
+
+    def append(self, flow_id: str, seq: int, lines: str) -> None:
+        """Append an entry; raises Conflict where its number is taken."""
+        if self._do(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines) == 0:
+            raise Conflict(flow_id, seq)
+
+    def extend(self, flow_id: str, seq: int, lines: str) -> None:
+        """Add lines behind those of an entry."""
+        self._do(statements.EXTEND, flow_id=flow_id, seq=seq, lines=lines)
+
+    def last_seq(self, flow_id: str) -> int | None:
+        """The number of the last entry."""
+        found = self._one(statements.LAST_SEQ, flow_id=flow_id)
+        return None if found is None else int(found[0])
+
+    def entries(self, flow_id: str, *, after: int = -1) -> list[tuple[int, str]]:
+        """The entries behind a number with their lines."""
+        return self._all(statements.ENTRIES, flow_id=flow_id, after=after)
+
+    def grown(self, *, after: int) -> tuple[list[str], int]:
+        """The flows to which something was appended behind a place, and the place now."""
+        found = self._one(statements.LAST_NUMBER)
+        last = 0 if found is None else int(found[0])
+        grown = self._all(statements.GROWN, after=after, last=last) if last > after else []
+        return [flow_id for (flow_id,) in grown], last
+
+    def snapshot(self, flow_id: str) -> SnapshotRow | None:
+        """The state of a flow that was put aside."""
+        found = self._one(statements.SNAPSHOT, flow_id=flow_id)
+        if found is None:
             return None
-        ((seq, digest, since, look, text),) = rows
-        position = Position(digest=digest, entries=seq, since=since, look=look)
-        return Snapshot(position=position, text=text)
+        seq, at_ms, position, state = found
+        return SnapshotRow(seq=seq, at_ms=at_ms, position=position, state=state)
+
+    def put_snapshot(self, flow_id: str, row: SnapshotRow) -> None:
+        """Put a state aside, in place of an earlier one."""
+        self._do(
+            statements.PUT_SNAPSHOT,
+            flow_id=flow_id,
+            seq=row.seq,
+            at_ms=row.at_ms,
+            position=row.position,
+            state=row.state,
+        )
+
+    def drop_snapshot(self, flow_id: str) -> None:
+        """Throw a snapshot away."""
+        self._do(statements.DROP_SNAPSHOT, flow_id=flow_id)
+
+    # --- the outbox ---
+
+    def put_order(self, order: Order, owner: str | None, *, at_ms: int) -> bool:
+        """Put a command into the outbox, perhaps as taken."""
+        put = self._do(
+            statements.PUT_ORDER,
+            **_named(order.key),
+            work=order.work,
+            owner=owner,
+            deliveries=order.deliveries,
+            since_ms=at_ms,
+        )
+        return put == 1
+
+    def order_owner(self, key: Key) -> tuple[bool, str | None]:
+        """Whether a command is in the outbox, and who has taken it."""
+        found = self._one(statements.ORDER_OWNER, **_named(key))
+        return (False, None) if found is None else (True, found[0])
+
+    def ready(self, kind: str, work: str, *, at_ms: int, limit: int) -> list[Order]:
+        """Commands that nobody has taken, the oldest first."""
+        found = self._all(statements.READY, kind=kind, work=work, at_ms=at_ms, limit=limit)
+        return [_order(*each) for each in found]
+
+    def take(self, key: Key, owner: str) -> None:
+        """Take a command that nobody has taken."""
+        self._do(statements.TAKE, **_named(key), owner=owner)
+
+    def give_back(self, key: Key, *, not_before_ms: int = 0) -> None:
+        """Let others take a command."""
+        self._do(statements.GIVE_BACK, **_named(key), not_before_ms=not_before_ms)
+
+    def answered(self, key: Key, owner: str) -> bool:
+        """Remove a command that its owner has carried out."""
+        return self._do(statements.ANSWERED, **_named(key), owner=owner) == 1
+
+    def remove_order(self, key: Key) -> None:
+        """Remove a command, whoever has it."""
+        self._do(statements.REMOVE_ORDER, **_named(key))
+
+    def ask_to_give_up(self, key: Key) -> None:
+        """Leave word for the owner of a command that it shall give up."""
+        self._do(statements.ASK_TO_GIVE_UP, **_named(key))
+
+    def orders_of(self, owner: str) -> list[Order]:
+        """What a worker has taken."""
+        return [_order(*each) for each in self._all(statements.ORDERS_OF, owner=owner)]
+
+    def orders_in(self, flow_id: str) -> list[tuple[Order, str | None]]:
+        """What is in the outbox for a flow, and who has it."""
+        found = self._all(statements.ORDERS_IN, flow_id=flow_id)
+        return [(_order(*each[:6]), each[6]) for each in found]
+
+    def abandoned(self, *, boot: str, now_ms: int, limit: int) -> list[Order]:
+        """Commands whose owners have gone."""
+        found = self._all(statements.ABANDONED, boot=boot, now_ms=now_ms, limit=limit)
+        return [_order(*each) for each in found]
+
+    def oldest_ready_ms(self) -> int | None:
+        """Since when the oldest work waits that nobody has taken."""
+        (since_ms,) = self._one(statements.OLDEST_READY)
+        return None if since_ms is None else int(since_ms)
+
+    def waiting_works(self) -> list[tuple[str, str, int]]:
+        """The kinds and names of work that nobody has taken, and how many of each."""
+        return self._all(statements.WAITING_WORKS)
+
+    # --- timers ---
+
+    def put_timer(self, flow_id: str, timer: str, due_ms: int) -> None:
+        """Set a timer, in place of one with the same id."""
+        self._do(statements.PUT_TIMER, flow_id=flow_id, timer=timer, due_ms=due_ms)
+
+    def remove_timer(self, flow_id: str, timer: str) -> None:
+        """Forget a timer."""
+        self._do(statements.REMOVE_TIMER, flow_id=flow_id, timer=timer)
+
+    def remove_timers(self, flow_id: str) -> None:
+        """Forget every timer of a flow."""
+        self._do(statements.REMOVE_TIMERS, flow_id=flow_id)
+
+    def due_timers(self, *, at_ms: int, limit: int) -> list[tuple[str, str]]:
+        """The flows and timers that fell due, the earliest first."""
+        return self._all(statements.DUE_TIMERS, at_ms=at_ms, limit=limit)
+
+    def next_due_ms(self) -> int | None:
+        """When the next timer falls due."""
+        (due_ms,) = self._one(statements.NEXT_DUE)
+        return None if due_ms is None else int(due_ms)
+
+    # --- workers ---
+
+    def renew(self, row: WorkerRow) -> None:
+        """Say that a worker lives, and until when without another word."""
+        self._do(
+            statements.RENEW,
+            worker_id=row.worker_id,
+            name=row.name,
+            boot=row.boot,
+            until_ms=row.until_ms,
+            works="\n".join(sorted(row.works)),
+        )
+
+    def retire(self, worker_id: str) -> None:
+        """Say that a worker has gone."""
+        self._do(statements.RETIRE, worker_id=worker_id)
+
+    def workers(self, *, boot: str, now_ms: int) -> list[WorkerRow]:
+        """The workers that live."""
+        return [
+            WorkerRow(
+                worker_id=worker_id,
+                name=name,
+                boot=boot,
+                until_ms=until_ms,
+                works=frozenset(works.split("\n")) - {""},
+            )
+            for worker_id, name, boot, until_ms, works in self._all(
+                statements.WORKERS, boot=boot, now_ms=now_ms
+            )
+        ]
+
+    def bury(self, *, boot: str, now_ms: int) -> None:
+        """Forget the workers that have gone and hold nothing."""
+        self._do(statements.BURY, boot=boot, now_ms=now_ms)
 
 
-def _standing(position: Position) -> dict[str, Any]:
-    """Where a log stands, as columns."""
-    return {"digest": position.digest, "since": position.since, "look": position.look}
+def _named(key: Key) -> dict[str, str]:
+    flow_id, kind, name = key
+    return {"flow_id": flow_id, "kind": kind, "name": name}
 
 
-def _order(row: Row, until_ms: int) -> Order:
-    order, flow_id, name, queue, command, deliveries, given_up = row
-    return Order(
-        id=order,
+def _flow_row(found: Any) -> FlowRow:
+    flow_id, kind, status, began_ms, changed_ms, accepted_only = found
+    return FlowRow(
         flow_id=flow_id,
+        type=kind,
+        status=status,
+        began_ms=began_ms,
+        changed_ms=changed_ms,
+        accepted_only=bool(accepted_only),
+    )
+
+
+def _order(flow_id: str, kind: str, name: str, work: str, deliveries: int, give_up: int) -> Order:
+    return Order(
+        flow_id=flow_id,
+        kind=kind,
         name=name,
-        queue=queue,
-        command=command,
-        deliveries=deliveries + 1,
-        until_ms=until_ms,
-        given_up=bool(given_up),
+        work=work,
+        deliveries=deliveries,
+        give_up=bool(give_up),
     )

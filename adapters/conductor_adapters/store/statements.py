@@ -1,141 +1,163 @@
 """Every statement of a store, in SQL that SQLite and PostgreSQL share.
 
-Rule: parameters are named `:name`. What the two say differently is what DIALECT is for:
-how a transaction begins that will write, how the rows of a list are meant, how a free row is
-taken while others look for one too.
+Rule: parameters are named `:name`; a database that names them otherwise has them renamed when
+it is opened. What the two say differently is the type of a row that numbers itself, the
+beginning of a transaction, and how a row is taken while others look for one too.
 
-flows      one row a flow: how many entries it has, and where its log stands
-entries    the lines of the logs, the header as number 0; never changed
+flows      one row a flow: what a list says of it
+entries    the lines of the logs, the header as number 0; `number` orders them over all flows
 snapshots  the last state that was put aside; a cache
-orders     what is to be done and was not answered; `until_ms` is the end of its lease
+outbox     commands that are not carried out yet, and who has taken them
 timers     what is to fire
+workers    who takes from the outbox, and until when it lives unless it says so again
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+SERIAL: Final = "INTEGER PRIMARY KEY AUTOINCREMENT"
+"""A number is never given again, so that whoever reads on from one misses nothing."""
+
 SCHEMA: Final = (
-    """
-    CREATE TABLE flows (
-        flow_id TEXT PRIMARY KEY,
-        seq BIGINT NOT NULL,
-        digest TEXT NOT NULL,
-        since BIGINT NOT NULL,
-        look BIGINT NOT NULL,
-        status TEXT NOT NULL,
-        created_ms BIGINT NOT NULL,
-        latest_ms BIGINT NOT NULL
-    )""",
-    "CREATE INDEX flows_by_status ON flows (status, flow_id)",
-    """
-    CREATE TABLE entries (
-        flow_id TEXT NOT NULL,
-        seq BIGINT NOT NULL,
-        lines TEXT NOT NULL,
-        PRIMARY KEY (flow_id, seq)
-    )""",
-    """
-    CREATE TABLE snapshots (
-        flow_id TEXT PRIMARY KEY,
-        seq BIGINT NOT NULL,
-        digest TEXT NOT NULL,
-        since BIGINT NOT NULL,
-        look BIGINT NOT NULL,
-        state TEXT NOT NULL
-    )""",
-    """
-    CREATE TABLE orders (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        flow_id TEXT NOT NULL,
-        name TEXT NOT NULL,
-        queue TEXT NOT NULL,
-        command TEXT NOT NULL,
-        owner TEXT NOT NULL DEFAULT '',
-        until_ms BIGINT NOT NULL DEFAULT 0,
-        deliveries BIGINT NOT NULL DEFAULT 0,
-        given_up BIGINT NOT NULL DEFAULT 0,
-        UNIQUE (flow_id, name)
-    )""",
-    "CREATE INDEX orders_by_queue ON orders (queue, until_ms, id)",
-    "CREATE INDEX orders_by_owner ON orders (owner)",
-    """
-    CREATE TABLE timers (
-        flow_id TEXT NOT NULL,
-        timer TEXT NOT NULL,
-        due_ms BIGINT NOT NULL,
-        PRIMARY KEY (flow_id, timer)
-    )""",
+    """CREATE TABLE flows (
+        flow_id TEXT PRIMARY KEY, type TEXT NOT NULL, status TEXT NOT NULL,
+        began_ms BIGINT NOT NULL, changed_ms BIGINT NOT NULL, accepted_only INTEGER NOT NULL)""",
+    "CREATE INDEX flows_by_time ON flows (began_ms, flow_id)",
+    "CREATE INDEX flows_by_status ON flows (status, began_ms, flow_id)",
+    f"""CREATE TABLE entries (
+        number {SERIAL}, flow_id TEXT NOT NULL, seq BIGINT NOT NULL, lines TEXT NOT NULL,
+        UNIQUE (flow_id, seq))""",
+    """CREATE TABLE snapshots (
+        flow_id TEXT PRIMARY KEY, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL,
+        position TEXT NOT NULL, state TEXT NOT NULL)""",
+    f"""CREATE TABLE outbox (
+        number {SERIAL}, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+        work TEXT NOT NULL, owner TEXT, deliveries INTEGER NOT NULL, give_up INTEGER NOT NULL,
+        not_before_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL, UNIQUE (flow_id, kind, name))""",
+    "CREATE INDEX outbox_ready ON outbox (kind, work, number) WHERE owner IS NULL",
+    "CREATE INDEX outbox_taken ON outbox (owner) WHERE owner IS NOT NULL",
+    """CREATE TABLE timers (
+        flow_id TEXT NOT NULL, timer TEXT NOT NULL, due_ms BIGINT NOT NULL,
+        PRIMARY KEY (flow_id, timer))""",
     "CREATE INDEX timers_by_time ON timers (due_ms)",
+    """CREATE TABLE workers (
+        worker_id TEXT PRIMARY KEY, name TEXT NOT NULL, boot TEXT NOT NULL,
+        until_ms BIGINT NOT NULL, works TEXT NOT NULL)""",
 )
 """The tables of a store, in the version that a new one gets."""
 
 # --- flows and their logs ---
 
-CREATE_FLOW: Final = """
-    INSERT INTO flows (flow_id, seq, digest, since, look, status, created_ms, latest_ms)
-    VALUES (:flow_id, 0, :digest, :since, :look, 'pending', :at_ms, :at_ms)
+ADD_FLOW: Final = """
+    INSERT INTO flows (flow_id, type, status, began_ms, changed_ms, accepted_only)
+    VALUES (:flow_id, :type, :status, :began_ms, :changed_ms, :accepted_only)
     ON CONFLICT (flow_id) DO NOTHING"""
-MOVE_FLOW_ON: Final = """
-    UPDATE flows
-    SET seq = :to_seq, digest = :digest, since = :since, look = :look, status = :status,
-        latest_ms = :at_ms
-    WHERE flow_id = :flow_id AND seq = :from_seq"""
-"""Compare and append: it changes a row only where nobody else has appended meanwhile."""
-ADD_ENTRY: Final = "INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, :seq, :lines)"
 FLOW: Final = """
-    SELECT flow_id, seq, status, created_ms, latest_ms FROM flows WHERE flow_id = :flow_id"""
+    SELECT flow_id, type, status, began_ms, changed_ms, accepted_only
+    FROM flows WHERE flow_id = :flow_id"""
 FLOWS: Final = """
-    SELECT flow_id, seq, status, created_ms, latest_ms FROM flows ORDER BY flow_id"""
+    SELECT flow_id, type, status, began_ms, changed_ms, accepted_only
+    FROM flows WHERE (began_ms, flow_id) > (:began_ms, :flow_id)
+    ORDER BY began_ms, flow_id LIMIT :limit"""
 FLOWS_OF_STATUS: Final = """
-    SELECT flow_id, seq, status, created_ms, latest_ms FROM flows
-    WHERE status = :status ORDER BY flow_id"""
+    SELECT flow_id, type, status, began_ms, changed_ms, accepted_only
+    FROM flows WHERE status = :status AND (began_ms, flow_id) > (:began_ms, :flow_id)
+    ORDER BY began_ms, flow_id LIMIT :limit"""
+SET_STATUS: Final = """
+    UPDATE flows SET status = :status, changed_ms = :changed_ms WHERE flow_id = :flow_id"""
+APPEND: Final = """
+    INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, :seq, :lines)
+    ON CONFLICT (flow_id, seq) DO NOTHING"""
+"""Compare and append: it changes nothing where somebody else has appended meanwhile."""
+EXTEND: Final = """
+    UPDATE entries SET lines = lines || :lines WHERE flow_id = :flow_id AND seq = :seq"""
+LAST_SEQ: Final = """
+    SELECT seq FROM entries WHERE flow_id = :flow_id ORDER BY seq DESC LIMIT 1"""
 ENTRIES: Final = """
     SELECT seq, lines FROM entries WHERE flow_id = :flow_id AND seq > :after ORDER BY seq"""
+GROWN: Final = "SELECT DISTINCT flow_id FROM entries WHERE number > :after AND number <= :last"
+LAST_NUMBER: Final = "SELECT number FROM entries ORDER BY number DESC LIMIT 1"
+SNAPSHOT: Final = "SELECT seq, at_ms, position, state FROM snapshots WHERE flow_id = :flow_id"
+PUT_SNAPSHOT: Final = """
+    INSERT INTO snapshots (flow_id, seq, at_ms, position, state)
+    VALUES (:flow_id, :seq, :at_ms, :position, :state)
+    ON CONFLICT (flow_id) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms,
+        position = excluded.position, state = excluded.state"""
+DROP_SNAPSHOT: Final = "DELETE FROM snapshots WHERE flow_id = :flow_id"
+REMOVE_FLOW: Final = (
+    "DELETE FROM outbox WHERE flow_id = :flow_id",
+    "DELETE FROM timers WHERE flow_id = :flow_id",
+    DROP_SNAPSHOT,
+    "DELETE FROM entries WHERE flow_id = :flow_id",
+    "DELETE FROM flows WHERE flow_id = :flow_id",
+)
 
-# --- snapshots ---
+# --- the outbox ---
 
-SNAPSHOT: Final = "SELECT seq, digest, since, look, state FROM snapshots WHERE flow_id = :flow_id"
-KEEP_SNAPSHOT: Final = """
-    INSERT INTO snapshots (flow_id, seq, digest, since, look, state)
-    VALUES (:flow_id, :seq, :digest, :since, :look, :state)
-    ON CONFLICT (flow_id) DO UPDATE
-    SET seq = excluded.seq, digest = excluded.digest, since = excluded.since,
-        look = excluded.look, state = excluded.state"""
-
-# --- orders ---
-
-ADD_ORDER: Final = """
-    INSERT INTO orders (flow_id, name, queue, command)
-    VALUES (:flow_id, :name, :queue, :command)
-    ON CONFLICT (flow_id, name) DO NOTHING"""
-ANSWER_ORDER: Final = "DELETE FROM orders WHERE flow_id = :flow_id AND name = :name"
-GIVE_ORDER_UP: Final = """
-    UPDATE orders SET given_up = 1 WHERE flow_id = :flow_id AND name = :name"""
-GIVE_ORDERS_UP: Final = """
-    UPDATE orders SET given_up = 1 WHERE flow_id = :flow_id AND until_ms > :now_ms"""
-DROP_ORDERS: Final = "DELETE FROM orders WHERE flow_id = :flow_id AND until_ms <= :now_ms"
-FREE_ORDERS: Final = """
-    SELECT id, flow_id, name, queue, command, deliveries, given_up FROM orders
-    WHERE queue = :queue AND until_ms <= :now_ms ORDER BY until_ms, id LIMIT :limit"""
-TAKE_ORDER: Final = """
-    UPDATE orders SET owner = :owner, until_ms = :until_ms, deliveries = deliveries + 1
-    WHERE id = :id"""
-RENEW_ORDER: Final = """
-    UPDATE orders SET until_ms = :until_ms WHERE id = :id AND owner = :owner"""
-ORDERS_OF_OWNER: Final = "SELECT id, given_up FROM orders WHERE owner = :owner"
-GIVE_ORDER_BACK: Final = """
-    UPDATE orders SET owner = '', until_ms = 0 WHERE id = :id AND owner = :owner"""
-DISCARD_ORDER: Final = "DELETE FROM orders WHERE id = :id AND owner = :owner"
+PUT_ORDER: Final = """
+    INSERT INTO outbox
+    (flow_id, kind, name, work, owner, deliveries, give_up, not_before_ms, since_ms)
+    VALUES (:flow_id, :kind, :name, :work, :owner, :deliveries, 0, 0, :since_ms)
+    ON CONFLICT (flow_id, kind, name) DO NOTHING"""
+ORDER_OWNER: Final = """
+    SELECT owner FROM outbox WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+READY: Final = """
+    SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
+    WHERE owner IS NULL AND kind = :kind AND work = :work AND not_before_ms <= :at_ms
+    ORDER BY number LIMIT :limit"""
+TAKE: Final = """
+    UPDATE outbox SET owner = :owner, deliveries = deliveries + 1
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
+GIVE_BACK: Final = """
+    UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+ANSWERED: Final = """
+    DELETE FROM outbox
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner = :owner"""
+REMOVE_ORDER: Final = """
+    DELETE FROM outbox WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+ASK_TO_GIVE_UP: Final = """
+    UPDATE outbox SET give_up = 1
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+ORDERS_OF: Final = """
+    SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
+    WHERE owner = :owner ORDER BY number"""
+ORDERS_IN: Final = """
+    SELECT flow_id, kind, name, work, deliveries, give_up, owner FROM outbox
+    WHERE flow_id = :flow_id ORDER BY number"""
+ABANDONED: Final = """
+    SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
+    WHERE owner IS NOT NULL AND owner NOT IN
+        (SELECT worker_id FROM workers WHERE boot = :boot AND until_ms > :now_ms)
+    ORDER BY number LIMIT :limit"""
+OLDEST_READY: Final = "SELECT MIN(since_ms) FROM outbox WHERE owner IS NULL AND kind <> 'ask'"
+WAITING_WORKS: Final = """
+    SELECT kind, work, COUNT(*) FROM outbox WHERE owner IS NULL AND kind <> 'ask'
+    GROUP BY kind, work ORDER BY kind, work"""
 
 # --- timers ---
 
-SET_TIMER: Final = """
+PUT_TIMER: Final = """
     INSERT INTO timers (flow_id, timer, due_ms) VALUES (:flow_id, :timer, :due_ms)
     ON CONFLICT (flow_id, timer) DO UPDATE SET due_ms = excluded.due_ms"""
-CLEAR_TIMER: Final = "DELETE FROM timers WHERE flow_id = :flow_id AND timer = :timer"
-CLEAR_TIMERS: Final = "DELETE FROM timers WHERE flow_id = :flow_id"
+REMOVE_TIMER: Final = "DELETE FROM timers WHERE flow_id = :flow_id AND timer = :timer"
+REMOVE_TIMERS: Final = "DELETE FROM timers WHERE flow_id = :flow_id"
 DUE_TIMERS: Final = """
-    SELECT flow_id, timer FROM timers WHERE due_ms <= :now_ms
+    SELECT flow_id, timer FROM timers WHERE due_ms <= :at_ms
     ORDER BY due_ms, flow_id, timer LIMIT :limit"""
-NEXT_TIMER: Final = "SELECT MIN(due_ms) FROM timers"
+NEXT_DUE: Final = "SELECT MIN(due_ms) FROM timers"
+
+# --- workers ---
+
+RENEW: Final = """
+    INSERT INTO workers (worker_id, name, boot, until_ms, works)
+    VALUES (:worker_id, :name, :boot, :until_ms, :works)
+    ON CONFLICT (worker_id) DO UPDATE SET until_ms = excluded.until_ms"""
+RETIRE: Final = "DELETE FROM workers WHERE worker_id = :worker_id"
+WORKERS: Final = """
+    SELECT worker_id, name, boot, until_ms, works FROM workers
+    WHERE boot = :boot AND until_ms > :now_ms ORDER BY worker_id"""
+BURY: Final = """
+    DELETE FROM workers WHERE NOT (boot = :boot AND until_ms > :now_ms)
+    AND worker_id NOT IN (SELECT owner FROM outbox WHERE owner IS NOT NULL)"""

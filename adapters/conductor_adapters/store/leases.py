@@ -1,0 +1,242 @@
+"""A worker of a store: what it takes, how long it holds it, and what becomes of what others held.
+
+Rule: an order is begun only after the transaction that took it, and is answered only by who
+holds it. A worker renews itself in the thread of its store, so that no handler that blocks a
+loop costs it its leases. What a worker that is gone left behind is answered for as S14.3 says,
+or given back; what was to give up has given up with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from conductor_adapters.host import INTERRUPTED
+from conductor_adapters.store.asked_for import command_of
+from conductor_adapters.store.boot import boot_id, since_boot_ms
+from conductor_adapters.store.ledger import Ledger, News, Taken
+from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
+from conductor_adapters.work import Finished, cancelled
+from conductor_core.errors import LogError
+from conductor_core.events import StepError
+from conductor_core.recovery import interrupted_attempts
+from conductor_core.state import FlowState
+
+AT_ONCE: Final = 200
+"""So many orders, or timers, are looked at in one transaction."""
+PUT_OFF_MS: Final = 60_000
+"""So long what belongs to a flow that cannot be read is left alone."""
+
+_logger = logging.getLogger("conductor_adapters.store")
+
+
+class Leases:
+    """What one worker holds; used by the thread of its ledger.
+
+    `works` says by kind what it carries out; of that it takes at most `slots` at a time.
+    """
+
+    def __init__(
+        self,
+        worker_id: str,
+        *,
+        name: str,
+        works: Mapping[str, Iterable[str]],
+        slots: int,
+        lease_ms: int,
+        max_deliveries: int,
+        clock_ms: Callable[[], int] = since_boot_ms,
+    ) -> None:
+        self.worker_id = worker_id
+        self.held: set[Key] = set()
+        self.lost = 0
+        self._name = name
+        self._works = [(kind, work) for kind, names in works.items() for work in names]
+        self._may_take = frozenset(self._works)
+        self._row_works = works_of(works.items())
+        self._slots = slots
+        self._lease_ms = lease_ms
+        self._max_deliveries = max_deliveries
+        self._clock_ms = clock_ms
+        self._until_ms = -1
+        self._stopped = False
+        self._more = True
+
+    def bind(self, ledger: Ledger) -> None:
+        """Take orders of the flows of a ledger."""
+        self._ledger = ledger
+        self._store = ledger.store
+
+    # --- what the ledger asks (Holder) ---
+
+    def wants(self, kind: str, work: str) -> str | None:
+        """The name of this worker, where it has room and knows the work."""
+        if (kind, work) in self._may_take and self._room() > 0:
+            self._check_lease()
+            return self.worker_id
+        return None
+
+    def is_mine(self, owner: str | None) -> bool:
+        """Whether this worker is the owner."""
+        return owner == self.worker_id
+
+    def left_open(self) -> None:
+        """Look for more when there is room again."""
+        self._more = True
+
+    def _room(self) -> int:
+        if self._stopped:
+            return 0
+        news = self._ledger.news
+        return self._slots - len(self.held) - len(news.taken) + len(news.ended)
+
+    # --- the lease ---
+
+    @property
+    def renew_at_ms(self) -> int:
+        """When it is time to renew, by the clock of the boot."""
+        return self._until_ms - 2 * self._lease_ms // 3
+
+    def is_due(self) -> bool:
+        """Whether it is time to renew."""
+        return self._clock_ms() >= self.renew_at_ms
+
+    def renew(self) -> None:
+        """Hold everything for another while."""
+        until_ms = self._clock_ms() + self._lease_ms
+        self._store.renew(
+            WorkerRow(
+                worker_id=self.worker_id,
+                name=self._name,
+                boot=boot_id(),
+                until_ms=until_ms,
+                works=self._row_works,
+            )
+        )
+        self._until_ms = until_ms
+
+    def _check_lease(self) -> None:
+        """Take nothing on a lease that has nearly run out."""
+        if self.is_due():
+            self.renew()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopped = True
+
+    def retire(self) -> None:
+        """Let others rescue at once what is still held."""
+        self._stopped = True
+        self._store.retire(self.worker_id)
+
+    def living_works(self) -> frozenset[str]:
+        """What the workers that live carry out."""
+        rows = self._store.workers(boot=boot_id(), now_ms=self._clock_ms())
+        return frozenset(work for row in rows for work in row.works)
+
+    # --- looking around ---
+
+    def look_around(self) -> None:
+        """Do what is to be done in the store, the most urgent first."""
+        self.rescue()
+        self.fire_timers()
+        self.hear()
+        self._more = True
+        self.take_more()
+
+    def rescue(self) -> None:
+        """Answer for, or give back, what workers hold that are gone."""
+        boot, now_ms = boot_id(), self._clock_ms()
+        if self._until_ms > now_ms - self._lease_ms:
+            self._check_lease()
+        for order in self._store.abandoned(boot=boot, now_ms=now_ms, limit=AT_ONCE):
+            self._for(order, self._rescue)
+        self._store.bury(boot=boot, now_ms=now_ms)
+
+    def fire_timers(self) -> None:
+        """Fire the timers that are due."""
+        now_ms = self._ledger.now_ms()
+        for flow_id, timer in self._store.due_timers(at_ms=now_ms, limit=AT_ONCE):
+            try:
+                self._ledger.fire(flow_id, timer)
+            except LogError as error:
+                _logger.warning("timer %s cannot fire: %s", timer, error)
+                self._store.put_timer(flow_id, timer, now_ms + PUT_OFF_MS)
+        self._ledger.news.timers = True
+
+    def hear(self) -> None:
+        """Learn what shall give up here, and what is ours no more."""
+        orders = {order.key: order for order in self._store.orders_of(self.worker_id)}
+        news = self._ledger.news
+        news.given_up += [key for key, order in orders.items() if order.give_up]
+        news.lost += [key for key in self.held if key not in orders]
+
+    def take_more(self) -> None:
+        """Take what waits, as much as there is room for."""
+        if not self._more or (room := self._room()) <= 0:
+            return
+        self._check_lease()
+        at_ms = self._ledger.now_ms()
+        self._more = False
+        for kind, work in self._works:
+            orders = self._store.ready(kind, work, at_ms=at_ms, limit=room)
+            for order in orders:
+                self._for(order, self._take)
+            room = self._room()
+            if room <= 0:
+                self._more = True
+                break
+        # Whoever comes last now comes first next time.
+        self._works.append(self._works.pop(0))
+
+    def _for(self, order: Order, act: Callable[[Order, FlowState], None]) -> None:
+        """Do something about an order, unless its flow cannot be read."""
+        try:
+            act(order, self._ledger.look(order.flow_id))
+        except LogError as error:
+            _logger.warning("%s cannot be carried out: %s", order.name, error)
+            self._store.give_back(order.key, not_before_ms=self._ledger.now_ms() + PUT_OFF_MS)
+
+    def _take(self, order: Order, state: FlowState) -> None:
+        command = command_of(state, order)
+        if command is None:
+            self._store.remove_order(order.key)
+            return
+        self._store.take(order.key, self.worker_id)
+        self._ledger.news.taken.append(Taken(order, command, state))
+
+    def _rescue(self, order: Order, state: FlowState) -> None:
+        if command_of(state, order) is None:
+            self._store.remove_order(order.key)
+            return
+        answer = self._answer_for(order, state)
+        if answer is None:
+            self._store.give_back(order.key)
+        else:
+            self._ledger.feed(order.flow_id, answer)
+
+    def _answer_for(self, order: Order, state: FlowState) -> Finished | None:
+        """What is answered for work that went down with its worker; None: it begins again."""
+        if order.kind != STEP:
+            return None
+        if order.give_up:
+            return cancelled(order.name)
+        if order.name in interrupted_attempts(state):
+            return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
+        if order.deliveries >= self._max_deliveries:
+            return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
+        return None
+
+    def settle(self, news: News) -> None:
+        """Take note of what a transaction did that is for good."""
+        self.held.update(taken.order.key for taken in news.taken)
+        self.held.difference_update(news.ended, news.given_up, news.lost)
+        self.lost += len(news.lost)
+
+
+def _lost(deliveries: int) -> StepError:
+    """What is answered for work that takes its workers down."""
+    return StepError(
+        type="lost", message=f"{deliveries} workers went down with it", non_retryable=True
+    )

@@ -1,0 +1,121 @@
+"""What the tests of stores share: ledgers of one file, as several processes have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from conductor_adapters.store.leases import Leases
+from conductor_adapters.store.ledger import Holder, Ledger, News
+from conductor_adapters.store.protocol import STEP
+from conductor_adapters.store.sqlite import SqliteStore
+from conductor_core import FlowSpec, FlowState, StepSpec, events, initial_state
+from conductor_core.events import Event, WorkOutcome
+from conductor_core.testing.brief import flow, group
+from conductor_core.verdicts import Verdict
+
+T = TypeVar("T")
+
+TWO = flow(group("g", "a", "b", parallel=True), group("h", "c"))
+LEASE_MS = 100
+
+
+class Clocks:
+    """The time of day and that since boot, which a test sets."""
+
+    def __init__(self) -> None:
+        self.day_ms = 1_000
+        self.boot_ms = 0
+
+    def day(self) -> int:
+        """The time of day."""
+        return self.day_ms
+
+    def boot(self) -> int:
+        """The time since boot."""
+        return self.boot_ms
+
+
+class Hand:
+    """One process: a ledger, and what its last transaction brought about."""
+
+    def __init__(
+        self, path: Path, clocks: Clocks | None = None, *, leases: Leases | None = None, **how: Any
+    ) -> None:
+        self.clocks = Clocks() if clocks is None else clocks
+        self.leases = leases
+        self.store = SqliteStore(path, synchronous="NORMAL")
+        holder: Holder | None = leases
+        self.ledger = Ledger(self.store, now_ms=self.clocks.day, holder=holder, **how)
+        self.news = News()
+        if leases is not None:
+            leases.bind(self.ledger)
+            self.do(lambda _: leases.renew())
+
+    def do(self, act: Callable[[Ledger], T]) -> T:
+        """Do something in a transaction of its own."""
+        with self.ledger.transaction() as self.news:
+            done = act(self.ledger)
+        if self.leases is not None:
+            self.leases.settle(self.news)
+        return done
+
+    def start(self, spec: FlowSpec = TWO, flow_id: str = "f") -> None:
+        """Start a flow."""
+        self.do(lambda ledger: ledger.start(initial_state(spec, flow_id)))
+
+    def feed(self, what: Callable[..., Event], flow_id: str = "f") -> Verdict:
+        """Feed an event."""
+        return self.do(lambda ledger: ledger.feed(flow_id, what))
+
+    def state(self, flow_id: str = "f") -> FlowState:
+        """Where a flow is."""
+        return self.do(lambda ledger: ledger.look(flow_id))
+
+    def entries(self, flow_id: str = "f") -> list[tuple[int, str]]:
+        """The rows of a log."""
+        return self.do(lambda ledger: ledger.store.entries(flow_id))
+
+    def orders(self, flow_id: str = "f") -> list[str]:
+        """The names of what is in the outbox for a flow."""
+        return [order.name for order, _ in self.do(lambda ledger: ledger.store.orders_in(flow_id))]
+
+    def taken(self) -> list[str]:
+        """What the last transaction took."""
+        return [taken.order.name for taken in self.news.taken]
+
+
+def worker(
+    path: Path,
+    clocks: Clocks,
+    name: str = "w1",
+    *,
+    works: str = "abc",
+    kinds: dict[str, list[str]] | None = None,
+    slots: int = 10,
+    max_deliveries: int = 3,
+    **how: Any,
+) -> Hand:
+    """A process that works."""
+    leases = Leases(
+        name,
+        name=name,
+        works={STEP: list(works)} | (kinds or {}),
+        slots=slots,
+        lease_ms=LEASE_MS,
+        max_deliveries=max_deliveries,
+        clock_ms=clocks.boot,
+    )
+    return Hand(path, clocks, leases=leases, **how)
+
+
+def ended(attempt: str, outcome: WorkOutcome = "succeeded", **more: Any) -> Callable[..., Event]:
+    """The end of work, which lacks its time."""
+    return partial(events.StepFinished, attempt=attempt, outcome=outcome, **more)
+
+
+def fragile(key: str) -> StepSpec:
+    """A step that must not run twice unseen."""
+    return StepSpec(key=key, on_recovery="fail")

@@ -1,0 +1,170 @@
+"""The rig of the SQLite host, for the conformance kit.
+
+Rule: a rig only drives its host and translates; it mends nothing that a host does wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from attrs import evolve
+
+from conductor_adapters.sqlite import SqliteHost
+from conductor_adapters.store.boot import since_boot_ms
+from conductor_adapters.work import StepContext, StepResult
+from conductor_adapters.workers import GroupsOf, Handler
+from conductor_core import FlowSpec, FlowState
+from conductor_core.commands import GenerateSteps, RequestApproval
+from conductor_core.events import Event
+from conductor_core.spec import GroupSpec
+from conductor_core.testing.conformance import Rig, Worker
+from conductor_core.verdicts import Verdict
+from tests.adapters.rigs import answer_of, groups_of
+
+LEASE_S = 60
+"""So long a host that went down holds what it took, by a clock that the rig sets on."""
+
+
+class SqliteRig(Rig):
+    """Drives a flow on hosts of one file, whose handlers are coroutines."""
+
+    def __init__(self, worker: Worker, **options: Any) -> None:
+        self.worker = worker
+        self.hosts = 0
+        self.asked_for: set[str] = set()
+        self.folder = TemporaryDirectory()
+        self.path = Path(self.folder.name) / "flows.db"
+        self.later_ms = 0
+        self.options: dict[str, Any] = {
+            "lease_s": LEASE_S,
+            "lease_clock_ms": lambda: since_boot_ms() + self.later_ms,
+            "poll_s": 0.005,
+            "synchronous": "NORMAL",
+            **options,
+        }
+
+    # --- what the kit does ---
+
+    async def start(self, spec: FlowSpec, flow_id: str) -> None:
+        """Start a flow."""
+        self.flow_id = flow_id
+        self.host = self.new_host()
+        await self.host.start(spec, flow_id=flow_id)
+
+    async def tell(self, event: Event) -> Verdict:
+        """Deliver an event at the time of the host."""
+        return await self.door().tell(self.flow_id, lambda *, at_ms: evolve(event, at_ms=at_ms))
+
+    async def state(self) -> FlowState:
+        """The state in the file."""
+        return await self.door().look(self.flow_id)
+
+    async def log(self) -> Sequence[bytes | str]:
+        """The lines in the file."""
+        return await self.door().log(self.flow_id)
+
+    async def asked(self) -> Collection[str] | None:
+        """The attempts whose approval people were asked for: that is done once, by some host."""
+        return self.asked_for
+
+    async def crash(self) -> None:
+        """Cut the host off its file."""
+        await self.host.kill()
+
+    async def recover(self) -> None:
+        """Have another host open the file, when the leases of the dead one have run out."""
+        self.later_ms += LEASE_S * 1000
+        self.host = self.new_host()
+        await self.host.open()
+
+    async def close(self) -> None:
+        """End the host."""
+        await self.host.kill()
+        self.folder.cleanup()
+
+    # --- what others make in another way ---
+
+    def door(self) -> SqliteHost:
+        """The host at which people are."""
+        return self.host
+
+    def new_host(self) -> SqliteHost:
+        """A host that calls the worker for everything."""
+        self.hosts += 1
+        return SqliteHost(
+            dict.fromkeys(self.worker.works, self.handler()),
+            path=self.path,
+            generators=dict.fromkeys(self.worker.flow_types, self.generator()),
+            ask=self.ask,
+            **self.options,
+        )
+
+    def ask(self, _flow_id: str, command: RequestApproval) -> None:
+        """Take note of what people are asked."""
+        self.asked_for.add(command.attempt)
+
+    def handler(self) -> Handler:
+        """The handler of every step."""
+
+        async def work(context: StepContext) -> StepResult:
+            fact = await self.worker.work(
+                context.command, lambda: context.cancelled, metadata=context.metadata
+            )
+            return answer_of(fact)
+
+        return work
+
+    def generator(self) -> GroupsOf:
+        """The generator of every type."""
+
+        async def generate(command: GenerateSteps) -> Sequence[GroupSpec]:
+            return groups_of(await self.worker.generate(command))
+
+        return generate
+
+
+class ThreadRig(SqliteRig):
+    """The same with functions that run in threads."""
+
+    def handler(self) -> Handler:
+        """The handler of every step."""
+
+        def work(context: StepContext) -> StepResult:
+            fact = self.worker.work_in_thread(
+                context.command, lambda: context.cancelled, metadata=context.metadata
+            )
+            return answer_of(fact)
+
+        return work
+
+    def generator(self) -> GroupsOf:
+        """The generator of every type."""
+        return lambda command: groups_of(self.worker.generate_in_thread(command))
+
+
+class SeparateRig(SqliteRig):
+    """The same with people at one host and the work at another, which alone goes down."""
+
+    async def start(self, spec: FlowSpec, flow_id: str) -> None:
+        """Start a flow where nobody works."""
+        self.flow_id = flow_id
+        self.desk = self.client()
+        self.host = self.new_host()
+        await self.host.open()
+        await self.desk.start(spec, flow_id=flow_id)
+
+    def door(self) -> SqliteHost:
+        """The host at which people are."""
+        return self.desk
+
+    def client(self) -> SqliteHost:
+        """A host that does no work."""
+        return SqliteHost({}, path=self.path, poll_s=0.005, synchronous="NORMAL")
+
+    async def close(self) -> None:
+        """End both."""
+        await self.desk.kill()
+        await super().close()

@@ -1,0 +1,325 @@
+"""What a worker takes, how long it holds it, and what becomes of what others held."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from conductor_adapters.store.leases import PUT_OFF_MS, Leases
+from conductor_adapters.store.protocol import ASK, GENERATE, STEP
+from conductor_core import ApprovalSpec, StepSpec, events
+from conductor_core.attempt import Attempt
+from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
+from conductor_core.events import Event
+from conductor_core.spec import FlowSpec
+from conductor_core.testing.brief import flow, group
+from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, ended, fragile, worker
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The path of a store that is not there yet."""
+    return tmp_path / "flows.db"
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    """The clocks of all processes."""
+    return Clocks()
+
+
+def leases(hand: Hand) -> Leases:
+    """What a worker holds."""
+    assert hand.leases is not None
+    return hand.leases
+
+
+def look(hand: Hand) -> list[str]:
+    """Have a worker look around; what it takes."""
+    hand.do(lambda _: leases(hand).look_around())
+    return hand.taken()
+
+
+def answer(hand: Hand, attempt: str, what: object = None, flow_id: str = "f") -> bool:
+    """Answer an order."""
+    told = ended(attempt) if what is None else what
+    owner = leases(hand).worker_id
+    return hand.do(lambda ledger: ledger.answer((flow_id, STEP, attempt), owner, told))  # type: ignore[arg-type]
+
+
+def attempt(hand: Hand, attempt_id: str) -> Attempt:
+    """An attempt of the flow."""
+    found = hand.state().attempt(attempt_id)
+    assert found is not None
+    return found
+
+
+def test_who_commits_takes_at_once_what_it_can_do(path: Path, clocks: Clocks) -> None:
+    """In the same transaction, with the command; the rest waits for others."""
+    one = worker(path, clocks, works="ac")
+    one.start()
+    assert one.taken() == ["a#1"]
+    command = one.news.taken[0].command
+    assert isinstance(command, DispatchStep)
+    assert command.idempotency_key == "f/a#1"
+    assert look(one) == []
+    two = worker(path, clocks, "w2", works="b")
+    assert look(two) == ["b#1"]
+    assert answer(one, "a#1")
+    assert answer(two, "b#1")
+    assert look(one) == ["c#1"]
+
+
+def test_what_is_taken_by_one_is_left_alone_by_others(path: Path, clocks: Clocks) -> None:
+    """For as long as it renews, however long that is."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    for _ in range(9):
+        clocks.boot_ms += LEASE_MS // 2
+        one.do(lambda _: leases(one).renew())
+        assert look(two) == []
+    assert answer(one, "a#1")
+
+
+def test_what_the_dead_held_begins_again(path: Path, clocks: Clocks) -> None:
+    """With the same key and the next delivery; what the dead still say is not heard."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    clocks.boot_ms += LEASE_MS - 1
+    assert look(two) == []
+    clocks.boot_ms += 1
+    assert sorted(look(two)) == ["a#1", "b#1"]
+    assert not answer(one, "a#1", ended("a#1", "failed"))
+    assert answer(two, "a#1")
+    one.do(lambda _: leases(one).hear())
+    assert {name for _, _, name in one.news.lost} == {"a#1", "b#1"}
+    assert leases(one).lost == 2
+    assert leases(one).held == set()
+
+
+def test_what_must_not_run_twice_unseen_has_been_interrupted(path: Path, clocks: Clocks) -> None:
+    """S14.3: the host answers for it; what nobody had taken is taken."""
+    one, two = worker(path, clocks, works="a"), worker(path, clocks, "w2")
+    one.start(flow(group("g", fragile("a"), fragile("b"), parallel=True)))
+    clocks.boot_ms += LEASE_MS
+    assert look(two) == ["b#1"]
+    error = attempt(two, "a#1").error
+    assert error is not None
+    assert error.type == "interrupted"
+
+
+def test_what_was_to_give_up_gave_up_with_its_worker(path: Path, clocks: Clocks) -> None:
+    """It does not begin again."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    two.feed(partial(events.CancelRequested, by="ann"))
+    assert two.state().status == "cancelling"
+    clocks.boot_ms += LEASE_MS
+    assert look(two) == []
+    assert two.state().status == "cancelled"
+    assert two.orders() == []
+
+
+def test_a_worker_hears_that_it_shall_give_up(path: Path, clocks: Clocks) -> None:
+    """From whichever process it was asked; its own, at once."""
+    one, two = worker(path, clocks), Hand(path, clocks)
+    one.start()
+    two.feed(partial(events.CancelRequested, by="ann"))
+    one.do(lambda _: leases(one).hear())
+    assert {name for _, _, name in one.news.given_up} == {"a#1", "b#1"}
+    assert answer(one, "a#1", ended("a#1", "cancelled"))
+    assert answer(one, "b#1")
+    assert one.state().status == "cancelled"
+    one.start(flow_id="g")
+    one.feed(partial(events.CancelRequested, by="ann"), "g")
+    assert [name for _, _, name in one.news.given_up] == ["a#1", "b#1"]
+
+
+def test_work_that_takes_its_workers_down_is_lost(path: Path, clocks: Clocks) -> None:
+    """After so many deliveries it has failed, and no worker goes down with it any more."""
+    hands = [worker(path, clocks, f"w{number}") for number in range(4)]
+    hands[0].start(flow(group("g", "a")))
+    for hand in hands[1:3]:
+        clocks.boot_ms += LEASE_MS
+        assert look(hand) == ["a#1"]
+    clocks.boot_ms += LEASE_MS
+    assert look(hands[3]) == []
+    error = attempt(hands[3], "a#1").error
+    assert error is not None
+    assert (error.type, error.message) == ("lost", "3 workers went down with it")
+
+
+def test_a_worker_takes_no_more_than_it_has_room_for(path: Path, clocks: Clocks) -> None:
+    """What it answers makes room, in the same transaction."""
+    one = worker(path, clocks, slots=2)
+    one.start(flow(group("g", *(StepSpec(key=f"s{n}", work="a") for n in range(5)), parallel=True)))
+    assert one.taken() == ["s0#1", "s1#1"]
+    assert look(one) == []
+
+    def act(_: object) -> None:
+        one.ledger.answer(("f", STEP, "s1#1"), "w1", ended("s1#1"))
+        leases(one).take_more()
+
+    one.do(act)
+    assert one.taken() == ["s2#1"]
+    assert sorted(name for _, _, name in leases(one).held) == ["s0#1", "s2#1"]
+
+
+def test_a_transaction_that_fails_takes_nothing(path: Path, clocks: Clocks) -> None:
+    """Neither in the store nor in the worker."""
+    one = worker(path, clocks)
+
+    def fail(_: object) -> None:
+        one.start()
+
+    with pytest.raises(Exception, match="transaction"):
+        one.do(fail)
+    assert leases(one).held == set()
+
+
+def test_what_has_finished_is_not_taken(path: Path, clocks: Clocks) -> None:
+    """Whoever said so; its order has gone."""
+    one = Hand(path, clocks)
+    one.start()
+    one.feed(ended("a#1"))
+    assert look(worker(path, clocks)) == ["b#1"]
+
+
+def test_orders_that_nobody_asks_for_are_removed(path: Path, clocks: Clocks) -> None:
+    """Such as one that was written by hand, ready or abandoned."""
+    one, two = worker(path, clocks, works="b"), worker(path, clocks, "w2")
+    one.start()
+    one.feed(ended("a#1"))
+    for name, owner in (("a#1", "NULL"), ("c#1", "'w1'"), ("zzz#1", "NULL"), ("b#7", "NULL")):
+        one.store.connection.execute(
+            "INSERT INTO outbox (flow_id, kind, name, work, owner, deliveries, give_up,"
+            f" not_before_ms, since_ms) VALUES ('f', 'step', '{name}', 'a', {owner}, 1, 0, 0, 0)"
+        )
+    clocks.boot_ms += LEASE_MS
+    assert look(two) == ["b#1"]
+    assert two.orders() == ["b#1"]
+
+
+def test_timers_fire_when_they_are_due(path: Path, clocks: Clocks) -> None:
+    """Not before, and once, whoever comes first."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start(flow(group("g", StepSpec(key="a", timeout_ms=50))))
+    assert one.news.next_due_ms == 1_050
+    clocks.day_ms = 1_049
+    look(two)
+    assert attempt(two, "a#1").active
+    clocks.day_ms = 1_050
+    look(two)
+    assert not attempt(two, "a#1").active
+    before = len(two.entries())
+    look(one)
+    assert len(one.entries()) == before
+
+
+def test_people_are_asked_by_who_can(path: Path, clocks: Clocks) -> None:
+    """Once; a question that was settled meanwhile is asked no more."""
+    one = worker(path, clocks)
+    one.start(flow(group("g", StepSpec(key="a", approval=ApprovalSpec()))))
+    answer(one, "a#1", ended("a#1", subject="plan 7"))
+    assert one.taken() == []
+    two = worker(path, clocks, "w2", works="", kinds={ASK: [""]})
+    assert look(two) == ["a#1"]
+    command = two.news.taken[0].command
+    assert isinstance(command, RequestApproval)
+    assert command.subject == "plan 7"
+    two.do(lambda ledger: ledger.drop(("f", ASK, "a#1"), "w2"))
+    assert look(two) == []
+
+
+def test_a_question_that_was_settled_is_not_asked(path: Path, clocks: Clocks) -> None:
+    """Its order goes when somebody looks."""
+    one = worker(path, clocks)
+    one.start(flow(group("g", StepSpec(key="a", approval=ApprovalSpec())), group("h", "b")))
+    answer(one, "a#1")
+    one.feed(partial(events.ApprovalResponded, step="a", response="approve", by="ann"))
+    assert look(worker(path, clocks, "w2", works="", kinds={ASK: [""]})) == []
+    assert one.orders() == ["b#1"]
+
+
+def test_groups_are_made_by_who_can_and_again_where_that_died(path: Path, clocks: Clocks) -> None:
+    """A generator has an order like a step."""
+    kinds = {GENERATE: ["flow"]}
+    one, two = worker(path, clocks, kinds=kinds), worker(path, clocks, "w2", kinds=kinds)
+    one.start(FlowSpec())
+    assert one.taken() == ["1"]
+    clocks.boot_ms += LEASE_MS
+    assert look(two) == ["1"]
+    assert isinstance(two.news.taken[0].command, GenerateSteps)
+
+    def made(*, at_ms: int) -> Event:
+        return events.GroupsGenerated(at_ms=at_ms, groups=(group("g", "a"),))
+
+    assert two.do(lambda ledger: ledger.answer(("f", GENERATE, "1"), "w2", made))
+    assert two.taken() == ["a#1"]
+    assert two.orders() == ["a#1"]
+
+
+def test_who_retires_leaves_its_orders_to_others_at_once(path: Path, clocks: Clocks) -> None:
+    """Without waiting for the lease, and takes nothing more."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    one.do(lambda _: leases(one).retire())
+    assert sorted(look(two)) == ["a#1", "b#1"]
+    one.start(flow_id="g")
+    assert one.taken() == []
+
+
+def test_leases_of_another_boot_hold_nothing(path: Path, clocks: Clocks) -> None:
+    """Whoever held them went down with the machine."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    one.store.connection.execute(
+        "UPDATE workers SET boot = 'before', until_ms = 9 WHERE worker_id = 'w1'"
+    )
+    assert look(two) == ["a#1", "b#1"]
+
+
+def test_the_time_of_day_has_no_part_in_leases(path: Path, clocks: Clocks) -> None:
+    """Set on or back, nobody loses anything."""
+    one, two = worker(path, clocks), worker(path, clocks, "w2")
+    one.start()
+    for day_ms in (10**12, 0):
+        clocks.day_ms = day_ms
+        assert look(two) == []
+    assert answer(one, "a#1")
+
+
+def test_the_gone_are_forgotten_once_they_hold_nothing(path: Path, clocks: Clocks) -> None:
+    """The list of workers does not grow with every process that ever was."""
+    hands = [worker(path, clocks, f"w{number}") for number in range(5)]
+    hands[0].start()
+    clocks.boot_ms += LEASE_MS
+    look(hands[4])
+    rows = hands[4].store.connection.execute("SELECT worker_id FROM workers").fetchall()
+    assert rows == [("w4",)]
+
+
+def test_a_flow_that_cannot_be_read_holds_nobody_up(
+    path: Path, clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its orders and timers are put off, and told; those of others are taken."""
+    Hand(path, clocks).start(flow(group("g", StepSpec(key="a", timeout_ms=5))))
+    Hand(path, clocks).start(flow(group("g", "a")), "sound")
+    one = worker(path, clocks)
+    one.store.connection.execute("UPDATE entries SET lines = '?' WHERE flow_id = 'f' AND seq = 1")
+    clocks.day_ms += 5
+    with caplog.at_level(logging.WARNING):
+        assert look(one) == ["a#1"]
+    assert one.news.taken[0].order.flow_id == "sound"
+    assert "a#1 cannot be carried out: the log of flow 'f' is damaged" in caplog.text
+    assert "timer timeout:a#1 cannot fire" in caplog.text
+    assert one.news.next_due_ms == clocks.day_ms + PUT_OFF_MS
+    caplog.clear()
+    assert look(one) == []
+    assert caplog.text == ""
