@@ -278,9 +278,8 @@ class DurableHost:
             self._begin(taken)
         for key in news.given_up:
             self._end(key)
-        for flow_id, _, name in news.lost:
-            if flow_id in self._hands:
-                self._hands[flow_id].let_go(name)
+        for key in news.lost:
+            self._let_go(key)
         if news.timers:
             self._set_alarm(news.next_due_ms)
         for job, result, error in results:
@@ -354,6 +353,17 @@ class DurableHost:
             self._idle_at = max(64, 2 * len(busy))
 
     _idle_at = 64
+
+    def _let_go(self, key: Key) -> None:
+        """End what another worker is to do, and may be taken here again once it has ended."""
+        assert self._leases is not None, "only a worker loses orders"
+        flow_id, kind, name = key
+        ended = partial(self._leases.ending.discard, key)
+        hands = self._hands.get(flow_id)
+        if hands is None or kind != STEP:
+            ended()
+        else:
+            hands.let_go(name, ended)
 
     def _end(self, key: Key) -> None:
         """Ask work to give up."""

@@ -6,6 +6,8 @@ lost, and that a host may fail its work without the flow's stopping for good.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from conductor_adapters.local import LocalPerformer
 from conductor_adapters.under_way import UnderWay
 from conductor_core.commands import DispatchStep
@@ -23,11 +25,14 @@ class Hands(LocalPerformer):
         self.orders.add(command.attempt)
         super().dispatch_step(command)
 
-    def let_go(self, attempt: str) -> None:
-        """End work that another worker is to do."""
+    def let_go(self, attempt: str, ended: Callable[[], object]) -> None:
+        """End work that another worker is to do; `ended` is called when nothing runs of it."""
         running = self._running.get(attempt)
-        if running is not None:
+        if running is None:
+            ended()
+        else:
             running.let_go()
+            running.task.add_done_callback(lambda _task: ended())
 
     def end_generation(self) -> None:
         """End the making of groups that nobody waits for."""

@@ -11,7 +11,7 @@ import pytest
 from conductor_adapters.store import FlowExists, UnknownFlow
 from conductor_adapters.store.kept import loaded, log_lines
 from conductor_core import ApprovalSpec, FlowOptions, StepSpec, events
-from conductor_core.errors import FormatError, LogError
+from conductor_core.errors import ConductorError, FormatError, LogError
 from conductor_core.log import replay
 from conductor_core.spec import FlowSpec, RetryPolicy
 from conductor_core.testing.brief import flow, group
@@ -158,7 +158,7 @@ def test_what_nobody_works_on_gives_up_at_once(path: Path) -> None:
 
 
 def test_a_fresh_history_begins_at_once(path: Path) -> None:
-    """With the state put aside."""
+    """What was to follow it does."""
     hand = Hand(path)
     more = group("i", "a", "b", parallel=True)
     spec = FlowSpec(groups=(*LONG.groups, more), options=FlowOptions(continue_as_new_every=1))
@@ -166,8 +166,37 @@ def test_a_fresh_history_begins_at_once(path: Path) -> None:
     for number in range(8):
         hand.feed(ended(f"s{number}#1"))
     assert hand.state().incarnation == 1
-    assert hand.do(lambda ledger: ledger.store.snapshot("f")) is not None
     assert hand.orders() == ["a#1", "b#1"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\r", "\x0b", "\x1c"])
+def test_what_looks_like_the_end_of_a_line_is_none(path: Path, separator: str) -> None:
+    """A log is split where JSON Lines is."""
+    hand = Hand(path)
+    hand.start()
+    hand.feed(ended("a#1", output=f"x{separator}y"))
+    assert Hand(path).state() == hand.state()
+    assert len(log_lines(hand.entries())) == 3
+
+
+@pytest.mark.parametrize("flow_id", ["\ud800", "f" * 200])
+def test_a_bad_id_is_that_of_no_flow(path: Path, flow_id: str) -> None:
+    """Whatever is asked of it."""
+    with pytest.raises(ConductorError):
+        Hand(path).state(flow_id)
+
+
+def test_a_step_that_is_retried_without_end_costs_no_more_each_time(path: Path) -> None:
+    """There are as many entries between two snapshots as there are attempts."""
+    policy = RetryPolicy(max_retries=400, max_auto_retries=400, backoff_ms=())
+    hand = Hand(path, snapshot_every=1)
+    hand.start(flow(group("g", StepSpec(key="a", retry=policy))))
+    taken: set[int] = set()
+    for number in range(1, 301):
+        hand.feed(ended(f"a#{number}", "failed"))
+        row = hand.do(lambda ledger: ledger.store.snapshot("f"))
+        taken.add(0 if row is None else row.seq)
+    assert len(taken) < 12
 
 
 # --- snapshots ---
@@ -198,6 +227,7 @@ def test_a_snapshot_saves_reading_the_entries_before_it(path: Path) -> None:
         "state = ''",
         "position = replace(position, 'sha256:', 'sha256:0')",
         "position = '[]'",
+        "position = replace(position, '\"look\":1000', '\"look\":2000')",
         "seq = seq - 1",
         "seq = 99",
     ],

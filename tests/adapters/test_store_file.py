@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -186,3 +188,28 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sqlite_file, "file_system_of", lambda _folder: "nfs4")
     assert told(tmp_path / "flows.db").startswith("it lies on a network file system (nfs4)")
     assert list(tmp_path.iterdir()) == []
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from conductor_adapters.store.sqlite import SqliteStore
+for number in range(40):
+    SqliteStore(Path(sys.argv[1]) / f"{number}.db").close()
+"""
+
+
+def test_several_processes_may_make_a_store_at_once(tmp_path: Path) -> None:
+    """One makes it, the others find it made."""
+    command = [sys.executable, "-c", OPENING, str(tmp_path)]
+    children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [child.communicate(timeout=50)[1] for child in children] == [""] * 4
+
+
+def test_a_name_that_means_something_to_sqlite_is_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is a file."""
+    monkeypatch.chdir(tmp_path)
+    SqliteStore(":memory:").close()
+    assert (tmp_path / ":memory:").stat().st_size > 0

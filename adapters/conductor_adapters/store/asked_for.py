@@ -18,8 +18,7 @@ def command_of(state: FlowState, order: Order) -> Command | None:
         return _dispatch(state, order.name)
     if order.kind == ASK:
         return _question(state, order.name)
-    waited_for = state.generating == "running" and order.name == str(state.run)
-    return generation_of(state) if waited_for else None
+    return _generation(state, order.name)
 
 
 def _dispatch(state: FlowState, attempt_id: str) -> Command | None:
@@ -34,3 +33,8 @@ def _question(state: FlowState, attempt_id: str) -> Command | None:
     if attempt is None or position is None or not attempt.awaiting:
         return None
     return request_of(attempt, state.catalog.steps[position].approval_spec)
+
+
+def _generation(state: FlowState, run: str) -> Command | None:
+    running = state.generating == "running" and state.cancellation is None
+    return generation_of(state) if running and run == str(state.run) else None

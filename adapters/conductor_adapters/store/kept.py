@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
+from io import StringIO
 from typing import Any, Final
 
 from attrs import define
@@ -18,10 +19,12 @@ from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.protocol import SnapshotRow, Store
 from conductor_core import reduce
 from conductor_core.codec import decode_event
+from conductor_core.digest import digest_of
 from conductor_core.errors import ConductorError, FormatError, LogError
 from conductor_core.events import Event
 from conductor_core.log import LogWriter, Replay, replay, restore, snapshot
 from conductor_core.loglines import Position, new_header
+from conductor_core.payload import canonical_text
 from conductor_core.state import FlowState
 
 SNAPSHOT_EVERY: Final = 200
@@ -61,6 +64,7 @@ class Kept:
     at_ms: int
     accepted_only: bool = False
     fresh: int = 0
+    look: int = 0
 
     @property
     def seq(self) -> int:
@@ -141,38 +145,55 @@ def snapshot_of(kept: Kept) -> SnapshotRow | None:
         state = snapshot(kept.state)
     except FormatError:
         return None
-    position = json.dumps({**_fields(kept.writer.tail), "accepted_only": kept.accepted_only})
+    position = _told(kept)
     return SnapshotRow(seq=kept.seq, at_ms=kept.at_ms, position=position, state=state)
 
 
 def is_ripe(kept: Kept, every: int) -> bool:
-    """Whether it is time for a snapshot: as many entries passed as there are attempts."""
-    return kept.fresh >= every and kept.fresh >= len(kept.state.live)
+    """Whether it is time for a snapshot: as many entries passed as there are attempts.
+
+    Attempts are counted rarely, so that all counting costs no more than the entries.
+    """
+    if kept.fresh < max(every, kept.look):
+        return False
+    earlier = sum(len(superseded) for superseded in kept.state.superseded)
+    attempts = len(kept.state.live) + earlier
+    if kept.fresh >= attempts:
+        return True
+    kept.look = min(attempts, 2 * kept.fresh)
+    return False
 
 
-def _fields(position: Position) -> dict[str, Any]:
-    return {
-        "digest": position.digest,
-        "entries": position.entries,
-        "since": position.since,
-        "look": position.look,
-        "closed": position.closed,
-    }
+def _told(kept: Kept) -> str:
+    """Where a log stands, as text with a digest of its own."""
+    tail = kept.writer.tail
+    text = canonical_text(
+        {
+            "digest": tail.digest,
+            "entries": tail.entries,
+            "since": tail.since,
+            "look": tail.look,
+            "closed": tail.closed,
+            "accepted_only": kept.accepted_only,
+        }
+    )
+    return f"{digest_of(text)} {text}"
 
 
-def read_position(text: str) -> tuple[Position, bool]:
-    """Where a log ended, and whether it holds accepted events only; raises LogError."""
-    try:
-        fields: dict[str, Any] = json.loads(text)
-        accepted_only = fields.pop("accepted_only")
-        return Position(**fields), accepted_only
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LogError(f"its position cannot be read: {error}") from None
+def read_position(told: str) -> tuple[Position, bool]:
+    """Where a log stood, and whether it holds accepted events only; raises LogError."""
+    digest, _, text = told.partition(" ")
+    if digest_of(text) != digest:
+        raise LogError("its position has another digest")
+    fields: dict[str, Any] = json.loads(text)
+    accepted_only = fields.pop("accepted_only")
+    return Position(**fields), accepted_only
 
 
 def log_lines(rows: Iterable[tuple[int, str]]) -> list[str]:
     """The lines of a log, each with its newline."""
-    return [line for _, lines in rows for line in lines.splitlines(keepends=True)]
+    # A line ends with a newline and nothing else: JSON holds other separators as they are.
+    return [line for _, lines in rows for line in StringIO(lines, newline="\n")]
 
 
 def event_of(lines: str) -> Event:

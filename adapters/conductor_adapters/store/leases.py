@@ -50,6 +50,8 @@ class Leases:
     ) -> None:
         self.worker_id = worker_id
         self.held: set[Key] = set()
+        self.ending: set[Key] = set()
+        """What was lost and still runs here; until it has ended, it is left to others."""
         self.lost = 0
         self._name = name
         self._works = [(kind, work) for kind, names in works.items() for work in names]
@@ -171,6 +173,7 @@ class Leases:
         news = self._ledger.news
         news.given_up += [key for key, order in orders.items() if order.give_up]
         news.lost += [key for key in self.held if key not in orders]
+        self.ending.update(news.lost)
 
     def take_more(self) -> None:
         """Take what waits, as much as there is room for."""
@@ -202,6 +205,9 @@ class Leases:
         command = command_of(state, order)
         if command is None:
             self._store.remove_order(order.key)
+            return
+        if order.key in self.ending:
+            self._more = True
             return
         self._store.take(order.key, self.worker_id)
         self._ledger.news.taken.append(Taken(order, command, state))

@@ -11,7 +11,7 @@ end leaves no trace in memory either: what it touched is read again.
 | a request, a fact from outside | the entry, what it commands |
 | an answer | the entry, the end of the order, what it commands, orders taken at once |
 | a timer | timer-fired, the end of the timer, what it commands |
-| a rescue | what is answered for a worker that is gone, or its orders free again |
+| a rescue | what is answered for workers that are gone, or their orders free again |
 | a look around | orders taken, with their leases |
 
 What is not under way is answered in the transaction that tells it to give up, and a
@@ -263,14 +263,10 @@ class Ledger:
         for flow_id in self._touched:
             flow = self._flows.get(flow_id)
             if flow is not None and is_ripe(flow.kept, self._snapshot_every):
-                self.put_aside(flow_id, flow.kept)
-
-    def put_aside(self, flow_id: str, kept: Kept) -> None:
-        """Take a snapshot."""
-        row = snapshot_of(kept)
-        if row is not None:
-            self.store.put_snapshot(flow_id, row)
-            kept.fresh = 0
+                row = snapshot_of(flow.kept)
+                flow.kept.fresh = flow.kept.look = 0
+                if row is not None:
+                    self.store.put_snapshot(flow_id, row)
 
 
 class _Flow:
@@ -418,8 +414,7 @@ class _Outbox:
         self._store.remove_timer(self._flow_id, command.timer)
 
     def continue_as_new(self, command: ContinueAsNew) -> None:
-        """Put the state aside, and go on at once: that is all that is long about a history."""
-        self._ledger.put_aside(self._flow_id, self._kept)
+        """Go on at once: whoever loads the flow begins with a snapshot, and not at its start."""
         self._report(partial(events.ContinuedAsNew, incarnation=command.incarnation))
 
     def finish_flow(self, command: FinishFlow) -> None:

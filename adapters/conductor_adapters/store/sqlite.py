@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from conductor_adapters.store import statements
 from conductor_adapters.store.errors import StoreError
@@ -26,6 +26,9 @@ from conductor_adapters.store.protocol import (
     WorkerRow,
 )
 from conductor_adapters.store.sqlite_file import Synchronous, opened
+
+_TROUBLE: Final = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+"""What a statement may raise: also for a number that is too large, and for what is no text."""
 
 
 class SqliteStore:
@@ -51,9 +54,10 @@ class SqliteStore:
             except BaseException:
                 # Where the disk was full SQLite may have rolled back by itself.
                 if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
+                    with suppress(sqlite3.Error):
+                        self.connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except _TROUBLE as error:
             raise StoreError(f"{self.path}: {error}") from error
 
     def changed(self) -> bool:

@@ -7,7 +7,9 @@ store of ours is left as it is. The file is for its owner alone.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -23,6 +25,7 @@ VERSION: Final = 1
 """The version of the schema."""
 BUSY_S: Final = 30.0
 """How long a transaction waits for those of other processes."""
+POLL_S: Final = 0.01
 OWNER_ONLY: Final = 0o600
 MOUNTS: Final = Path("/proc/self/mounts")
 NETWORK: Final = frozenset(
@@ -39,7 +42,8 @@ def opened(path: Path, *, synchronous: Synchronous, create: bool) -> sqlite3.Con
     if create:
         _make_file(path)
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        # Of a path that is absolute SQLite takes nothing for a name of its own.
+        connection = sqlite3.connect(path.absolute(), timeout=BUSY_S, isolation_level=None)
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from None
     try:
@@ -77,9 +81,14 @@ def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
     except OSError:
         return None
     place = str(folder.resolve())
-    found = {row[1].encode().decode("unicode_escape"): row[2] for row in rows if len(row) > 2}
+    found = {_unescaped(row[1]): row[2] for row in rows if len(row) > 2}
     above = [mount for mount in found if f"{place}/".startswith(f"{mount.rstrip('/')}/")]
     return found[max(above, key=len)] if above else None
+
+
+def _unescaped(name: str) -> str:
+    """A mount point, in whose name spaces and the like stand as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), name)
 
 
 def _make_file(path: Path) -> None:
@@ -97,18 +106,30 @@ def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronou
     if not os.access(path, os.W_OK):
         raise StoreError(f"{path}: it may not be written")
     connection.execute("PRAGMA trusted_schema = OFF")
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     application, version = _marks(connection)
-    if application == 0 and version == 0 and not _has_tables(connection):
+    if application != APPLICATION:
+        # Another process may be about to set it up: that is decided with the file held.
         _set_up(connection, path)
     else:
         _check_marks(path, application, version)
         _migrate(connection, version)
-    if mode != "wal":
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
+    if _write_ahead(connection) != "wal":
         raise StoreError(f"{path}: its file system does not allow a write-ahead log (WAL)")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> str:
+    """Switch to a write-ahead log, for which SQLite does not wait by itself; the mode then."""
+    patience_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > patience_s:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return str(mode)
 
 
 def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -132,11 +153,10 @@ def _check_marks(path: Path, application: int, version: int) -> None:
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables of a new store, unless another process has just done so."""
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     try:
         application, version = _marks(connection)
-        if application == 0 and not _has_tables(connection):
+        if (application, version) == (0, 0) and not _has_tables(connection):
             for statement in SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
