@@ -95,3 +95,7 @@ class Client(Protocol):
     ) -> Sequence[FlowSummary]:
         """Flows in the order in which they began, perhaps of some statuses, behind another."""
         ...
+
+    async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
+        """The kinds and names of work that nobody has taken, and how many of each."""
+        ...

@@ -186,6 +186,10 @@ class DurableHost:
             lambda ledger: ledger.store.flows(statuses=statuses, after=place, limit=limit)
         )
 
+    async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
+        """The kinds and names of work that nobody has taken, and how many of each."""
+        return await self._call(lambda ledger: ledger.store.waiting_works())
+
     def _handle(self, state: FlowState, observe: Observer | None) -> DurableFlow:
         flow = self._flows.get(state.flow_id)
         if flow is None:
@@ -393,8 +397,8 @@ class DurableHost:
         assert leases is not None, "only a worker works"
 
         def act(ledger: Ledger) -> None:
-            _, owner = ledger.store.order_owner(key)
-            if leases.is_mine(owner):
+            # Should the order have been lost meanwhile, its work began all the same.
+            if key in leases.held:
                 ledger.feed(key[0], what)
 
         self._submit(Job(act, _told))
@@ -438,6 +442,7 @@ class DurableHost:
     def _give_back(self, key: Key, ledger: Ledger) -> None:
         ledger.store.give_back(key, not_before_ms=ledger.now_ms() + self._retry_ms)
         ledger.news.ended.append(key)
+        ledger.news.timers = True
 
     # --- the end ---
 

@@ -193,8 +193,6 @@ class Desk:
             for flow_id in grown:
                 self._see(flow_id)
             if self._leases is not None:
-                if self._leases.is_due():
-                    self._leases.renew()
                 self._leases.look_around()
         self._tell([], news)
 

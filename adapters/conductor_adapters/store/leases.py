@@ -64,6 +64,7 @@ class Leases:
         self._until_ms = -1
         self._stopped = False
         self._more = True
+        self._missing: set[tuple[str, str]] = set()
 
     def bind(self, ledger: Ledger) -> None:
         """Take orders of the flows of a ledger."""
@@ -141,17 +142,29 @@ class Leases:
 
     def look_around(self) -> None:
         """Do what is to be done in the store, the most urgent first."""
+        if self.is_due():
+            self.renew()
+            self._tell_missing()
         self.rescue()
         self.fire_timers()
         self.hear()
         self._more = True
         self.take_more()
 
+    def _tell_missing(self) -> None:
+        """Warn, once, of work that waits and that no worker does."""
+        waiting = self._store.waiting_works()
+        unknown = [w for w in waiting if (w[0], w[1]) not in self._may_take]
+        living = self.living_works() if unknown else frozenset()
+        missing = {(kind, work) for kind, work, _ in unknown if f"{kind}:{work}" not in living}
+        for kind, work in sorted(missing - self._missing):
+            does = "a handler for" if kind == STEP else "a generator for flows of type"
+            _logger.warning("no worker has %s %r, for which work waits", does, work)
+        self._missing = missing
+
     def rescue(self) -> None:
         """Answer for, or give back, what workers hold that are gone."""
         boot, now_ms = boot_id(), self._clock_ms()
-        if self._until_ms > now_ms - self._lease_ms:
-            self._check_lease()
         for order in self._store.abandoned(boot=boot, now_ms=now_ms, limit=AT_ONCE):
             self._for(order, self._rescue)
         self._store.bury(boot=boot, now_ms=now_ms)

@@ -155,7 +155,7 @@ class Ledger:
                 yield self.news
                 self._put_aside()
                 if self.news.timers:
-                    self.news.next_due_ms = self.store.next_due_ms()
+                    self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
         except BaseException:
             for flow_id in self._touched:
                 self._flows.pop(flow_id, None)
@@ -217,7 +217,7 @@ class Ledger:
         if not self.store.answered(order, owner):
             return False
         self.news.ended.append(order)
-        self.feed(order[0], what)
+        self._fresh(order[0], lambda flow: flow.feed(what, answers=order))
         return True
 
     def drop(self, order: Key, owner: str) -> None:
@@ -277,6 +277,7 @@ class _Flow:
         self._flow_id = flow_id
         self._ledger = ledger
         self._store = ledger.store
+        self._answered: Key | None = None
         self._loop = FlowLoop(
             kept.state,
             journal=self,
@@ -284,8 +285,9 @@ class _Flow:
             now_ms=self._now_ms,
         )
 
-    def feed(self, what: Unstamped[Event]) -> Verdict:
-        """Record an event that happens now."""
+    def feed(self, what: Unstamped[Event], *, answers: Key | None = None) -> Verdict:
+        """Record an event that happens now; `answers` is the order that was removed for it."""
+        self._answered = answers
         return self._loop.report(what)
 
     def _now_ms(self) -> int:
@@ -333,7 +335,9 @@ class _Flow:
         self._ledger.news.changed[self._flow_id] = state
         match event:
             case events.StepFinished(attempt=attempt):
-                self._store.remove_order((self._flow_id, STEP, attempt))
+                order = (self._flow_id, STEP, attempt)
+                if order != self._answered:
+                    self._store.remove_order(order)
             case events.GroupsGenerated() | events.GenerationFailed():
                 if state.generating != "running":
                     self._store.remove_order((self._flow_id, GENERATE, str(state.run)))

@@ -224,8 +224,8 @@ class Store(Protocol):
         """The flows and timers that fell due, the earliest first."""
         ...
 
-    def next_due_ms(self) -> int | None:
-        """When the next timer falls due."""
+    def next_due_ms(self, *, at_ms: int) -> int | None:
+        """When the next timer falls due, or what was put off may be taken."""
         ...
 
     # --- workers ---

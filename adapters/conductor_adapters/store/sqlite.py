@@ -278,10 +278,12 @@ class SqliteStore:
         """The flows and timers that fell due, the earliest first."""
         return self._all(statements.DUE_TIMERS, at_ms=at_ms, limit=limit)
 
-    def next_due_ms(self) -> int | None:
-        """When the next timer falls due."""
+    def next_due_ms(self, *, at_ms: int) -> int | None:
+        """When the next timer falls due, or what was put off may be taken."""
         (due_ms,) = self._one(statements.NEXT_DUE)
-        return None if due_ms is None else int(due_ms)
+        (ready_ms,) = self._one(statements.NEXT_READY, at_ms=at_ms)
+        found: list[int] = [ms for ms in (due_ms, ready_ms) if ms is not None]
+        return min(found, default=None)
 
     # --- workers ---
 

@@ -31,12 +31,13 @@ SCHEMA: Final = (
     """CREATE TABLE snapshots (
         flow_id TEXT PRIMARY KEY, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL,
         position TEXT NOT NULL, state TEXT NOT NULL)""",
-    f"""CREATE TABLE outbox (
-        number {SERIAL}, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    """CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
         work TEXT NOT NULL, owner TEXT, deliveries INTEGER NOT NULL, give_up INTEGER NOT NULL,
         not_before_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL, UNIQUE (flow_id, kind, name))""",
     "CREATE INDEX outbox_ready ON outbox (kind, work, number) WHERE owner IS NULL",
     "CREATE INDEX outbox_taken ON outbox (owner) WHERE owner IS NOT NULL",
+    "CREATE INDEX outbox_put_off ON outbox (not_before_ms) WHERE not_before_ms > 0",
     """CREATE TABLE timers (
         flow_id TEXT NOT NULL, timer TEXT NOT NULL, due_ms BIGINT NOT NULL,
         PRIMARY KEY (flow_id, timer))""",
@@ -147,6 +148,8 @@ DUE_TIMERS: Final = """
     SELECT flow_id, timer FROM timers WHERE due_ms <= :at_ms
     ORDER BY due_ms, flow_id, timer LIMIT :limit"""
 NEXT_DUE: Final = "SELECT MIN(due_ms) FROM timers"
+NEXT_READY: Final = """
+    SELECT MIN(not_before_ms) FROM outbox WHERE not_before_ms > 0 AND not_before_ms > :at_ms"""
 
 # --- workers ---
 
