@@ -87,19 +87,17 @@ class Hand:
         return [taken.order.name for taken in self.news.taken]
 
 
-def worker(
-    path: Path,
+def new_leases(
     clocks: Clocks,
-    name: str = "w1",
+    name: str,
     *,
     works: str = "abc",
     kinds: dict[str, list[str]] | None = None,
     slots: int = 10,
     max_deliveries: int = 3,
-    **how: Any,
-) -> Hand:
-    """A process that works."""
-    leases = Leases(
+) -> Leases:
+    """What a worker holds that holds nothing yet."""
+    return Leases(
         name,
         name=name,
         works={STEP: list(works)} | (kinds or {}),
@@ -108,7 +106,14 @@ def worker(
         max_deliveries=max_deliveries,
         clock_ms=clocks.boot,
     )
-    return Hand(path, clocks, leases=leases, **how)
+
+
+def worker(
+    path: Path, clocks: Clocks, name: str = "w1", *, snapshot_every: int = 200, **how: Any
+) -> Hand:
+    """A process that works."""
+    leases = new_leases(clocks, name, **how)
+    return Hand(path, clocks, leases=leases, snapshot_every=snapshot_every)
 
 
 def ended(attempt: str, outcome: WorkOutcome = "succeeded", **more: Any) -> Callable[..., Event]:
