@@ -29,6 +29,7 @@ from conductor_adapters.clock import Alarm, Clock, WallClock
 from conductor_adapters.hands import Hands
 from conductor_adapters.host import Unstamped
 from conductor_adapters.local import Asked, nobody
+from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer, log_entry, watched
 from conductor_adapters.store.boot import since_boot_ms
 from conductor_adapters.store.desk import Desk, Job, Result
@@ -81,6 +82,7 @@ class DurableHost:
         threads: int = 32,
         ask: Asked = nobody,
         observe: Observer | None = None,
+        meter: Meter | None = None,
         lease_s: float = LEASE_S,
         slots: int = SLOTS,
         poll_s: float = POLL_S,
@@ -93,6 +95,7 @@ class DurableHost:
         self.calls = Calls(threads)
         self._ask = ask
         self._observe = observe
+        self._meter = meter
         self._open_store = open_store
         self._snapshot_every = snapshot_every
         self._retry_ms = round(lease_s * 1000)
@@ -284,6 +287,7 @@ class DurableHost:
             self._end(key)
         for key in news.lost:
             self._let_go(key)
+        self._measure(news)
         if news.timers:
             self._set_alarm(news.next_due_ms)
         for job, result, error in results:
@@ -298,6 +302,14 @@ class DurableHost:
         for observer in (self._observe, *(() if flow is None else flow.observers)):
             if observer is not None:
                 watched(observer, event, transition)
+
+    def _measure(self, news: News) -> None:
+        """Hand measures of the store to a meter; those of flows are read by `metrics`."""
+        if self._meter is not None:
+            for _ in news.lost:
+                self._meter.count("conductor.leases.lost", {})
+            if news.outbox_age_ms is not None:
+                self._meter.measure("conductor.outbox.age", news.outbox_age_ms, {})
 
     # --- timers ---
 

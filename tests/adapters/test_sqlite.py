@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +282,35 @@ def test_until_sees_states_that_pass(path: Path) -> None:
     play(script())
 
 
+class Meter:
+    """Keeps the last measure of each name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+
+    def count(self, name: str, labels: Mapping[str, str]) -> None:
+        """Count one more."""
+        self.seen[name] = self.seen.get(name, 0) + 1
+
+    def measure(self, name: str, ms: int, labels: Mapping[str, str]) -> None:
+        """Take a duration in milliseconds."""
+        self.seen[name] = ms
+
+
+def test_the_age_of_the_outbox_is_measured(path: Path) -> None:
+    """So that who watches sees when nobody takes what waits."""
+
+    async def script() -> None:
+        clock, meter = VirtualClock(), Meter()
+        async with host(path, {}, clock=clock) as client:
+            await client.start(ONE, flow_id="f")
+        clock.advance(60_000)
+        async with host(path, {"b": nothing}, clock=clock, meter=meter, lease_s=0.03):
+            await until(lambda: meter.seen.get("conductor.outbox.age") == 60_000)
+
+    play(script())
+
+
 # --- time ---
 
 
@@ -537,7 +566,9 @@ def test_work_that_was_lost_is_let_go(path: Path) -> None:
         return "late"
 
     async def script() -> None:
-        stopped = host(path, {"a": sleep}, lease_s=3_600, lease_clock_ms=lambda: 0)
+        meter = Meter()
+        how: dict[str, Any] = {"lease_s": 3_600, "meter": meter}
+        stopped = host(path, {"a": sleep}, lease_clock_ms=lambda: 0, **how)
         async with stopped as one:
             started = await one.start(ONE, flow_id="f")
             async with host(path, lease_s=3_600, lease_clock_ms=lambda: 3_600_000 + clock[0]):
@@ -545,6 +576,7 @@ def test_work_that_was_lost_is_let_go(path: Path) -> None:
                 await asyncio.wait_for(let_go.wait(), 60)
             log = await started.log()
         assert sum("step-finished" in line for line in log) == 1
+        assert meter.seen["conductor.leases.lost"] == 1
 
     play(script())
 

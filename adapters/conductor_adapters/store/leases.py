@@ -52,7 +52,6 @@ class Leases:
         self.held: set[Key] = set()
         self.ending: set[Key] = set()
         """What was lost and still runs here; until it has ended, it is left to others."""
-        self.lost = 0
         self._name = name
         self._works = [(kind, work) for kind, names in works.items() for work in names]
         self._may_take = frozenset(self._works)
@@ -145,6 +144,10 @@ class Leases:
         if self.is_due():
             self.renew()
             self._tell_missing()
+            since_ms = self._store.oldest_ready_ms()
+            now_ms = self._ledger.now_ms()
+            age_ms = 0 if since_ms is None else max(0, now_ms - since_ms)
+            self._ledger.news.outbox_age_ms = age_ms
         self.rescue()
         self.fire_timers()
         self.hear()
@@ -251,7 +254,8 @@ class Leases:
         """Take note of what a transaction did that is for good."""
         self.held.update(taken.order.key for taken in news.taken)
         self.held.difference_update(news.ended, news.given_up, news.lost)
-        self.lost += len(news.lost)
+        for flow_id, _, name in news.lost:
+            _logger.warning("lease lost: %s of flow %s is another worker's", name, flow_id)
 
 
 def _lost(deliveries: int) -> StepError:

@@ -94,6 +94,7 @@ class News:
     ended: list[Key] = field(factory=list)
     timers: bool = False
     next_due_ms: int | None = None
+    outbox_age_ms: int | None = None
 
 
 class Holder(Protocol):

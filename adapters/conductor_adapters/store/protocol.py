@@ -121,7 +121,7 @@ class Store(Protocol):
         ...
 
     def append(self, flow_id: str, seq: int, lines: str) -> None:
-        """Append an entry; raises Conflict where its number is taken."""
+        """Append an entry; raises Conflict where it does not follow the last one."""
         ...
 
     def extend(self, flow_id: str, seq: int, lines: str) -> None:

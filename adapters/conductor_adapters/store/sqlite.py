@@ -99,6 +99,14 @@ class SqliteStore:
     def _one(self, statement: str, **values: object) -> Any:
         return self.connection.execute(statement, values).fetchone()
 
+    def shrink(self) -> None:
+        """Give back to the disk what is not used any more; nobody writes meanwhile."""
+        self._check_process()
+        try:
+            self.connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+
     # --- flows and their logs ---
 
     def add_flow(self, row: FlowRow, header: str) -> None:
@@ -114,7 +122,7 @@ class SqliteStore:
         )
         if added == 0:
             raise Conflict(row.flow_id)
-        self.append(row.flow_id, 0, header)
+        self._do(statements.ADD_HEADER, flow_id=row.flow_id, lines=header)
 
     def flow(self, flow_id: str) -> FlowRow | None:
         """What a list says of a flow."""
@@ -146,7 +154,7 @@ class SqliteStore:
             self._do(statement, flow_id=flow_id)
 
     def append(self, flow_id: str, seq: int, lines: str) -> None:
-        """Append an entry; raises Conflict where its number is taken."""
+        """Append an entry; raises Conflict where it does not follow the last one."""
         if self._do(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines) == 0:
             raise Conflict(flow_id, seq)
 

@@ -67,10 +67,13 @@ FLOWS_OF_STATUS: Final = """
     ORDER BY began_ms, flow_id LIMIT :limit"""
 SET_STATUS: Final = """
     UPDATE flows SET status = :status, changed_ms = :changed_ms WHERE flow_id = :flow_id"""
+ADD_HEADER: Final = "INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines)"
 APPEND: Final = """
-    INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, :seq, :lines)
+    INSERT INTO entries (flow_id, seq, lines)
+    SELECT flow_id, seq + 1, :lines FROM entries
+    WHERE flow_id = :flow_id AND seq = :seq - 1
     ON CONFLICT (flow_id, seq) DO NOTHING"""
-"""Compare and append: it changes nothing where somebody else has appended meanwhile."""
+"""Compare and append: the entry before it is there, and nobody else has appended meanwhile."""
 EXTEND: Final = """
     UPDATE entries SET lines = lines || :lines WHERE flow_id = :flow_id AND seq = :seq"""
 LAST_SEQ: Final = """

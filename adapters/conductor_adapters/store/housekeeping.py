@@ -1,0 +1,126 @@
+"""Keeping a store: what has ended is removed, logs go out and come in, a running file is copied.
+
+Rule: a store may be in use meanwhile; whatever is done here is done in transactions that others
+wait for a moment at most, but for `shrink`. What comes in is verified, line by line, before a
+row is written.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from conductor_adapters.store.errors import FlowExists, StoreError
+from conductor_adapters.store.kept import log_lines
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.protocol import Conflict, FlowRow, Store
+from conductor_adapters.store.sqlite import SqliteStore
+from conductor_core import events
+from conductor_core.json_text import loads
+from conductor_core.log import Replay, replay
+
+ENDED: Final = ("success", "error", "cancelled")
+AT_ONCE: Final = 100
+OWNER_ONLY: Final = 0o600
+PAGES: Final = 256
+"""So many pages are copied before others get their turn."""
+
+
+def remove_ended(store: Store, *, before_ms: int) -> int:
+    """Remove the flows that ended before a time, with their logs; tells how many.
+
+    One that ended in `error` could have been rerun: whoever removes it says that it will not.
+    """
+    removed, after = 0, None
+    while True:
+        with store.transaction():
+            rows = store.flows(statuses=ENDED, after=after, limit=AT_ONCE)
+            old = [row for row in rows if row.changed_ms < before_ms]
+            for row in old:
+                store.remove_flow(row.flow_id)
+        removed += len(old)
+        if not rows:
+            return removed
+        after = rows[-1].began_ms, rows[-1].flow_id
+
+
+def exported(store: Store, flow_id: str) -> list[str]:
+    """The lines of a log, each with its newline; raises UnknownFlow."""
+    ledger = Ledger(store, now_ms=lambda: 0)
+    with ledger.transaction():
+        ledger.look(flow_id)
+        return log_lines(store.entries(flow_id))
+
+
+def imported(ledger: Ledger, lines: Iterable[bytes | str]) -> str:
+    """Take a log in, verified, and put what its flow waits for into the outbox; returns its id.
+
+    The flow goes on as after a crash: what was under way begins again, and what must not run
+    twice unseen has been interrupted (S14.3). Raises LogError, and FlowExists where the flow
+    is there already.
+    """
+    texts = [line if isinstance(line, str) else line.decode() for line in lines]
+    replayed = replay(texts)
+    if replayed.truncated is not None:
+        raise replayed.truncated
+    flow_id = replayed.header.flow_id
+    with ledger.transaction():
+        _add(ledger.store, replayed, texts)
+        ledger.recover(flow_id)
+        if not replayed.state.started and replayed.state.outcome is None:
+            ledger.feed(flow_id, events.FlowStarted)
+    return flow_id
+
+
+def _add(store: Store, replayed: Replay, lines: list[str]) -> None:
+    """Write the rows of a log."""
+    header, *rows = _rows(lines)
+    row = FlowRow(
+        flow_id=replayed.header.flow_id,
+        type=replayed.header.spec.type,
+        status=replayed.state.status,
+        began_ms=replayed.header.at_ms,
+        changed_ms=replayed.state.finished_at_ms or replayed.header.at_ms,
+        accepted_only=replayed.header.accepted_only,
+    )
+    try:
+        store.add_flow(row, header)
+    except Conflict:
+        raise FlowExists(row.flow_id) from None
+    for seq, text in enumerate(rows, 1):
+        store.append(row.flow_id, seq, text)
+
+
+def _rows(lines: list[str]) -> Iterator[str]:
+    """The lines of a log in rows: the header, then each entry with what follows it."""
+    row = ""
+    for line in lines:
+        ended = line if line.endswith("\n") else f"{line}\n"
+        if row and "seq" in loads(ended):
+            yield row
+            row = ""
+        row += ended
+    yield row
+
+
+def backup(store: SqliteStore, target: Path) -> None:
+    """Copy a store to a new file while it is in use; raises StoreError.
+
+    The copy is whole and of one moment. What it holds runs twice if both are worked on.
+    """
+    try:
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    except OSError as error:
+        raise StoreError(f"{target}: it cannot be made: {error.strerror}") from None
+    try:
+        copy = sqlite3.connect(target.absolute(), isolation_level=None)
+        try:
+            store.connection.backup(copy, pages=PAGES)
+        finally:
+            copy.close()
+    except sqlite3.Error as error:
+        target.unlink()
+        raise StoreError(f"{target}: {error}") from error
