@@ -63,7 +63,7 @@ AGAIN_S: Final = 1.0
 """So long an answer waits that the store did not take."""
 LEASE_S: Final = 10.0
 SLOTS: Final = 100
-POLL_S: Final = 0.03
+POLL_S: Final = 0.05
 MAX_DELIVERIES: Final = 10
 
 _logger = logging.getLogger("conductor_adapters.store")

@@ -125,7 +125,7 @@ class Desk:
         while not self._dead:
             jobs = self._next()
             if jobs and not self._dead:
-                self._transact(jobs)
+                self.transact(jobs)
             elif not jobs and self._stopped.is_set():
                 return
             if not self._dead:
@@ -151,7 +151,8 @@ class Desk:
             pass
         return jobs
 
-    def _transact(self, jobs: Sequence[Job]) -> None:
+    def transact(self, jobs: Sequence[Job]) -> None:
+        """Do jobs in one transaction, or where that fails each in its own."""
         try:
             with self._ledger.transaction() as news:
                 results = [(job, job.act(self._ledger), None) for job in jobs]
@@ -162,7 +163,7 @@ class Desk:
                 self._deliver([(jobs[0], None, error)], News())
                 return
             for job in jobs:
-                self._transact([job])
+                self.transact([job])
         else:
             self._tell(results, news)
 
