@@ -5,7 +5,16 @@ Rule: a rig only drives its host and translates; it mends nothing that a host do
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +26,17 @@ from conductor_adapters.store.boot import since_boot_ms
 from conductor_adapters.work import StepContext, StepResult
 from conductor_adapters.workers import GroupsOf, Handler
 from conductor_core import FlowSpec, FlowState
-from conductor_core.commands import GenerateSteps, RequestApproval
+from conductor_core.codec import decode_command, encode_event
+from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
 from conductor_core.events import Event
 from conductor_core.spec import GroupSpec
 from conductor_core.testing.conformance import Rig, Worker
 from conductor_core.verdicts import Verdict
+from tests.adapters.processes import runs
 from tests.adapters.rigs import answer_of, groups_of
+from tests.adapters.worker_process import CANCEL, LONGEST
 
+ROOT = Path(__file__).parents[2]
 LEASE_S = 60
 """So long a host that went down holds what it took, by a clock that the rig sets on."""
 
@@ -168,3 +181,112 @@ class SeparateRig(SqliteRig):
         """End both."""
         await self.desk.kill()
         await super().close()
+
+
+class ProcessRig(SeparateRig):
+    """The same with work in processes of its own, which are killed."""
+
+    async def start(self, spec: FlowSpec, flow_id: str) -> None:
+        """Start a flow where nobody works, and a worker."""
+        self.flow_id = flow_id
+        self.pid = 0
+        self.calls: set[asyncio.Task[None]] = set()
+        self.socket = str(Path(self.folder.name) / "kit")
+        self.server = await asyncio.start_unix_server(self.called, self.socket, limit=LONGEST)
+        self.desk = self.client()
+        await self.desk.open()
+        await self.recover()
+        await self.desk.start(spec, flow_id=flow_id)
+
+    async def recover(self) -> None:
+        """Have another process open the file, when the leases of the dead one have run out."""
+        self.later_ms += LEASE_S * 1000
+        self.hosts += 1
+        self.pid = maker().make(
+            path=str(self.path),
+            socket=self.socket,
+            works=sorted(self.worker.works),
+            types=sorted(self.worker.flow_types),
+            lease_s=LEASE_S,
+            later_ms=self.later_ms,
+        )
+
+    async def crash(self) -> None:
+        """Kill the worker."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        while runs(self.pid):
+            await asyncio.sleep(0.001)
+
+    async def close(self) -> None:
+        """End all of it."""
+        await self.crash()
+        self.server.close()
+        for call in self.calls:
+            call.cancel()
+        await asyncio.gather(*self.calls, return_exceptions=True)
+        await self.desk.kill()
+        self.folder.cleanup()
+
+    async def called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer a call of a worker."""
+        call = asyncio.current_task()
+        assert call is not None, "a server serves in tasks"
+        self.calls.add(call)
+        call.add_done_callback(self.calls.discard)
+        try:
+            told = json.loads(await reader.readline())
+            if "asked" in told:
+                self.asked_for.add(told["asked"])
+            else:
+                fact = await self.fact(told, reader)
+                writer.write(json.dumps(encode_event(fact)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def fact(self, told: dict[str, Any], reader: asyncio.StreamReader) -> Event:
+        """What the worker of the kit says, which may be asked to give up meanwhile."""
+        command = decode_command(told["command"])
+        if isinstance(command, GenerateSteps):
+            return await self.worker.generate(command)
+        assert isinstance(command, DispatchStep), "there is no other work"
+        cancel = asyncio.ensure_future(reader.readline())
+
+        def asked() -> bool:
+            return cancel.done() and cancel.result() == CANCEL
+
+        try:
+            return await self.worker.work(command, asked, metadata=told["metadata"])
+        finally:
+            cancel.cancel()
+
+
+class Maker:
+    """A process that makes workers."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.adapters.worker_process"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+
+    def make(self, **settings: Any) -> int:
+        """Make a worker; its number."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(settings), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Make no more."""
+        self.process.communicate()
+
+
+@cache
+def maker() -> Maker:
+    """The process that makes workers for all trials."""
+    made = Maker()
+    atexit.register(made.end)
+    return made

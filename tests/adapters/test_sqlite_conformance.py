@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from conductor_core.testing.conformance import Case, Weather, cases, conforms, weathers
-from tests.adapters.sqlite_rigs import SeparateRig, SqliteRig, ThreadRig
+from tests.adapters.sqlite_rigs import ProcessRig, SeparateRig, SqliteRig, ThreadRig
 
 
 @pytest.mark.parametrize("weather", weathers(), ids=str)
@@ -29,3 +29,10 @@ def test_it_conforms_when_work_is_done_by_another_host(case: Case, weather: Weat
 def test_it_conforms_when_work_runs_in_threads(case: Case, weather: Weather) -> None:
     """Threads cannot be interrupted, and do no harm when their host is gone."""
     asyncio.run(conforms(ThreadRig, case, weather))
+
+
+@pytest.mark.parametrize("weather", weathers(), ids=str)
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_it_conforms_when_work_is_done_by_processes(case: Case, weather: Weather) -> None:
+    """Those that go down are killed."""
+    asyncio.run(conforms(ProcessRig, case, weather))
