@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.client import ClientFlow, FlowSummary
@@ -61,12 +61,30 @@ CLOSE_GRACE_S: Final = 10.0
 LEFT_BEHIND_S: Final = 0.1
 AGAIN_S: Final = 1.0
 """So long an answer waits that the store did not take."""
+THREADS: Final = 32
 LEASE_S: Final = 10.0
 SLOTS: Final = 100
 POLL_S: Final = 0.05
 MAX_DELIVERIES: Final = 10
 
 _logger = logging.getLogger("conductor_adapters.store")
+
+
+class HostOptions(TypedDict, total=False):
+    """What may be said of a host beside its handlers; see docs/sqlite.md."""
+
+    generators: Mapping[str, GroupsOf] | None
+    clock: Clock | None
+    threads: int
+    ask: Asked
+    observe: Observer | None
+    meter: Meter | None
+    lease_s: float
+    slots: int
+    poll_s: float
+    max_deliveries: int
+    snapshot_every: int
+    lease_clock_ms: Callable[[], int]
 
 
 class DurableHost:
@@ -77,41 +95,25 @@ class DurableHost:
         handlers: Mapping[str, Handler],
         *,
         open_store: Callable[[], Store],
-        generators: Mapping[str, GroupsOf] | None = None,
-        clock: Clock | None = None,
-        threads: int = 32,
-        ask: Asked = nobody,
-        observe: Observer | None = None,
-        meter: Meter | None = None,
-        lease_s: float = LEASE_S,
-        slots: int = SLOTS,
-        poll_s: float = POLL_S,
-        max_deliveries: int = MAX_DELIVERIES,
-        snapshot_every: int = SNAPSHOT_EVERY,
-        lease_clock_ms: Callable[[], int] = since_boot_ms,
+        **options: Unpack[HostOptions],
     ) -> None:
-        self.workers = Workers(handlers=handlers, generators=generators or {})
-        self.clock: Clock = WallClock() if clock is None else clock
-        self.calls = Calls(threads)
-        self._ask = ask
-        self._observe = observe
-        self._meter = meter
+        self.workers = Workers(handlers=handlers, generators=options.get("generators") or {})
+        self.clock: Clock = options.get("clock") or WallClock()
+        self.calls = Calls(options.get("threads", THREADS))
+        self._ask = options.get("ask", nobody)
+        self._observe = options.get("observe")
+        self._meter = options.get("meter")
         self._open_store = open_store
-        self._snapshot_every = snapshot_every
-        self._retry_ms = round(lease_s * 1000)
-        self._leases = self._new_leases(
-            slots=slots,
-            lease_ms=round(lease_s * 1000),
-            max_deliveries=max_deliveries,
-            clock_ms=lease_clock_ms,
-        )
+        self._snapshot_every = options.get("snapshot_every", SNAPSHOT_EVERY)
+        self._lease_ms = round(options.get("lease_s", LEASE_S) * 1000)
+        self._leases = self._new_leases(options)
         self._desk = Desk(
             self._open_ledger,
             leases=self._leases,
             deliver=self._deliver,
             broken=self._broke,
             watched=self._is_watched,
-            poll_s=poll_s,
+            poll_s=options.get("poll_s", POLL_S),
         )
         self._opening: asyncio.Future[None] | None = None
         self._closed: Exception | None = None
@@ -122,7 +124,7 @@ class DurableHost:
         self._alarm: Alarm | None = None
         self._alarm_ms: int | None = None
 
-    def _new_leases(self, **limits: Any) -> Leases | None:
+    def _new_leases(self, options: HostOptions) -> Leases | None:
         """What this host takes; None where it only asks."""
         asks = [""] if self._ask is not nobody else []
         works = {STEP: [*self.workers.handlers], GENERATE: [*self.workers.generators], ASK: asks}
@@ -133,7 +135,10 @@ class DurableHost:
             f"{name}:{uuid.uuid4().hex[:8]}",
             name=name,
             works=works,
-            **limits,
+            slots=options.get("slots", SLOTS),
+            lease_ms=self._lease_ms,
+            max_deliveries=options.get("max_deliveries", MAX_DELIVERIES),
+            clock_ms=options.get("lease_clock_ms", since_boot_ms),
         )
 
     def _open_ledger(self) -> Ledger:
@@ -452,7 +457,7 @@ class DurableHost:
             self._submit(Job(partial(self._give_back, (flow_id, STEP, name)), _told))
 
     def _give_back(self, key: Key, ledger: Ledger) -> None:
-        ledger.store.give_back(key, not_before_ms=ledger.now_ms() + self._retry_ms)
+        ledger.store.give_back(key, not_before_ms=ledger.now_ms() + self._lease_ms)
         ledger.news.ended.append(key)
         ledger.news.timers = True
 

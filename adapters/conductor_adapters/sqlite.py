@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-from conductor_adapters.durable import DurableFlow, DurableHost
+from conductor_adapters.durable import DurableFlow, DurableHost, HostOptions
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.workers import Handler
@@ -40,7 +40,7 @@ class SqliteHost(DurableHost):
         path: str | Path,
         synchronous: Synchronous = "FULL",
         create: bool = True,
-        **options: Any,
+        **options: Unpack[HostOptions],
     ) -> None:
         self.path = Path(path)
         super().__init__(
@@ -53,5 +53,11 @@ class SqliteHost(DurableHost):
 class SqliteClient(SqliteHost):
     """Starts, asks and watches, and does no work; the file must be there."""
 
-    def __init__(self, path: str | Path, *, synchronous: Synchronous = "FULL") -> None:
-        super().__init__({}, path=path, synchronous=synchronous, create=False)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: Synchronous = "FULL",
+        **options: Unpack[HostOptions],
+    ) -> None:
+        super().__init__({}, path=path, synchronous=synchronous, create=False, **options)
