@@ -391,7 +391,7 @@ class DurableHost:
         flow_id, kind, name = key
         hands = self._hands.get(flow_id)
         if kind != STEP:
-            if hands is not None and kind == GENERATE:
+            if hands is not None and self._generating.pop(flow_id, None) == key:
                 hands.end_generation()
             self._drop(key)
         elif hands is not None and hands.running(name) is not None:
@@ -405,8 +405,8 @@ class DurableHost:
         event = what(at_ms=0)
         if isinstance(event, events.StepStarted):
             self._say_began((flow_id, STEP, event.attempt), what)
-        else:
-            self._answer(self._generating.pop(flow_id), what)
+        elif (key := self._generating.pop(flow_id, None)) is not None:
+            self._answer(key, what)
 
     def _say_began(self, key: Key, what: Unstamped[Event]) -> None:
         """Record that work began; nobody waits for it, and it is as well left out."""

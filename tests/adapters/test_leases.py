@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from attrs import evolve
 
 from conductor_adapters.store.leases import PUT_OFF_MS, Leases
-from conductor_adapters.store.protocol import ASK, GENERATE, STEP
+from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Order
 from conductor_core import ApprovalSpec, StepSpec, events
 from conductor_core.attempt import Attempt
 from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
@@ -322,3 +323,15 @@ def test_a_flow_that_cannot_be_read_holds_nobody_up(
     caplog.clear()
     assert look(one) == []
     assert caplog.text == ""
+
+
+def test_what_is_left_of_no_flow_is_removed(path: Path, clocks: Clocks) -> None:
+    """Such as rows that somebody put back by hand."""
+    one = worker(path, clocks)
+    one.do(lambda ledger: ledger.store.put_timer("gone", "timeout:a#1", 0))
+    order = Order(flow_id="gone", kind=STEP, name="a#1", work="a")
+    one.do(lambda ledger: ledger.store.put_order(order, None, at_ms=0))
+    one.do(lambda ledger: ledger.store.put_order(evolve(order, name="b#1"), "w9", at_ms=0))
+    assert look(one) == []
+    assert one.orders("gone") == []
+    assert one.do(lambda ledger: ledger.store.next_due_ms(at_ms=0)) is None

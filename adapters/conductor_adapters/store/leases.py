@@ -15,6 +15,7 @@ from typing import Final
 from conductor_adapters.host import INTERRUPTED
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.boot import boot_id, since_boot_ms
+from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.ledger import Ledger, News, Taken
 from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
 from conductor_adapters.work import Finished, cancelled
@@ -178,6 +179,8 @@ class Leases:
         for flow_id, timer in self._store.due_timers(at_ms=now_ms, limit=AT_ONCE):
             try:
                 self._ledger.fire(flow_id, timer)
+            except UnknownFlow:
+                self._store.remove_timer(flow_id, timer)
             except LogError as error:
                 _logger.warning("timer %s cannot fire: %s", timer, error)
                 self._store.put_timer(flow_id, timer, now_ms + PUT_OFF_MS)
@@ -213,6 +216,8 @@ class Leases:
         """Do something about an order, unless its flow cannot be read."""
         try:
             act(order, self._ledger.look(order.flow_id))
+        except UnknownFlow:
+            self._store.remove_order(order.key)
         except LogError as error:
             _logger.warning("%s cannot be carried out: %s", order.name, error)
             self._store.give_back(order.key, not_before_ms=self._ledger.now_ms() + PUT_OFF_MS)
