@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from conductor_adapters.store.leases import Leases
-from conductor_adapters.store.ledger import Holder, Ledger, News
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.office import Holder, News
 from conductor_adapters.store.protocol import STEP
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_core import FlowSpec, FlowState, StepSpec, events, initial_state

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conductor_adapters import durable
+from conductor_adapters import crew, durable
 from conductor_adapters.client import Client
 from conductor_adapters.clock import VirtualClock
 from conductor_adapters.memory import MemoryHost
@@ -363,7 +363,7 @@ def test_what_cannot_be_written_is_kept_until_it_can(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk costs time and no work: the handler is called once."""
-    monkeypatch.setattr(durable, "AGAIN_S", 0.01)
+    monkeypatch.setattr(crew, "AGAIN_S", 0.01)
     calls: list[str] = []
     full = threading.Event()
 

@@ -19,7 +19,8 @@ from attrs import frozen
 
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.leases import Leases
-from conductor_adapters.store.ledger import Ledger, News
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.office import News
 from conductor_core.errors import LogError
 
 TOGETHER: Final = 256
@@ -142,7 +143,9 @@ class Desk:
     def _next(self) -> list[Job]:
         """Wait for jobs, but no longer than until it is time to look."""
         jobs: list[Job] = []
-        wait_s = 0.0 if self._urgent or self._stopped.is_set() else self._poll_s
+        trouble = self._looked_s > time.monotonic()
+        at_once = (self._urgent and not trouble) or self._stopped.is_set()
+        wait_s = 0.0 if at_once else self._poll_s
         try:
             jobs += self._jobs.get(timeout=wait_s) if wait_s else self._jobs.get_nowait()
             while len(jobs) < TOGETHER:
@@ -175,7 +178,7 @@ class Desk:
     def _look(self) -> None:
         """See whether others wrote, or time has come for something."""
         now_s = time.monotonic()
-        if not self._urgent and now_s - self._looked_s < self._poll_s:
+        if now_s - self._looked_s < (0 if self._urgent else self._poll_s):
             return
         self._looked_s = now_s
         try:
@@ -186,6 +189,7 @@ class Desk:
                 self._look_around()
         except StoreError as error:
             _logger.warning("cannot look into the store: %s", error)
+            self._urgent = True
             self._looked_s = now_s + TROUBLE_S
 
     def _look_around(self) -> None:

@@ -16,7 +16,8 @@ from conductor_adapters.host import INTERRUPTED
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.errors import UnknownFlow
-from conductor_adapters.store.ledger import Ledger, News, Taken
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.office import News, Taken
 from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
 from conductor_adapters.work import Finished, cancelled
 from conductor_core.errors import LogError
@@ -58,7 +59,7 @@ class Leases:
         self._may_take = frozenset(self._works)
         self._row_works = works_of(works.items())
         self._slots = slots
-        self._lease_ms = lease_ms
+        self.lease_ms = lease_ms
         self._max_deliveries = max_deliveries
         self._clock_ms = clock_ms
         self._until_ms = -1
@@ -99,7 +100,7 @@ class Leases:
     @property
     def renew_at_ms(self) -> int:
         """When it is time to renew, by the clock of the boot."""
-        return self._until_ms - 2 * self._lease_ms // 3
+        return self._until_ms - 2 * self.lease_ms // 3
 
     def is_due(self) -> bool:
         """Whether it is time to renew."""
@@ -107,7 +108,7 @@ class Leases:
 
     def renew(self) -> None:
         """Hold everything for another while."""
-        until_ms = self._clock_ms() + self._lease_ms
+        until_ms = self._clock_ms() + self.lease_ms
         self._store.renew(
             WorkerRow(
                 worker_id=self.worker_id,

@@ -1,0 +1,82 @@
+"""What the flows of a ledger share: its store, its clock, and the news of one transaction.
+
+Rule: news is what a transaction brought about, and nobody acts on it before that is for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from conductor_adapters.store.protocol import Key, Order, Store
+from conductor_core.commands import Command
+from conductor_core.events import Event
+from conductor_core.reducer import Transition
+from conductor_core.state import FlowState
+
+
+@frozen
+class Taken:
+    """An order that is ours, what it commands, and the state it was read from."""
+
+    order: Order
+    command: Command
+    state: FlowState
+
+
+@define
+class News:
+    """What a transaction brought about, for who acts on it once it is for good."""
+
+    entries: list[tuple[Event, Transition]] = field(factory=list)
+    changed: dict[str, FlowState] = field(factory=dict)
+    taken: list[Taken] = field(factory=list)
+    given_up: list[Key] = field(factory=list)
+    lost: list[Key] = field(factory=list)
+    ended: list[Key] = field(factory=list)
+    timers: bool = False
+    next_due_ms: int | None = None
+    outbox_age_ms: int | None = None
+
+
+class Holder(Protocol):
+    """Who takes orders here."""
+
+    def wants(self, kind: str, work: str) -> str | None:
+        """The name of the owner where an order may be taken here at once."""
+        ...
+
+    def is_mine(self, owner: str | None) -> bool:
+        """Whether this owner is the one here."""
+        ...
+
+    def left_open(self) -> None:
+        """An order was put that waits for somebody."""
+        ...
+
+
+class Nobody:
+    """Takes nothing, as who only asks does."""
+
+    def wants(self, kind: str, work: str) -> str | None:
+        """Nothing."""
+        return None
+
+    def is_mine(self, owner: str | None) -> bool:
+        """No owner is."""
+        return False
+
+    def left_open(self) -> None:
+        """Others will find it."""
+
+
+@define
+class Office:
+    """Where the flows of a ledger are worked with; the news is that of the open transaction."""
+
+    store: Store
+    now_ms: Callable[[], int]
+    holder: Holder
+    news: News = field(factory=News)
