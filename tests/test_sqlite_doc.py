@@ -12,14 +12,8 @@ from typing import Any
 import pytest
 
 from conductor_adapters.client import Client, ClientFlow
-from conductor_adapters.durable import (
-    LEASE_S,
-    MAX_DELIVERIES,
-    POLL_S,
-    SLOTS,
-    DurableHost,
-    HostOptions,
-)
+from conductor_adapters.durable import DurableHost
+from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES, POLL_S, SLOTS, HostOptions
 from conductor_adapters.sqlite import SqliteHost
 from conductor_adapters.store.kept import SNAPSHOT_EVERY
 from conductor_adapters.store.statements import SCHEMA

@@ -17,21 +17,29 @@ import os
 import socket
 import uuid
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Self, TypedDict, Unpack
+from typing import Final, Self, Unpack
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.client import FlowSummary
 from conductor_adapters.clock import Alarm, Clock, WallClock
 from conductor_adapters.crew import Crew
 from conductor_adapters.durable_flow import DurableFlow
+from conductor_adapters.durable_options import (
+    LEASE_S,
+    MAX_DELIVERIES,
+    POLL_S,
+    SLOTS,
+    THREADS,
+    HostOptions,
+)
 from conductor_adapters.host import Unstamped
 from conductor_adapters.jobs import Jobs
-from conductor_adapters.local import Asked, nobody
-from conductor_adapters.metrics import Meter
+from conductor_adapters.local import nobody
 from conductor_adapters.observing import Observer, log_entry, watched
+from conductor_adapters.others import with_others
 from conductor_adapters.store.boot import since_boot_ms
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.kept import SNAPSHOT_EVERY, log_lines
@@ -39,7 +47,7 @@ from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News
 from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Store
-from conductor_adapters.workers import GroupsOf, Handler, Workers
+from conductor_adapters.workers import Handler, Workers
 from conductor_core import initial_state
 from conductor_core.codec import encode_event
 from conductor_core.errors import ConductorError, SpecError
@@ -51,28 +59,6 @@ from conductor_core.verdicts import Verdict
 
 CLOSE_GRACE_S: Final = 10.0
 LEFT_BEHIND_S: Final = 0.1
-THREADS: Final = 32
-LEASE_S: Final = 10.0
-SLOTS: Final = 100
-POLL_S: Final = 0.05
-MAX_DELIVERIES: Final = 10
-
-
-class HostOptions(TypedDict, total=False):
-    """What may be said of a host beside its handlers; see docs/sqlite.md."""
-
-    generators: Mapping[str, GroupsOf] | None
-    clock: Clock | None
-    threads: int
-    ask: Asked
-    observe: Observer | None
-    meter: Meter | None
-    lease_s: float
-    slots: int
-    poll_s: float
-    max_deliveries: int
-    snapshot_every: int
-    lease_clock_ms: Callable[[], int]
 
 
 class DurableHost:
@@ -169,7 +155,7 @@ class DurableHost:
     def _start(self, state: FlowState, ledger: Ledger) -> None:
         if self._leases is not None and (problems := [*self.workers.missing(state)]):
             others = self._leases.living_works()
-            problems = [*_with(self.workers, others).missing(state)]
+            problems = [*with_others(self.workers, others).missing(state)]
             if problems:
                 raise SpecError(tuple(problems))
         ledger.start(state)
@@ -333,21 +319,3 @@ class DurableHost:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
-
-
-def _with(workers: Workers, works: Iterable[str]) -> Workers:
-    """Workers that do more than these; only good for asking what is missing."""
-    kinds = [work.partition(":") for work in works]
-    return Workers(
-        handlers={name: _never for kind, _, name in kinds if kind == STEP} | dict(workers.handlers),
-        generators={name: _nothing for kind, _, name in kinds if kind == GENERATE}
-        | dict(workers.generators),
-    )
-
-
-def _never(_context: object) -> object:
-    raise AssertionError("only asked for, never called")
-
-
-def _nothing(_command: object) -> Awaitable[Any]:
-    raise AssertionError("only asked for, never called")

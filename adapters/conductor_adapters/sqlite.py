@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Unpack
 
-from conductor_adapters.durable import DurableHost, HostOptions
+from conductor_adapters.durable import DurableHost
 from conductor_adapters.durable_flow import DurableFlow
+from conductor_adapters.durable_options import HostOptions
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.workers import Handler

@@ -1,22 +1,15 @@
 """The store in one SQLite file.
 
-Rule: a connection belongs to the process and the thread that opened it, and each transaction
-takes the right to write when it begins (`BEGIN IMMEDIATE`), so that nothing that was read in
-it can have changed when it writes. What SQLite reports becomes a StoreError with the path, and
-the transaction in which it happened has not happened.
+Rule: a method is a statement or two of `statements`, and says nothing else; what goes wrong is
+told by `sqlite_connection`.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Final, Self
+from collections.abc import Sequence
+from typing import Any
 
 from conductor_adapters.store import statements
-from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.protocol import (
     Conflict,
     FlowRow,
@@ -25,87 +18,11 @@ from conductor_adapters.store.protocol import (
     SnapshotRow,
     WorkerRow,
 )
-from conductor_adapters.store.sqlite_file import Synchronous, opened
-
-_TROUBLE: Final = (sqlite3.Error, OverflowError, UnicodeEncodeError)
-"""What a statement may raise: also for a number that is too large, and for what is no text."""
+from conductor_adapters.store.sqlite_connection import SqliteConnection
 
 
-class SqliteStore:
-    """A file, opened by one thread of one process."""
-
-    def __init__(
-        self, path: str | Path, *, synchronous: Synchronous = "FULL", create: bool = True
-    ) -> None:
-        self.path = Path(path)
-        self._process = os.getpid()
-        self.connection = opened(self.path, synchronous=synchronous, create=create)
-        self._version = self._data_version()
-
-    @contextmanager
-    def transaction(self) -> Generator[None]:
-        """Do everything within, for good when it ends, or else nothing."""
-        self._check_process()
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.connection.execute("COMMIT")
-            except BaseException:
-                # Where the disk was full SQLite may have rolled back by itself.
-                if self.connection.in_transaction:
-                    with suppress(sqlite3.Error):
-                        self.connection.execute("ROLLBACK")
-                raise
-        except _TROUBLE as error:
-            raise StoreError(f"{self.path}: {error}") from error
-
-    def changed(self) -> bool:
-        """Whether other connections wrote since this was last asked."""
-        self._check_process()
-        try:
-            version = self._data_version()
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
-        changed, self._version = version != self._version, version
-        return changed
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise StoreError(f"{self.path}: it was opened in another process, before a fork")
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if os.getpid() == self._process:
-            self.connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def _data_version(self) -> int:
-        (version,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
-
-    def _do(self, statement: str, **values: object) -> int:
-        """Change rows, and tell how many."""
-        return self.connection.execute(statement, values).rowcount
-
-    def _all(self, statement: str, **values: object) -> list[Any]:
-        return self.connection.execute(statement, values).fetchall()
-
-    def _one(self, statement: str, **values: object) -> Any:
-        return self.connection.execute(statement, values).fetchone()
-
-    def shrink(self) -> None:
-        """Give back to the disk what is not used any more; nobody writes meanwhile."""
-        self._check_process()
-        try:
-            self.connection.execute("VACUUM")
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}") from error
+class SqliteStore(SqliteConnection):
+    """A file of flows, opened by one thread of one process."""
 
     # --- flows and their logs ---
 
