@@ -19,11 +19,11 @@ from conductor_adapters.client import Client
 from conductor_adapters.clock import VirtualClock
 from conductor_adapters.memory import MemoryHost
 from conductor_adapters.sqlite import SqliteClient, SqliteFlow, SqliteHost
-from conductor_adapters.store import FlowExists, StoreError, UnknownFlow
+from conductor_adapters.store import FlowExists, StoreError, UnknownFlow, desk
 from conductor_adapters.store.kept import log_lines
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import HostFailure, StepContext, StepFailure, StepResult
-from conductor_core import ApprovalSpec, FlowSpec, FlowState, StepSpec
+from conductor_core import ApprovalSpec, FlowSpec, FlowState, StepSpec, loglines
 from conductor_core.commands import RequestApproval
 from conductor_core.errors import ConductorError, FormatError, SpecError
 from conductor_core.events import Event
@@ -412,6 +412,90 @@ def test_what_cannot_be_recorded_is_a_failure(path: Path) -> None:
     play(script())
 
 
+def test_what_is_too_long_for_a_log_is_a_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the work: nobody waits for an answer that can never be written."""
+    monkeypatch.setattr(loglines, "LONGEST_LINE", 6_000)
+
+    async def work(_context: StepContext) -> str:
+        return "x" * 10_000
+
+    async def script() -> None:
+        async with host(path, {"a": work}) as worker:
+            started = await worker.start(ONE, flow_id="f")
+            assert (await started.wait()).status == "error"
+            found = started.state.attempt("a#1")
+            assert found is not None
+            assert found.error is not None
+            assert found.error.type == "bad-result"
+
+    play(script())
+
+
+class Faulty(SqliteStore):
+    """A store that cannot be looked into while `trouble` holds an error."""
+
+    trouble: BaseException | None = None
+
+    def grown(self, *, after: int) -> tuple[list[str], int]:
+        """Raise the trouble, if there is any."""
+        if Faulty.trouble is not None:
+            raise Faulty.trouble
+        return super().grown(after=after)
+
+
+def faulty(path: Path, handlers: dict[str, Any]) -> durable.DurableHost:
+    """A host on such a store."""
+    return durable.DurableHost(
+        handlers, open_store=lambda: Faulty(path, synchronous="NORMAL"), poll_s=0.005
+    )
+
+
+def test_a_store_that_cannot_be_looked_into_is_looked_into_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a while, and it is told meanwhile."""
+    monkeypatch.setattr(desk, "TROUBLE_S", 0.01)
+
+    async def script() -> None:
+        async with faulty(path, {"a": nothing}) as worker, host(path, {}) as client:
+            monkeypatch.setattr(Faulty, "trouble", sqlite3.OperationalError("disk I/O error"))
+            started = await client.start(ONE, flow_id="f")
+            await until(lambda: "cannot look into the store" in caplog.text)
+            assert await worker.list()
+            monkeypatch.setattr(Faulty, "trouble", None)
+            assert (await started.wait()).status == "success"
+
+    with caplog.at_level(logging.WARNING):
+        play(script())
+
+
+def test_a_host_that_cannot_go_on_tells_everybody(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who waits, who asks; another host does the work."""
+
+    async def script() -> None:
+        async with faulty(path, {"b": nothing}) as broken, host(path, {}) as client:
+            await client.start(ONE, flow_id="f")
+            waiting = asyncio.ensure_future((await broken.flow("f")).wait())
+            await asyncio.sleep(0)
+            monkeypatch.setattr(Faulty, "trouble", ZeroDivisionError())
+            await client.start(ONE, flow_id="g")
+            with pytest.raises(ZeroDivisionError):
+                await waiting
+            with pytest.raises(ZeroDivisionError):
+                await broken.list()
+            monkeypatch.setattr(Faulty, "trouble", None)
+            async with host(path):
+                assert (await (await client.flow("f")).wait()).status == "success"
+
+    with caplog.at_level(logging.ERROR):
+        play(script())
+    assert "the host cannot go on" in caplog.text
+
+
 def test_a_generator_has_orders_too(path: Path) -> None:
     """What it makes runs, what it raises ends the flow."""
 
@@ -530,6 +614,29 @@ def test_a_host_that_closes_leaves_its_work_to_others_at_once(path: Path) -> Non
             await started.pause(by="ana")
         async with host(path) as two:
             assert (await (await two.flow("f")).wait()).status == "success"
+
+    play(script())
+
+
+def test_a_thread_that_does_not_listen_is_left_behind(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host closes without it, and another begins its work again."""
+    monkeypatch.setattr(durable, "LEFT_BEHIND_S", 0)
+    began, go_on = threading.Event(), threading.Event()
+
+    def wait(_context: StepContext) -> None:
+        began.set()
+        go_on.wait(60)
+
+    async def script() -> None:
+        async with host(path, {"a": wait}) as one:
+            await one.start(ONE, flow_id="f")
+            await until(began.is_set)
+            await one.close(grace_s=0)
+        async with host(path) as two:
+            assert (await (await two.flow("f")).wait()).status == "success"
+        go_on.set()
 
     play(script())
 

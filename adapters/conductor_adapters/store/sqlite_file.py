@@ -25,6 +25,8 @@ VERSION: Final = 1
 """The version of the schema."""
 BUSY_S: Final = 30.0
 """How long a transaction waits for those of other processes."""
+CHECKPOINT_PAGES: Final = 4_000
+"""At so many pages, of 4 KiB each, the log before the file is carried over into it."""
 POLL_S: Final = 0.01
 OWNER_ONLY: Final = 0o600
 MOUNTS: Final = Path("/proc/self/mounts")
@@ -116,6 +118,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronou
     if _write_ahead(connection) != "wal":
         raise StoreError(f"{path}: its file system does not allow a write-ahead log (WAL)")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> str:
