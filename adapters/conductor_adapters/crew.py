@@ -216,6 +216,8 @@ class Crew:
             self._jobs.submit(partial(self._give_back, (flow_id, STEP, name)))
 
     def _give_back(self, key: Key, ledger: Ledger) -> None:
-        ledger.store.give_back(key, not_before_ms=ledger.now_ms() + self._leases.lease_ms)
+        leases = self._leases
+        not_before_ms = ledger.now_ms() + leases.lease_ms
+        ledger.store.give_back(key, owner=leases.worker_id, not_before_ms=not_before_ms)
         ledger.news.ended.append(key)
         ledger.news.timers = True

@@ -13,6 +13,7 @@ in the store, also of those that others started.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import uuid
@@ -56,6 +57,8 @@ from conductor_core.reducer import Transition
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
+
+_logger = logging.getLogger("conductor_adapters.store")
 
 CLOSE_GRACE_S: Final = 10.0
 LEFT_BEHIND_S: Final = 0.1
@@ -236,11 +239,16 @@ class DurableHost:
 
     def _measure(self, news: News) -> None:
         """Hand measures of the store to a meter; those of flows are read by `metrics`."""
-        if self._meter is not None:
+        if self._meter is None:
+            return
+        try:
             for _ in news.lost:
                 self._meter.count("conductor.leases.lost", {})
             if news.outbox_age_ms is not None:
                 self._meter.measure("conductor.outbox.age", news.outbox_age_ms, {})
+        except Exception:
+            # As of an observer: what it raises is its own affair.
+            _logger.exception("the meter of a host raised")
 
     def _failed_at(self, flow_id: str, error: Exception) -> None:
         """Tell who waits here for a flow that this host failed it."""

@@ -27,6 +27,7 @@ class Hands(LocalPerformer):
 
     def let_go(self, attempt: str, ended: Callable[[], object]) -> None:
         """End work that another worker is to do; `ended` is called when nothing runs of it."""
+        self.orders.discard(attempt)
         running = self._running.get(attempt)
         if running is None:
             ended()

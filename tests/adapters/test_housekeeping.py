@@ -130,6 +130,7 @@ def test_a_log_of_accepted_events_only_stays_one(path: Path) -> None:
         (lambda lines: [*lines[:-1], lines[-1][:-9]], LogTruncated),
         (lambda lines: [lines[0], *lines[2:]], LogError),
         (lambda lines: [], LogError),
+        (lambda lines: [*(line.encode() for line in lines), b"\xff\n"], LogError),
     ],
 )
 def test_a_false_log_does_not_come_in(

@@ -335,3 +335,37 @@ def test_what_is_left_of_no_flow_is_removed(path: Path, clocks: Clocks) -> None:
     assert look(one) == []
     assert one.orders("gone") == []
     assert one.do(lambda ledger: ledger.store.next_due_ms(at_ms=0)) is None
+
+
+def test_a_renewal_that_was_rolled_back_is_none(path: Path, clocks: Clocks) -> None:
+    """The worker renews again as soon as a transaction holds, and keeps what it has."""
+    hand = worker(path, clocks)
+    hand.start()
+    clocks.boot_ms = LEASE_MS - 10
+
+    def fail(_: object) -> None:
+        leases(hand).look_around()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        hand.do(fail)
+    assert leases(hand).is_due()
+    look(hand)
+    assert not leases(hand).is_due()
+    clocks.boot_ms = LEASE_MS + 10
+    other = worker(path, clocks, "w2")
+    assert look(other) == []
+
+
+def test_what_is_another_worker_s_is_not_given_back(path: Path, clocks: Clocks) -> None:
+    """Whoever lost an order leaves it to whom it is now."""
+    hand = worker(path, clocks)
+    hand.start()
+    clocks.boot_ms = LEASE_MS + 1
+    other = worker(path, clocks, "w2")
+    assert look(other) == ["a#1", "b#1"]
+    key = ("f", STEP, "a#1")
+    hand.do(lambda ledger: ledger.store.give_back(key, owner=leases(hand).worker_id))
+    assert hand.do(lambda ledger: ledger.store.order_owner(key)) == (True, "w2")
+    hand.do(lambda ledger: ledger.store.give_back(key, owner="w2"))
+    assert hand.do(lambda ledger: ledger.store.order_owner(key)) == (True, None)

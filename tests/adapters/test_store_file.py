@@ -62,6 +62,31 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
         assert store.flows(limit=1) == []
 
 
+def test_a_link_leads_to_a_file_for_its_owner_alone(tmp_path: Path) -> None:
+    """Also where the file is not there yet, or was there and empty and open to others."""
+    before = os.umask(0)
+    try:
+        for name in ("new.db", "empty.db"):
+            (tmp_path / f"link-{name}").symlink_to(tmp_path / name)
+        (tmp_path / "empty.db").touch(0o644)
+        for name in ("new.db", "empty.db"):
+            with SqliteStore(tmp_path / f"link-{name}") as store, store.transaction():
+                found = [path for path in tmp_path.glob(f"{name}*") if path.is_file()]
+                assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_schema_without_a_version_is_told(tmp_path: Path) -> None:
+    """No release of ours has left one."""
+    path = tmp_path / "flows.db"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA user_version = 0")
+    raw.close()
+    assert told(path) == "its schema has no version"
+
+
 def test_what_is_no_database_is_left_alone(tmp_path: Path) -> None:
     """It is told, and not a byte of it changes."""
     path = tmp_path / "notes.txt"

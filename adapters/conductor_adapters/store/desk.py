@@ -162,6 +162,8 @@ class Desk:
                 if self._leases is not None:
                     self._leases.take_more()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+            if self._leases is not None:
+                self._leases.left_open()
             if len(jobs) == 1:
                 self._deliver([(jobs[0], None, error)], News())
                 return
@@ -194,11 +196,13 @@ class Desk:
 
     def _look_around(self) -> None:
         with self._ledger.transaction() as news:
-            grown, self._place = self._ledger.store.grown(after=self._place)
+            grown, place = self._ledger.store.grown(after=self._place)
             for flow_id in grown:
                 self._see(flow_id)
             if self._leases is not None:
                 self._leases.look_around()
+        # Only now: what was seen in a transaction that fails is looked at again.
+        self._place = place
         self._tell([], news)
 
     def _see(self, flow_id: str) -> None:

@@ -25,8 +25,6 @@ from conductor_core.log import Replay, replay
 ENDED: Final = ("success", "error", "cancelled")
 AT_ONCE: Final = 100
 OWNER_ONLY: Final = 0o600
-PAGES: Final = 256
-"""So many pages are copied before others get their turn."""
 
 
 def remove_ended(store: Store, *, before_ms: int) -> int:
@@ -62,8 +60,9 @@ def imported(ledger: Ledger, lines: Iterable[bytes | str]) -> str:
     twice unseen has been interrupted (S14.3). Raises LogError, and FlowExists where the flow
     is there already.
     """
-    texts = [line if isinstance(line, str) else line.decode() for line in lines]
-    replayed = replay(texts)
+    raws = list(lines)
+    replayed = replay(raws)
+    texts = [line if isinstance(line, str) else line.decode() for line in raws]
     if replayed.truncated is not None:
         raise replayed.truncated
     flow_id = replayed.header.flow_id
@@ -118,7 +117,8 @@ def backup(store: SqliteStore, target: Path) -> None:
     try:
         copy = sqlite3.connect(target.absolute(), isolation_level=None)
         try:
-            store.connection.backup(copy, pages=PAGES)
+            # In one step: one of several begins anew whenever another process writes.
+            store.connection.backup(copy)
         finally:
             copy.close()
     except sqlite3.Error as error:

@@ -118,11 +118,12 @@ class Leases:
                 works=self._row_works,
             )
         )
-        self._until_ms = until_ms
+        # It counts once it is for good: a transaction that fails has renewed nothing.
+        self._ledger.news.renewed_until_ms = until_ms
 
     def _check_lease(self) -> None:
         """Take nothing on a lease that has nearly run out."""
-        if self.is_due():
+        if self._ledger.news.renewed_until_ms is None and self.is_due():
             self.renew()
 
     def stop(self) -> None:
@@ -258,6 +259,8 @@ class Leases:
 
     def settle(self, news: News) -> None:
         """Take note of what a transaction did that is for good."""
+        if news.renewed_until_ms is not None:
+            self._until_ms = news.renewed_until_ms
         self.held.update(taken.order.key for taken in news.taken)
         self.held.difference_update(news.ended, news.given_up, news.lost)
         for flow_id, _, name in news.lost:

@@ -39,6 +39,7 @@ class News:
     timers: bool = False
     next_due_ms: int | None = None
     outbox_age_ms: int | None = None
+    renewed_until_ms: int | None = None
 
 
 class Holder(Protocol):

@@ -170,8 +170,8 @@ class Store(Protocol):
         """Take a command that nobody has taken."""
         ...
 
-    def give_back(self, key: Key, *, not_before_ms: int = 0) -> None:
-        """Let others take a command."""
+    def give_back(self, key: Key, *, owner: str | None = None, not_before_ms: int = 0) -> None:
+        """Let others take a command; where an owner is named, if it is that one's."""
         ...
 
     def answered(self, key: Key, owner: str) -> bool:

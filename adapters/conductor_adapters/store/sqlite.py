@@ -146,9 +146,10 @@ class SqliteStore(SqliteConnection):
         """Take a command that nobody has taken."""
         self._do(statements.TAKE, **_named(key), owner=owner)
 
-    def give_back(self, key: Key, *, not_before_ms: int = 0) -> None:
+    def give_back(self, key: Key, *, owner: str | None = None, not_before_ms: int = 0) -> None:
         """Let others take a command."""
-        self._do(statements.GIVE_BACK, **_named(key), not_before_ms=not_before_ms)
+        given = {"owner": owner, "not_before_ms": not_before_ms}
+        self._do(statements.GIVE_BACK, **_named(key), **given)
 
     def answered(self, key: Key, owner: str) -> bool:
         """Remove a command that its owner has carried out."""

@@ -40,12 +40,14 @@ MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = ()
 
 def opened(path: Path, *, synchronous: Synchronous, create: bool) -> sqlite3.Connection:
     """A connection to a store, which is made where there is none; raises StoreError."""
+    # The file itself, not a link to it; and of a path that is absolute SQLite takes nothing for
+    # a name of its own.
+    path = path.resolve()
     _check_place(path, create=create)
     if create:
         _make_file(path)
     try:
-        # Of a path that is absolute SQLite takes nothing for a name of its own.
-        connection = sqlite3.connect(path.absolute(), timeout=BUSY_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from None
     try:
@@ -53,6 +55,9 @@ def opened(path: Path, *, synchronous: Synchronous, create: bool) -> sqlite3.Con
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(f"{path}: {_told(error)}") from None
+    except OSError as error:
+        connection.close()
+        raise StoreError(f"{path}: {error.strerror}") from None
     except StoreError:
         connection.close()
         raise
@@ -148,6 +153,8 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
 def _check_marks(path: Path, application: int, version: int) -> None:
     if application != APPLICATION:
         raise StoreError(f"{path}: it is a database of another product")
+    if version < 1:
+        raise StoreError(f"{path}: its schema has no version")
     if version > VERSION:
         raise StoreError(
             f"{path}: its schema has version {version}, this release knows up to {VERSION}"
@@ -160,6 +167,7 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     try:
         application, version = _marks(connection)
         if (application, version) == (0, 0) and not _has_tables(connection):
+            path.chmod(OWNER_ONLY)  # A file that was there and empty may be open to others.
             for statement in SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")

@@ -115,7 +115,8 @@ TAKE: Final = """
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
 GIVE_BACK: Final = """
     UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms
-    WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name
+    AND (:owner IS NULL OR owner = :owner)"""
 ANSWERED: Final = """
     DELETE FROM outbox
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner = :owner"""
