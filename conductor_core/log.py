@@ -70,21 +70,10 @@ class LogWriter:
     @classmethod
     def resume(cls, replay: Replay) -> LogWriter:
         """A writer that goes on after a replayed log, once its file is cut to `replay.size`."""
-        writer = cls.at(replay.header, replay.position)
+        writer = cls.__new__(cls)
+        writer._header, writer._position = replay.header, replay.position
         writer._glue = "" if replay.terminated else "\n"
         return writer
-
-    @classmethod
-    def at(cls, header: Header, position: Position) -> LogWriter:
-        """A writer that goes on where a log stands whose lines all end with a newline."""
-        writer = cls.__new__(cls)
-        writer._header, writer._position, writer._glue = header, position, ""
-        return writer
-
-    @property
-    def position(self) -> Position:
-        """Where the log stands."""
-        return self._position
 
     def header(self) -> str:
         """The first line."""
