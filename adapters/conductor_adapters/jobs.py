@@ -148,7 +148,13 @@ class Jobs:
     def _broke(self, error: BaseException) -> None:
         _logger.error("the host cannot go on", exc_info=error)
         reason = error if isinstance(error, Exception) else ConductorError(str(error))
-        self._from_thread(self._close, reason)
+        self._from_thread(self._refuse, reason)
+
+    def _refuse(self, error: Exception) -> None:
+        """Take nothing more, and tell who waits for what was handed over that it is not done."""
+        self.close(error)
+        for job in self._desk.left_undone():
+            job.done(None, error)
 
 
 def _settle(answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
@@ -82,6 +83,14 @@ class Desk:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Have jobs done, in this order."""
         self._jobs.put(jobs)
+
+    def left_undone(self) -> list[Job]:
+        """What was submitted and is done no more, once the thread has ended."""
+        jobs: list[Job] = []
+        with suppress(Empty):
+            while True:
+                jobs += self._jobs.get_nowait()
+        return jobs
 
     def nudge(self) -> None:
         """Have the thread look around now."""
