@@ -71,6 +71,7 @@ def recorded(folder: Path, steps: int, limit: int | None) -> list[Statement]:
 
     def open_store() -> SqliteStore:
         store = SqliteStore(folder / "recorded.db", synchronous="NORMAL")
+        # It stands in for a connection, as far as a store uses one.
         store.connection = Recording(store.connection, told)  # type: ignore[assignment]
         return store
 
@@ -97,6 +98,7 @@ def loop(folder: Path, synchronous: Any, steps: int, limit: int | None) -> float
         for job in jobs:
             together(desk, [job])
 
+    # For this process alone: what a transaction for each job would cost.
     Desk.transact = one_by_one  # type: ignore[method-assign,assignment]
     return same(folder, synchronous, steps, limit)
 

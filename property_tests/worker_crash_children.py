@@ -120,6 +120,7 @@ class Child:
         """The store, which may be the end of its process."""
         store = SqliteStore(self.folder / "flows.db", synchronous="NORMAL")
         if self.deadly:
+            # It stands in for a connection, as far as a store uses one.
             store.connection = Deadly(store.connection, self.chance)  # type: ignore[assignment]
         return store
 

@@ -7,6 +7,7 @@ lost, and that a host may fail its work without the flow's stopping for good.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from conductor_adapters.local import LocalPerformer
 from conductor_adapters.under_way import UnderWay
@@ -16,8 +17,8 @@ from conductor_core.commands import DispatchStep
 class Hands(LocalPerformer):
     """Carries the orders of one flow out; `orders` are the attempts that were not answered for."""
 
-    def __init__(self, *arguments: object, **keywords: object) -> None:
-        super().__init__(*arguments, **keywords)  # type: ignore[arg-type]
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
         self.orders: set[str] = set()
 
     def dispatch_step(self, command: DispatchStep) -> None:

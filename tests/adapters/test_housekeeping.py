@@ -142,6 +142,7 @@ def test_a_false_log_does_not_come_in(
     hand.feed(ended("a#1"))
     other = Hand(tmp_path / "other.db")
     with pytest.raises(error):
+        # One table of damages, which type checkers see as objects.
         imported(other.ledger, damage(exported(hand.store, "f")))  # type: ignore[operator]
     assert names(other) == []
 

@@ -51,6 +51,7 @@ def answer(hand: Hand, attempt: str, what: object = None, flow_id: str = "f") ->
     """Answer an order."""
     told = ended(attempt) if what is None else what
     owner = leases(hand).worker_id
+    # Told is what a step says, or whatever else a test hands in.
     return hand.do(lambda ledger: ledger.answer((flow_id, STEP, attempt), owner, told))  # type: ignore[arg-type]
 
 

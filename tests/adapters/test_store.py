@@ -216,6 +216,7 @@ def put_aside(path: Path) -> Hand:
 def test_a_snapshot_saves_reading_the_entries_before_it(path: Path) -> None:
     """The state that is loaded is the one that the log leads to."""
     hand = put_aside(path)
+    # The protocol of stores knows no connection; this one has one.
     hand.do(lambda ledger: ledger.store.connection.execute("DELETE FROM entries WHERE seq = 3"))  # type: ignore[attr-defined]
     assert Hand(path).state() == hand.state()
 
@@ -304,6 +305,7 @@ def test_flows_are_listed_in_the_order_of_their_beginning(path: Path) -> None:
     hand.feed(ended("b#1"), "f3")
 
     def listed(**how: object) -> list[str]:
+        # One table of cases for arguments of several types.
         rows = hand.do(lambda ledger: ledger.store.flows(**how))  # type: ignore[arg-type]
         return [row.flow_id for row in rows]
 

@@ -72,6 +72,7 @@ def die() -> None:
 def with_failure(store: SqliteStore, number: int, instead: Any) -> Failing:
     """Let one of the statements that follow go wrong."""
     failing = Failing(store.connection, number, instead)
+    # It stands in for a connection, as far as a store uses one.
     store.connection = failing  # type: ignore[assignment]
     return failing
 
@@ -188,6 +189,7 @@ def test_a_process_that_dies_leaves_all_or_nothing(
         clocks = Clocks()
         clocks.boot_ms = 2 * LEASE_MS
         other = worker(path, clocks, "w2")
+        # Bound here, since the name means another one in the next round.
         other.do(lambda _, other=other: other.leases.look_around())  # type: ignore[misc]
         # What may run twice does; what must not has failed as interrupted, and with it the flow.
         assert other.taken() == ["a#1"]
