@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "scenario": "conductor_adapters.cli.scenario",
     "schema": "conductor_adapters.cli.schema",
 }
-"""Sub-command and module; the module holds the command under the same name."""
+"""Sub-command and module; the module holds the command under its name, `_` in place of `-`."""
 
 
 POSIX: Final = os.name == "posix"
@@ -67,7 +67,8 @@ class Commands(click.Group):
             return None
         if cmd_name in POSIX_ONLY and not POSIX:
             raise BadInput(f"conductor {cmd_name} needs a POSIX system, such as Linux or macOS")
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
