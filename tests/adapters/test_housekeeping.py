@@ -21,12 +21,6 @@ from tests.adapters.ledgers import TWO, Clocks, Hand, ended, fragile, worker
 ONE = flow(group("g", "a"))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The path of a store that is not there yet."""
-    return tmp_path / "flows.db"
-
-
 def finished(hand: Hand, flow_id: str, at_ms: int) -> None:
     """A flow that ended at a time."""
     hand.clocks.day_ms = at_ms

@@ -24,12 +24,6 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The path of a store that is not there yet."""
-    return tmp_path / "flows.db"
-
-
-@pytest.fixture
 def clocks() -> Clocks:
     """The clocks of all processes."""
     return Clocks()

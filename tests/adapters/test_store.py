@@ -23,12 +23,6 @@ RESUME = partial(events.ResumeRequested, by="ann")
 LONG = flow(group("g", *(f"s{number}" for number in range(8))))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The path of a store that is not there yet."""
-    return tmp_path / "flows.db"
-
-
 def test_a_store_holds_the_log_and_what_is_to_be_done(path: Path) -> None:
     """The lines are those of conductor-log/1, the orders those of its commands."""
     hand = Hand(path)
