@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,3 +45,27 @@ def write_files(
         if kind in kinds:
             name = text.partition("\n")[0].removeprefix("# ")
             (folder / name).write_text(text, encoding="utf-8")
+
+
+def check_prints(document: Path) -> None:
+    """Run the blocks of Python one after another: each prints the blocks of text below it."""
+    names: dict[str, Any] = {"__name__": document.stem}
+    printed = ""
+    for language, text in BLOCK.findall(document.read_text(encoding="utf-8")):
+        if language == "text":
+            assert printed == text
+        else:
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                exec(compile(text, str(document), "exec"), names)
+            printed = output.getvalue()
+
+
+def first_column(document: str, title: str, word: re.Pattern[str]) -> set[str]:
+    """The words in the first column of a table, which is known by the title of that column."""
+    rows = document.partition(f"\n| {title} | ")[2].partition("\n\n")[0].splitlines()[1:]
+    return {found for row in rows for found in word.findall(row.split(" | ")[0])}
+
+
+def public(kind: type) -> set[str]:
+    """What others may use of a class."""
+    return {name for name in vars(kind) if not name.startswith("_")}

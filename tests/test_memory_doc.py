@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -20,10 +17,10 @@ from conductor_adapters.memory import CLOSE_GRACE_S, MemoryHost
 from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_core import FlowSpec, events, initial_state, reduce
 from conductor_core.commands import GenerateSteps, RequestApproval
-from tests.documents import BLOCK, LINK, ROOT
+from tests.documents import LINK, ROOT, check_prints, first_column, public
 
-MEMORY = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
-BLOCKS: list[tuple[str, str]] = BLOCK.findall(MEMORY)
+MEMORY_PATH = ROOT / "docs" / "memory.md"
+MEMORY = MEMORY_PATH.read_text(encoding="utf-8")
 WORD = re.compile(r"`([\w.]+)[`(=]")
 
 
@@ -41,43 +38,24 @@ def test_the_code_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.Monkey
     """The blocks run one after another, and print the blocks of text below them."""
     pytest.importorskip("fcntl")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "memory"}
-    printed = ""
-    for language, text in BLOCKS:
-        if language == "text":
-            assert printed == text
-        else:
-            with contextlib.redirect_stdout(io.StringIO()) as output:
-                exec(compile(text, "docs/memory.md", "exec"), names)
-            printed = output.getvalue()
-
-
-def first_column(title: str) -> set[str]:
-    """The words in the first column of a table."""
-    rows = MEMORY.partition(f"\n| {title} | ")[2].partition("\n\n")[0].splitlines()[1:]
-    return {word for row in rows for word in WORD.findall(row.split(" | ")[0])}
-
-
-def public(kind: type) -> set[str]:
-    """What others may use of a class."""
-    return {name for name in vars(kind) if not name.startswith("_")}
+    check_prints(MEMORY_PATH)
 
 
 def test_all_that_a_handler_may_ask_of_its_context_is_listed() -> None:
     """The table has every attribute but the command, which holds what others hold, and whole."""
     asked = public(StepContext) - {"command", "flow_metadata", "cancellation"}
-    assert first_column("`StepContext`") - {"cancellation.wait"} == asked
+    assert first_column(MEMORY, "`StepContext`", WORD) - {"cancellation.wait"} == asked
 
 
 def test_the_flags_of_a_failure_are_those_that_are_listed() -> None:
     """The table has every argument of a StepFailure but its message."""
     flags = inspect.signature(StepFailure).parameters.keys() - {"message"}
-    assert first_column("flag") == flags
+    assert first_column(MEMORY, "flag", WORD) == flags
 
 
 def test_every_verb_is_listed() -> None:
     """The table has every verb of a handle; `send` is what they are made of."""
-    assert first_column("verb") == public(FlowHandle) - {"send"}
+    assert first_column(MEMORY, "verb", WORD) == public(FlowHandle) - {"send"}
 
 
 def test_every_verb_takes_who_asks_and_an_id() -> None:
