@@ -21,7 +21,8 @@ from conductor_core.payload import EMPTY, NULL, freeze
 from conductor_core.testing.conformance import Breakage, Weather
 from conductor_core.verdicts import Accepted, Rejected, Verdict
 from tests.adapters.broken_hosts import BrokenRig, Misdeed
-from tests.adapters.rigs import Lines, answer_of
+from tests.adapters.calling import answer_of
+from tests.adapters.rigs import Lines
 
 # --- the log ---
 

@@ -6,7 +6,7 @@ Rule: a rig only drives its host and translates; it mends nothing that a host do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import evolve
@@ -14,15 +14,16 @@ from attrs import evolve
 from conductor_adapters.clock import Clock, VirtualClock
 from conductor_adapters.host import INTERRUPTED, Journal
 from conductor_adapters.memory import MemoryFlow, MemoryHost
-from conductor_adapters.work import StepCancelled, StepContext, StepFailure, StepResult
+from conductor_adapters.work import StepCancelled, StepContext, StepResult
 from conductor_adapters.workers import GroupsOf, Handler
 from conductor_core import FlowSpec, FlowState, Transition, initial_state
-from conductor_core.commands import GenerateSteps, RequestApproval
-from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepError, StepFinished
+from conductor_core.commands import GenerateSteps
+from conductor_core.events import Event, StepFinished
 from conductor_core.log import LogWriter, replay
 from conductor_core.spec import GroupSpec
 from conductor_core.testing.conformance import Rig, Worker
 from conductor_core.verdicts import Verdict
+from tests.adapters.calling import CallingInThreads, CallingRig, answer_of, failure_of, groups_of
 
 VISIBLE_S: Final = 0.03
 """How long a worker may hold a message before another gets it."""
@@ -73,14 +74,12 @@ class ClosedLines(Lines):
             self.lines += self._writer.close(transition.state).splitlines(keepends=True)
 
 
-class MemoryRig(Rig):
+class MemoryRig(CallingRig):
     """Drives a flow on a MemoryHost, whose handlers are coroutines."""
 
     def __init__(self, worker: Worker) -> None:
-        self.worker = worker
+        super().__init__(worker)
         self.clock: Clock | None = None
-        self.hosts = 0
-        self.asked_for: set[str] = set()
 
     # --- what the kit does ---
 
@@ -101,10 +100,6 @@ class MemoryRig(Rig):
     async def log(self) -> Sequence[bytes | str]:
         """The lines so far."""
         return list(self.lines.lines)
-
-    async def asked(self) -> Collection[str] | None:
-        """The attempts whose approval this host has asked for."""
-        return self.asked_for
 
     async def crash(self) -> None:
         """Cut the host off its journal, then end it."""
@@ -142,47 +137,9 @@ class MemoryRig(Rig):
             ask=self.ask,
         )
 
-    def ask(self, _flow_id: str, command: RequestApproval) -> None:
-        """Take note of what people are asked."""
-        self.asked_for.add(command.attempt)
 
-    def handler(self) -> Handler:
-        """The handler of every step."""
-
-        async def work(context: StepContext) -> StepResult:
-            fact = await self.worker.work(
-                context.command, lambda: context.cancelled, metadata=context.metadata
-            )
-            return answer_of(fact)
-
-        return work
-
-    def generator(self) -> GroupsOf:
-        """The generator of every type."""
-
-        async def generate(command: GenerateSteps) -> Sequence[GroupSpec]:
-            return groups_of(await self.worker.generate(command))
-
-        return generate
-
-
-class ThreadRig(MemoryRig):
+class ThreadRig(CallingInThreads, MemoryRig):
     """The same with functions that run in threads."""
-
-    def handler(self) -> Handler:
-        """The handler of every step."""
-
-        def work(context: StepContext) -> StepResult:
-            fact = self.worker.work_in_thread(
-                context.command, lambda: context.cancelled, metadata=context.metadata
-            )
-            return answer_of(fact)
-
-        return work
-
-    def generator(self) -> GroupsOf:
-        """The generator of every type."""
-        return lambda command: groups_of(self.worker.generate_in_thread(command))
 
 
 class VirtualRig(MemoryRig):
@@ -288,42 +245,3 @@ class ClosedRig(MemoryRig):
     def journal_of(self, state: FlowState) -> Lines:
         """The journal of a new flow."""
         return ClosedLines.begun(state)
-
-
-def answer_of(fact: StepFinished) -> StepResult:
-    """Return or raise what makes the host record this fact."""
-    result = StepResult(
-        output=fact.output,
-        subject=fact.subject,
-        noop=fact.noop,
-        directive=fact.directive,
-        policy=fact.policy,
-        metadata=fact.metadata,
-    )
-    if fact.outcome == "cancelled":
-        raise StepCancelled(fact.attempt)
-    if fact.outcome == "failed":
-        raise failure_of(fact.error or StepError(), result)
-    return result
-
-
-def groups_of(fact: GroupsGenerated | GenerationFailed) -> Sequence[GroupSpec]:
-    """Return or raise what makes the host record this fact."""
-    if isinstance(fact, GenerationFailed):
-        raise failure_of(fact.error)
-    return fact.groups
-
-
-def failure_of(error: StepError, result: StepResult | None = None) -> StepFailure:
-    """The exception that a host records as this error."""
-    failure = StepFailure(
-        error.message,
-        type=error.type,
-        non_retryable=error.non_retryable,
-        terminal=error.terminal,
-        retry_after_ms=error.retry_after_ms,
-        details=error.details,
-        result=result,
-    )
-    failure.__cause__ = None if error.cause is None else failure_of(error.cause)
-    return failure

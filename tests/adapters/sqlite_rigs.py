@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -23,17 +23,14 @@ from attrs import evolve
 
 from conductor_adapters.sqlite import SqliteHost
 from conductor_adapters.store.boot import since_boot_ms
-from conductor_adapters.work import StepContext, StepResult
-from conductor_adapters.workers import GroupsOf, Handler
 from conductor_core import FlowSpec, FlowState
 from conductor_core.codec import decode_command, encode_event
-from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
+from conductor_core.commands import DispatchStep, GenerateSteps
 from conductor_core.events import Event
-from conductor_core.spec import GroupSpec
-from conductor_core.testing.conformance import Rig, Worker
+from conductor_core.testing.conformance import Worker
 from conductor_core.verdicts import Verdict
+from tests.adapters.calling import CallingInThreads, CallingRig
 from tests.adapters.processes import runs
-from tests.adapters.rigs import answer_of, groups_of
 from tests.adapters.worker_process import CANCEL, LONGEST
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +38,11 @@ LEASE_S = 60
 """So long a host that went down holds what it took, by a clock that the rig sets on."""
 
 
-class SqliteRig(Rig):
+class SqliteRig(CallingRig):
     """Drives a flow on hosts of one file, whose handlers are coroutines."""
 
     def __init__(self, worker: Worker, **options: Any) -> None:
-        self.worker = worker
-        self.hosts = 0
-        self.asked_for: set[str] = set()
+        super().__init__(worker)
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "flows.db"
         self.later_ms = 0
@@ -78,10 +73,6 @@ class SqliteRig(Rig):
     async def log(self) -> Sequence[bytes | str]:
         """The lines in the file."""
         return await self.door().log(self.flow_id)
-
-    async def asked(self) -> Collection[str] | None:
-        """The attempts whose approval people were asked for: that is done once, by some host."""
-        return self.asked_for
 
     async def crash(self) -> None:
         """Cut the host off its file."""
@@ -115,47 +106,9 @@ class SqliteRig(Rig):
             **self.options,
         )
 
-    def ask(self, _flow_id: str, command: RequestApproval) -> None:
-        """Take note of what people are asked."""
-        self.asked_for.add(command.attempt)
 
-    def handler(self) -> Handler:
-        """The handler of every step."""
-
-        async def work(context: StepContext) -> StepResult:
-            fact = await self.worker.work(
-                context.command, lambda: context.cancelled, metadata=context.metadata
-            )
-            return answer_of(fact)
-
-        return work
-
-    def generator(self) -> GroupsOf:
-        """The generator of every type."""
-
-        async def generate(command: GenerateSteps) -> Sequence[GroupSpec]:
-            return groups_of(await self.worker.generate(command))
-
-        return generate
-
-
-class ThreadRig(SqliteRig):
+class ThreadRig(CallingInThreads, SqliteRig):
     """The same with functions that run in threads."""
-
-    def handler(self) -> Handler:
-        """The handler of every step."""
-
-        def work(context: StepContext) -> StepResult:
-            fact = self.worker.work_in_thread(
-                context.command, lambda: context.cancelled, metadata=context.metadata
-            )
-            return answer_of(fact)
-
-        return work
-
-    def generator(self) -> GroupsOf:
-        """The generator of every type."""
-        return lambda command: groups_of(self.worker.generate_in_thread(command))
 
 
 class SeparateRig(SqliteRig):

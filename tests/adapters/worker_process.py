@@ -25,7 +25,7 @@ from conductor_adapters.work import StepContext, StepResult
 from conductor_core.codec import decode_event, encode_command
 from conductor_core.commands import Command, GenerateSteps, RequestApproval
 from conductor_core.spec import GroupSpec
-from tests.adapters.rigs import answer_of, groups_of
+from tests.adapters.calling import answer_of, groups_of
 
 LONGEST: Final = 2**24
 CANCEL: Final = b"cancel\n"
