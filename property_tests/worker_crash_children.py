@@ -17,7 +17,8 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,49 +29,25 @@ from conductor_adapters.durable import DurableHost
 from conductor_adapters.sqlite import SqliteFlow
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import StepContext, StepFailure, StepResult
-from conductor_core import ApprovalSpec, FlowSpec, FlowState, GroupSpec, StepSpec
-from conductor_core.spec import RetryPolicy
+from conductor_core import FlowState, GroupSpec
+from conductor_core.commands import GenerateSteps
+from conductor_core.verdicts import Verdict
+from property_tests.worker_crash_flows import (
+    CANCELLED,
+    GROUPS,
+    MADE,
+    PAUSED,
+    every,
+    name_of,
+    ran,
+    spec_of,
+)
 
-LEASE_S: Final = 2.0
-IN_FLIGHT: Final = 6
-CANCELLED: Final = 4
-"""Every so manieth flow is cancelled in its middle."""
+LEASE_S: Final = 3.0
+"""Longer than any process is held up that nobody kills."""
+IN_FLIGHT: Final = 12
 BY_ITSELF: Final = 1 / 500
 """So likely a child kills itself at a statement."""
-
-FLOW: Final = FlowSpec(
-    groups=[
-        GroupSpec(
-            key="first",
-            steps=[
-                StepSpec(key="plan", work="sleep", approval=ApprovalSpec()),
-                StepSpec(key="apply", work="thread", needs=["plan"]),
-                StepSpec(
-                    key="once",
-                    work="sleep",
-                    on_recovery="fail",
-                    retryable=False,
-                    skip_on_failure=True,
-                    retry=RetryPolicy(max_auto_retries=0),
-                ),
-            ],
-        ),
-        GroupSpec(
-            key="wide",
-            parallel=True,
-            max_parallel=3,
-            steps=[
-                StepSpec(key="a", work="sleep", timeout_ms=600_000),
-                StepSpec(key="b", work="thread"),
-                StepSpec(
-                    key="c", work="fail", retry=RetryPolicy(max_auto_retries=9, backoff_ms=(20,))
-                ),
-                StepSpec(key="d", work="nothing"),
-            ],
-        ),
-        GroupSpec(key="last", steps=[StepSpec(key="publish", work="nothing")]),
-    ]
-)
 
 
 class Deadly:
@@ -104,7 +81,7 @@ class Child:
     chance: random.Random
     deadly: bool
 
-    def host(self, handlers: dict[str, Any]) -> DurableHost:
+    def host(self, handlers: dict[str, Any], **more: Any) -> DurableHost:
         """A host on the file of the folder."""
         return DurableHost(
             handlers,
@@ -114,6 +91,7 @@ class Child:
             slots=5,
             max_deliveries=10_000,
             snapshot_every=10,
+            **more,
         )
 
     def store(self) -> SqliteStore:
@@ -134,50 +112,73 @@ class Child:
     async def work(self) -> None:
         """Carry steps out until told to end."""
         handlers = {
-            "sleep": self.sleep, "thread": self.thread, "fail": self.fail, "nothing": self.nothing,
+            "sleep": self.sleep, "thread": self.thread, "fail": self.fail,
+            "nothing": self.nothing, "late": self.late, "last": self.last,
         }  # fmt: skip
-        async with self.host(handlers):
+        async with self.host(handlers, generators={MADE: self.make}):
             await asyncio.to_thread(sys.stdin.read)
 
     async def sleep(self, context: StepContext) -> StepResult:
         """Take some time, and look into the log first."""
         self.begin(context)
         await asyncio.sleep(self.chance.uniform(0, 0.03))
-        self.end(context)
-        return StepResult(output=context.attempt, subject="plan")
+        return StepResult(output=self.end(context), subject="plan")
 
-    def thread(self, context: StepContext) -> str:
+    def thread(self, context: StepContext) -> dict[str, Any]:
         """Take some time in a thread that does not listen."""
         self.begin(context)
         time.sleep(self.chance.uniform(0, 0.03))
-        self.end(context)
-        return context.attempt
+        return self.end(context)
 
-    async def fail(self, context: StepContext) -> None:
+    async def fail(self, context: StepContext) -> dict[str, Any]:
         """Fail at the first attempt."""
         self.begin(context)
-        self.end(context)
         if context.attempt.endswith("#1"):
+            self.end(context)
             raise StepFailure("not yet")
+        return self.end(context)
 
-    async def nothing(self, context: StepContext) -> None:
+    async def nothing(self, context: StepContext) -> dict[str, Any]:
         """Do nothing."""
         self.begin(context)
-        self.end(context)
+        return self.end(context)
+
+    async def late(self, context: StepContext) -> dict[str, Any]:
+        """Do not come to an end at the first attempt."""
+        self.begin(context)
+        try:
+            if context.attempt.endswith("#1"):
+                await asyncio.Event().wait()
+        finally:
+            told = self.end(context)
+        return told
+
+    async def last(self, context: StepContext) -> dict[str, Any]:
+        """Fail for good at the first attempt, where the flow is one of those."""
+        self.begin(context)
+        told = self.end(context)
+        if context.metadata["stuck"] and context.attempt.endswith("#1"):
+            raise StepFailure("somebody must look at it", non_retryable=True)
+        return told
+
+    async def make(self, _command: GenerateSteps) -> Sequence[GroupSpec]:
+        """Make the groups of a flow, in some time."""
+        await asyncio.sleep(self.chance.uniform(0, 0.03))
+        return GROUPS
 
     def begin(self, context: StepContext) -> None:
         """Write down that work begins, and what is wrong with that."""
-        what = f"{context.flow_id} {context.attempt}"
         if self.has_finished(context):
-            self.note("wrong", what, "had finished and ran again")
-        for pid in self.under_way(what):
+            self.note("wrong", context.flow_id, context.attempt, "had finished and ran again")
+        for pid in self.under_way(context):
             if runs(pid):
-                self.note("wrong", what, f"runs in process {pid} as well")
-        self.note("ran", "begin", what, os.getpid())
+                self.note("wrong", context.flow_id, context.attempt, f"runs in {pid} as well")
+        self.note(ran(context.flow_id), "begin", context.attempt, os.getpid())
 
-    def end(self, context: StepContext) -> None:
-        """Write down that work ends."""
-        self.note("ran", "end", context.flow_id, context.attempt, os.getpid())
+    def end(self, context: StepContext) -> dict[str, Any]:
+        """Write down that work ends; what is said of it."""
+        self.note(ran(context.flow_id), "end", context.attempt, os.getpid())
+        return {"attempt": context.attempt, "process": os.getpid()}
 
     def has_finished(self, context: StepContext) -> bool:
         """Whether the log says that an attempt has finished."""
@@ -192,12 +193,12 @@ class Child:
             for event in told
         )
 
-    def under_way(self, what: str) -> set[int]:
-        """The processes that began some work and did not end it."""
-        file = self.folder / "ran"
+    def under_way(self, context: StepContext) -> set[int]:
+        """The processes that began this work and did not end it."""
+        file = self.folder / ran(context.flow_id)
         words = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-        begun = Counter(w[3] for w in words if w[0] == "begin" and f"{w[1]} {w[2]}" == what)
-        begun.subtract(w[3] for w in words if w[0] == "end" and f"{w[1]} {w[2]}" == what)
+        begun = Counter(w[2] for w in words if w[:2] == ["begin", context.attempt])
+        begun.subtract(w[2] for w in words if w[:2] == ["end", context.attempt])
         return {int(pid) for pid, left in begun.items() if left > 0}
 
     # --- who speaks to them ---
@@ -211,33 +212,40 @@ class Child:
             while live or self.wanted(number, known):
                 live = {name: task for name, task in live.items() if not checked(task)}
                 while len(live) < IN_FLIGHT and self.wanted(number, known):
-                    name = f"f{number}"
+                    name = name_of(number)
                     if name not in known or known[name].status not in ("success", "cancelled"):
-                        live[name] = asyncio.create_task(self.accompany(host, name, number))
+                        live[name] = asyncio.create_task(self.accompany(host, number))
                     number += 1
                 await asyncio.sleep(0.01)
 
     def wanted(self, number: int, known: Container[str]) -> bool:
         """Whether a flow is to be seen to: one that was begun, or another while all goes on."""
-        return f"f{number}" in known or not (self.folder / "stop").exists()
+        return name_of(number) in known or not (self.folder / "stop").exists()
 
-    async def accompany(self, host: DurableHost, name: str, number: int) -> None:
+    async def accompany(self, host: DurableHost, number: int) -> None:
         """Do for one flow what people do."""
-        flow = await host.start(FLOW, flow_id=name)
-        if number % CANCELLED == 0:
+        flow = await host.start(spec_of(number), flow_id=name_of(number))
+        if every(PAUSED, number):
             await asyncio.sleep(self.chance.uniform(0, 0.3))
-            verdict = await flow.cancel(by="bo", request_id=f"{name}-cancel")
-            self.note("said", name, f"{name}-cancel", str(verdict))
-        await self.approve(flow, name)
-        await flow.wait()
-
-    async def approve(self, flow: SqliteFlow, name: str) -> None:
-        """Approve the plan, twice for good measure."""
+            await self.say(flow.pause, flow, "pause")
+            await self.say(flow.resume, flow, "resume")
+        if every(CANCELLED, number):
+            await asyncio.sleep(self.chance.uniform(0, 0.3))
+            await self.say(flow.cancel, flow, "cancel")
         state = await flow.until(asks_or_ended)
-        for _ in range(2):
+        for _ in range(2):  # Twice for good measure: it counts once.
             if state.outcome is None:
-                verdict = await flow.approve("plan", by="ana", request_id=f"{name}-approve")
-                self.note("said", name, f"{name}-approve", str(verdict))
+                await self.say(partial(flow.approve, "plan"), flow, "approve")
+        while (await flow.wait()).status == "error":
+            await self.say(partial(flow.retry, "publish"), flow, "retry")
+
+    async def say(
+        self, ask: Callable[..., Awaitable[Verdict]], flow: SqliteFlow, word: str
+    ) -> None:
+        """Ask something of a flow, and write down what came of it."""
+        request_id = f"{flow.flow_id}-{word}"
+        verdict = await ask(by="ana", request_id=request_id)
+        self.note("said", flow.flow_id, request_id, verdict)
 
 
 def asks_or_ended(state: FlowState) -> bool:

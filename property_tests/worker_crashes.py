@@ -8,7 +8,8 @@ acknowledged stands in the log, where it counts once.
     python -m property_tests.worker_crashes --kills 100 --seed 7
 
 Children are killed at random moments from outside, and besides kill themselves at random
-statements of the store, begin and commit included.
+statements of the store, begin and commit included. What they do is told by `worker_crash_flows`,
+how they do it by `worker_crash_children`, and what must be left of it by `worker_crash_checks`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,37 +27,20 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from conductor_adapters.store.kept import log_lines
-from conductor_adapters.store.sqlite import SqliteStore
-from conductor_core import FlowState
-from conductor_core.events import is_request
-from conductor_core.log import Entry, read_log, replay
-from conductor_core.verdicts import Accepted
-from property_tests.worker_crash_children import CANCELLED
+from property_tests.worker_crash_checks import CrashError, Left, checked
 
 CHILDREN: Final = "property_tests.worker_crash_children"
 PATIENCE_S: Final = 120.0
-WORKERS: Final = 3
-ENDS: Final = {
-    "plan#1": "success", "apply#1": "success", "a#1": "success", "b#1": "success",
-    "c#1": "error", "c#2": "success", "d#1": "success", "publish#1": "success",
-}  # fmt: skip
-
-
-class CrashError(AssertionError):
-    """What a crash broke."""
+NAMES: Final = ("coordinate-1", "coordinate-2", "work-1", "work-2", "work-3")
 
 
 @frozen
 class Story:
-    """What became of the flows of one file."""
+    """How often children were killed, by others and by themselves, and what was left."""
 
     kills: int
     by_themselves: int
-    flows: int
-    entries: int
-    begun_again: int
-    interrupted: int
+    left: Left
 
 
 @define
@@ -72,28 +55,29 @@ class Killer:
 
     def run(self, kills: int) -> Story:
         """Kill so many, let the rest go on in peace, and see what became of all."""
-        names = ["coordinate", *(f"work-{number}" for number in range(WORKERS))]
         try:
-            for name in names:
+            for name in NAMES:
                 self.spawn(name, deadly=True)
             while self.kills < kills:
                 time.sleep(self.chance.uniform(0.1, 0.9))
-                self.kill(self.chance.choice(names))
-                self.replace_the_dead()
+                for name in NAMES:
+                    self.replace_if_dead(name)
+                self.kill(self.chance.choice(NAMES), deadly=True)
                 self.check_nothing_wrong()
             (self.folder / "stop").touch()
-            for name in names:
-                self.kill(name)
-                self.spawn(name, deadly=False)
+            for name in NAMES:
+                self.replace_if_dead(name)
+                self.kill(name, deadly=False)
             self.wait_for_the_end()
         finally:
             for child in self.children.values():
                 child.kill()
                 child.communicate()
-        return self.checked()
+        self.check_nothing_wrong()
+        return Story(self.kills, self.by_themselves, checked(self.folder))
 
     def spawn(self, name: str, *, deadly: bool) -> None:
-        """Begin a child."""
+        """Begin a child, which kills itself now and then where it is a deadly one."""
         role = name.partition("-")[0]
         seed = str(self.chance.randrange(2**32))
         command = [sys.executable, "-m", CHILDREN, role, str(self.folder), seed]
@@ -101,36 +85,36 @@ class Killer:
         with (self.folder / "errors").open("ab") as errors:
             self.children[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
 
-    def kill(self, name: str) -> None:
-        """Kill a child."""
+    def kill(self, name: str, *, deadly: bool) -> None:
+        """Kill a child, and begin it anew."""
         child = self.children[name]
-        if child.poll() is None:
-            child.kill()
-            self.kills += 1
-            self.by_themselves -= 1
+        child.kill()
         child.communicate()
+        self.kills += 1
+        self.spawn(name, deadly=deadly)
 
-    def replace_the_dead(self) -> None:
-        """Begin children anew in place of those that were killed, or killed themselves."""
-        for name, child in self.children.items():
-            code = child.poll()
-            if code is None:
-                continue
-            self.by_themselves += 1
-            if code != -signal.SIGKILL:
-                raise CrashError(f"{name} ended with {code}: {self.text('errors')[-4_000:]}")
-            child.communicate()
-            self.spawn(name, deadly=True)
+    def replace_if_dead(self, name: str) -> None:
+        """Begin a child anew that killed itself."""
+        child = self.children[name]
+        code = child.poll()
+        if code is None:
+            return
+        if code != -signal.SIGKILL:
+            raise CrashError(f"{name} ended with {code}: {self.text('errors')[-4_000:]}")
+        child.communicate()
+        self.by_themselves += 1
+        self.spawn(name, deadly=True)
 
     def wait_for_the_end(self) -> None:
         """Wait until all flows have ended, and have the workers end."""
-        code = self.children["coordinate"].wait(PATIENCE_S)
-        for name, child in self.children.items():
-            if name != "coordinate":
-                child.communicate(timeout=PATIENCE_S)
-                code = code or child.returncode
-        if code:
-            raise CrashError(f"a child ended with {code}: {self.text('errors')[-4_000:]}")
+        people = [child for name, child in self.children.items() if name.startswith("coordinate")]
+        for child in people:
+            child.wait(PATIENCE_S)
+        for child in self.children.values():
+            child.communicate(timeout=PATIENCE_S)
+        codes = [child.returncode for child in self.children.values()]
+        if any(codes):
+            raise CrashError(f"children ended with {codes}: {self.text('errors')[-4_000:]}")
 
     def text(self, name: str) -> str:
         """What stands in a file of the folder."""
@@ -141,65 +125,6 @@ class Killer:
         """See that no worker found fault."""
         if self.text("wrong"):
             raise CrashError(self.text("wrong"))
-
-    # --- what is left ---
-
-    def checked(self) -> Story:
-        """See that everything came out as it should."""
-        self.check_nothing_wrong()
-        words = [line.split() for line in self.text("ran").splitlines()]
-        begun = Counter((w[1], w[2]) for w in words if w[0] == "begin")
-        twice = [key for key, count in begun.items() if count > 1 and key[1] == "once#1"]
-        if twice:
-            raise CrashError(f"ran twice unseen: {twice}")
-        with SqliteStore(self.folder / "flows.db") as store:
-            rows = store.flows(limit=1_000_000)
-            logs = {row.flow_id: log_lines(store.entries(row.flow_id)) for row in rows}
-            left = store.connection.execute("SELECT * FROM outbox").fetchall()
-            left += store.connection.execute("SELECT * FROM timers").fetchall()
-        if left:
-            raise CrashError(f"left behind: {left}")
-        states = {name: self.ended(name, lines) for name, lines in logs.items()}
-        self.check_said(logs)
-        once = [state.attempt("once#1") for state in states.values()]
-        return Story(
-            kills=self.kills,
-            by_themselves=self.by_themselves,
-            flows=len(states),
-            entries=sum(len(lines) for lines in logs.values()),
-            begun_again=sum(count > 1 for count in begun.values()),
-            interrupted=sum(a is not None and a.status.value == "error" for a in once),
-        )
-
-    def ended(self, name: str, lines: list[str]) -> FlowState:
-        """See that a flow ended as one that was left alone."""
-        replayed = replay(lines, flow_id=name)
-        state = replayed.state
-        if not replayed.closed or state.outcome is None:
-            raise CrashError(f"{name} has not ended: {state.status}")
-        statuses = {attempt.id: attempt.status.value for attempt in state.attempts()}
-        if state.outcome.status == "cancelled" and int(name[1:]) % CANCELLED == 0:
-            return state
-        once = statuses.pop("once#1")
-        if statuses != ENDS or once not in ("success", "error"):
-            raise CrashError(f"{name} ended otherwise: {statuses}, once#1 {once}")
-        return state
-
-    def check_said(self, logs: dict[str, list[str]]) -> None:
-        """See that what was acknowledged stands in the log, and that it counted once."""
-        counted: Counter[str] = Counter()
-        stand: set[str] = set()
-        for lines in logs.values():
-            for line in read_log(lines):
-                if isinstance(line, Entry) and is_request(line.event):
-                    request_id = getattr(line.event, "request_id", None) or ""
-                    stand.add(request_id)
-                    counted[request_id] += line.verdict == Accepted()
-        doubled = [request for request, count in counted.items() if count > 1]
-        said = [line.split() for line in self.text("said").splitlines()]
-        lost = [w for w in said if w[2] == "accepted" and w[1] not in stand]
-        if doubled or lost:
-            raise CrashError(f"counted twice: {doubled}; lost: {lost}")
 
 
 def story(kills: int, seed: int) -> Story:
@@ -217,16 +142,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args(arguments)
+    begin = time.monotonic()
     try:
         told = story(options.kills, options.seed)
     except CrashError as error:
         print(error)
         return 1
+    left = told.left
     print(
-        f"seed {options.seed}: {told.kills} kills, {told.by_themselves} more "
-        f"at a statement, {told.flows} flows, {told.entries} lines, "
-        f"{told.begun_again} attempts began again, {told.interrupted} were interrupted; "
-        "every flow ended as it should"
+        f"seed {options.seed}: {told.kills} kills, and {told.by_themselves} more at a statement, "
+        f"in {time.monotonic() - begin:.0f} s; {left.flows} flows, {left.cancelled} of them "
+        f"cancelled, with {left.lines} entries; {left.begun_again} attempts began again, "
+        f"{left.interrupted} were interrupted, {left.too_late} came too late; every flow ended "
+        "as it should"
     )
     return 0
 
