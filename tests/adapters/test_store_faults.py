@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,57 +20,13 @@ from conductor_core import ApprovalSpec, StepSpec, events, initial_state
 from conductor_core.log import replay
 from conductor_core.testing.brief import flow, group
 from conductor_core.verdicts import Accepted
+from tests.adapters.faults import die, fail, with_failure
 from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, ended, fragile, new_leases, worker
 
-ROOT: Final = Path(__file__).parents[2]
 SPEC: Final = flow(
     group("g", StepSpec(key="a", timeout_ms=5), fragile("b"), parallel=True),
     group("h", StepSpec(key="c", approval=ApprovalSpec())),
 )
-
-
-class Failing:
-    """A connection that does something else in place of one of its statements."""
-
-    def __init__(self, connection: sqlite3.Connection, number: int, instead: Any) -> None:
-        self.count = 0
-        self._connection = connection
-        self._number = number
-        self._instead = instead
-
-    def execute(self, statement: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Execute a statement, or not."""
-        self.count += 1
-        if self.count == self._number:
-            self._instead()
-        return self._connection.execute(statement, parameters)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self._connection.in_transaction
-
-
-def fail() -> None:
-    """Fail as SQLite does when the disk does."""
-    raise sqlite3.OperationalError("disk I/O error")
-
-
-def die() -> None:
-    """End this process at once."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def with_failure(store: SqliteStore, number: int, instead: Any) -> Failing:
-    """Let one of the statements that follow go wrong."""
-    failing = Failing(store.connection, number, instead)
-    # It stands in for a connection, as far as a store uses one.
-    store.connection = failing  # type: ignore[assignment]
-    return failing
 
 
 def begun(path: Path) -> Hand:
@@ -211,88 +163,3 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     assert contents(tmp_path / "flows.db") == before
     hand.store.connection.execute("PRAGMA max_page_count = 1000000")
     assert hand.feed(large) == Accepted()
-
-
-# --- several processes ---
-
-APPENDING: Final = """
-import sys
-from functools import partial
-from pathlib import Path
-from conductor_core import events
-from tests.adapters.ledgers import Hand
-
-hand = Hand(Path(sys.argv[1]))
-for number in range(25):
-    kind = (events.PauseRequested, events.ResumeRequested)[number % 2]
-    request_id = f"{sys.argv[2]}-{number}"
-    hand.feed(partial(kind, by=sys.argv[2], request_id=request_id))
-"""
-
-
-def test_processes_append_one_after_the_other(tmp_path: Path) -> None:
-    """Every request of four processes stands in the log once, and the log replays."""
-    path = tmp_path / "flows.db"
-    hand = begun(path)
-    run_together(APPENDING, path)
-    lines = log_lines(hand.entries())
-    assert replay(lines, flow_id="f").state == hand.state()
-    said = [json.loads(line)["event"].get("request_id") for line in lines if '"seq"' in line]
-    assert sorted(filter(None, said)) == sorted(f"{p}-{n}" for p in range(4) for n in range(25))
-
-
-TAKING: Final = """
-import sys
-from pathlib import Path
-from tests.adapters.ledgers import Clocks, worker
-
-hand = worker(Path(sys.argv[1]), Clocks(), sys.argv[2], works="w", slots=3)
-while True:
-    hand.leases.held.clear()
-    hand.leases.left_open()
-    hand.do(lambda _: hand.leases.take_more())
-    if not hand.taken():
-        break
-    print(*hand.taken(), sep="\\n")
-"""
-
-
-def test_no_order_is_taken_twice(tmp_path: Path) -> None:
-    """By four processes that take what they get while leases hold."""
-    path = tmp_path / "flows.db"
-    steps = [f"s{number}" for number in range(200)]
-    Hand(path).start(
-        flow(group("g", *(StepSpec(key=key, work="w") for key in steps), parallel=True))
-    )
-    taken = [name for told in run_together(TAKING, path) for name in told.split()]
-    assert sorted(taken) == sorted(f"{key}#1" for key in steps)
-
-
-def run_together(program: str, path: Path) -> list[str]:
-    """Run a program in four processes, each with a name of its own; what they print."""
-    command = [sys.executable, "-c", program, str(path)]
-    children = [
-        subprocess.Popen([*command, str(n)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for n in range(4)
-    ]
-    told = [child.communicate(timeout=50)[0] for child in children]
-    assert [child.returncode for child in children] == [0, 0, 0, 0]
-    return told
-
-
-def test_a_store_is_not_taken_into_a_fork(tmp_path: Path) -> None:
-    """Two processes on one connection would ruin the file."""
-    hand = begun(tmp_path / "flows.db")
-    told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            hand.state()
-        except StoreError as error:
-            os.write(tell, str(error).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(told, 1000).decode().endswith("it was opened in another process, before a fork")
-    os.close(told)
-    os.close(tell)
-    assert hand.state().status == "in-progress"
