@@ -30,10 +30,11 @@ SPEC: Final = flow(
 
 
 def begun(path: Path) -> Hand:
-    """A worker on a flow whose two first steps are its own."""
+    """A worker on a flow whose two first steps are its own; another flow waits for somebody."""
     hand = worker(path, Clocks(), snapshot_every=1)
     hand.start(SPEC)
     assert hand.taken() == ["a#1", "b#1"]
+    Hand(path).start(SPEC, "waiting")
     return hand
 
 
@@ -75,14 +76,27 @@ def a_worker_gone(ledger: Ledger) -> None:
     other.look_around()
 
 
-PATHS: Final = (answers, the_end, a_timer, a_start, an_approval, a_worker_gone)
+def a_take(ledger: Ledger) -> None:
+    """A look at what waits, by a worker that comes up."""
+    other = new_leases(Clocks(), "w2")
+    other.bind(ledger)
+    other.look_around()
+    assert [taken.order.name for taken in ledger.news.taken] == ["a#1", "b#1"]
+
+
+PATHS: Final[dict[Callable[[Ledger], None], int]] = {
+    answers: 9, the_end: 12, a_timer: 8, a_start: 11,
+    an_approval: 19, a_worker_gone: 27, a_take: 20,
+}  # fmt: skip
+"""What is done in a transaction, and how many statements that has at least, all of them tried."""
 
 
 def contents(path: Path) -> list[list[tuple[Any, ...]]]:
     """All rows of a store; its log is whole, and it is sound."""
     with SqliteStore(path, synchronous="NORMAL", create=False) as store:
         assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        replay(log_lines(store.entries("f")), flow_id="f")
+        for row in store.flows(limit=9):
+            replay(log_lines(store.entries(row.flow_id)), flow_id=row.flow_id)
         tables = ("flows", "entries", "snapshots", "outbox", "timers")
         return [store.connection.execute(f"SELECT * FROM {t}").fetchall() for t in tables]
 
@@ -99,7 +113,7 @@ def statements_of(path: Path, act: Callable[[Ledger], None]) -> int:
 def test_what_fails_has_not_happened(tmp_path: Path, act: Callable[[Ledger], None]) -> None:
     """At whatever statement; the same ledger goes on from where it was."""
     count = statements_of(tmp_path / "count.db", act)
-    assert count > 4
+    assert count >= PATHS[act]
     for number in range(1, count + 1):
         path = tmp_path / f"{number}.db"
         hand = begun(path)
@@ -144,7 +158,8 @@ def test_a_process_that_dies_leaves_all_or_nothing(
         # Bound here, since the name means another one in the next round.
         other.do(lambda _, other=other: other.leases.look_around())  # type: ignore[misc]
         # What may run twice does; what must not has failed as interrupted, and with it the flow.
-        assert other.taken() == ["a#1"]
+        taken = [(taken.order.flow_id, taken.order.name) for taken in other.news.taken]
+        assert taken == [("f", "a#1"), ("waiting", "a#1"), ("waiting", "b#1")]
         told = other.state().attempt("b#1")
         assert told is not None
         assert told.error is not None
