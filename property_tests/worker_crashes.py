@@ -27,10 +27,11 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from property_tests.worker_crash_checks import CrashError, Left, checked
+from property_tests.worker_crash_checks import CrashError, Left, checked, left_to_do
 
 CHILDREN: Final = "property_tests.worker_crash_children"
 PATIENCE_S: Final = 120.0
+POLL_S: Final = 0.1
 NAMES: Final = ("coordinate-1", "coordinate-2", "work-1", "work-2", "work-3")
 
 
@@ -106,10 +107,18 @@ class Killer:
         self.spawn(name, deadly=True)
 
     def wait_for_the_end(self) -> None:
-        """Wait until all flows have ended, and have the workers end."""
+        """Wait until all flows have ended and nothing is left to do, and have the workers end.
+
+        What the dead still hold of flows that have ended goes when their leases run out.
+        """
         people = [child for name, child in self.children.items() if name.startswith("coordinate")]
         for child in people:
             child.wait(PATIENCE_S)
+        patience_s = time.monotonic() + PATIENCE_S
+        while (left := left_to_do(self.folder)) and time.monotonic() < patience_s:
+            time.sleep(POLL_S)
+        if left:
+            raise CrashError(f"left behind: {left}")
         for child in self.children.values():
             child.communicate(timeout=PATIENCE_S)
         codes = [child.returncode for child in self.children.values()]

@@ -70,8 +70,8 @@ def heir(path: Path, name: str, boots: int) -> Hand:
 class Leader:
     """Leads a flow to its end; where `cancels`, a person ends it in its middle.
 
-    `taken` are the attempts that were handed out here; `told` gets a line for each attempt and
-    each request of which the store said that it has it.
+    `taken` are the attempts that were handed out here; `told` gets a line for each of them, and
+    for each end of work and each request of which the store said that it has it.
     """
 
     hand: Hand
@@ -100,7 +100,9 @@ class Leader:
         """Do something in a transaction, and take note of what it brought about."""
         done = self.hand.do(act)
         self._todo += self.hand.news.taken
-        self.taken += [taken.order.name for taken in self.hand.news.taken]
+        for taken in self.hand.news.taken:
+            self.taken.append(taken.order.name)
+            self._tell(f"took {taken.order.name}")
         self._to_give_up += self.hand.news.given_up
         return done
 
