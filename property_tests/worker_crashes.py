@@ -111,19 +111,25 @@ class Killer:
 
         What the dead still hold of flows that have ended goes when their leases run out.
         """
-        people = [child for name, child in self.children.items() if name.startswith("coordinate")]
-        for child in people:
-            child.wait(PATIENCE_S)
         patience_s = time.monotonic() + PATIENCE_S
-        while (left := left_to_do(self.folder)) and time.monotonic() < patience_s:
+        while waiting := [*self.speaking(), *left_to_do(self.folder)]:
+            if time.monotonic() > patience_s:
+                errors = self.text("errors")[-4_000:]
+                raise CrashError(f"it comes to no end: {waiting} {errors}")
             time.sleep(POLL_S)
-        if left:
-            raise CrashError(f"left behind: {left}")
         for child in self.children.values():
             child.communicate(timeout=PATIENCE_S)
         codes = [child.returncode for child in self.children.values()]
         if any(codes):
             raise CrashError(f"children ended with {codes}: {self.text('errors')[-4_000:]}")
+
+    def speaking(self) -> list[str]:
+        """Who speaks to flows that have not ended."""
+        return [
+            name
+            for name, child in self.children.items()
+            if name.startswith("coordinate") and child.poll() is None
+        ]
 
     def text(self, name: str) -> str:
         """What stands in a file of the folder."""

@@ -28,5 +28,6 @@ def benchmarks(*arguments: str, module: str = "benchmarks") -> subprocess.Comple
     """Run a module of the benchmarks as a command."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        timeout=300,
     )  # fmt: skip
