@@ -34,12 +34,27 @@ from conductor_core.testing.scenarios import FORMAT as SCENARIOS
 
 def read_flow(path: Path, workers: Workers) -> FlowSpec:
     """Read a flow that these workers can run; raise ConductorError with every problem."""
+    return _read_flow(path, workers, os.environ)
+
+
+def read_flow_for_others(path: Path, workers: Workers | None) -> FlowSpec:
+    """Read a flow that runs in other processes, whose environment is another.
+
+    None stands for workers of which nobody knows what they do.
+    """
+    return _read_flow(path, workers, None)
+
+
+def _read_flow(
+    path: Path, workers: Workers | None, environment: Mapping[str, str] | None
+) -> FlowSpec:
     document = _read(path)
     try:
         spec = decode_flow(document.data)
     except (FormatError, SpecError) as error:
         raise document.refused(error.problems) from None
-    problems = [*workers.missing(initial_state(spec, "flow")), *_bad_commands(spec, document.data)]
+    missing = () if workers is None else workers.missing(initial_state(spec, "flow"))
+    problems = [*missing, *_bad_commands(spec, document.data, environment)]
     if problems:
         raise document.refused(problems)
     return spec
@@ -130,7 +145,9 @@ def _mapping(module: Any, module_name: str, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _bad_commands(spec: FlowSpec, data: Any) -> Iterator[Problem]:
+def _bad_commands(
+    spec: FlowSpec, data: Any, environment: Mapping[str, str] | None
+) -> Iterator[Problem]:
     """Say what is wrong with the input of shell steps, where it stands in the file."""
     for index, group in enumerate(spec.groups):
         for number, step in enumerate(group.steps):
@@ -139,10 +156,13 @@ def _bad_commands(spec: FlowSpec, data: Any) -> Iterator[Problem]:
                 # What `run` is short for stands nowhere in the file.
                 short = "run" in data["groups"][index]["steps"][number]
                 inside = place if short else f"{place}.input"
-                for path, text in _bad_input(step.input.value):
+                for path, text in _bad_input(step.input.value, environment):
                     yield join(inside, path), text
 
 
-def _bad_input(given: Any) -> list[Problem]:
-    """What is wrong with the input of a shell step, or else with what it takes from here."""
-    return [*input_problems(given)] or [*missing_environment(given, os.environ)]
+def _bad_input(given: Any, environment: Mapping[str, str] | None) -> list[Problem]:
+    """What is wrong with the input of a shell step, or else with what it takes from there."""
+    problems = [*input_problems(given)]
+    if problems or environment is None:
+        return problems
+    return [*missing_environment(given, environment)]

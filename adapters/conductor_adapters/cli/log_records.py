@@ -9,12 +9,12 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from conductor_adapters.cli.screen import Screen
+from conductor_adapters.cli.screen import Lines
 from conductor_adapters.observing import LOGGER
 
 
 @contextmanager
-def shown_records(screen: Screen) -> Generator[None]:
+def shown_records(screen: Lines) -> Generator[None]:
     """Show the log records of hosts for as long as a run takes."""
     handler = _Shown(screen)
     logger = logging.getLogger("conductor_adapters")
@@ -28,7 +28,7 @@ def shown_records(screen: Screen) -> Generator[None]:
 class _Shown(logging.Handler):
     """Writes each line of a record as a warning."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Lines) -> None:
         super().__init__(logging.WARNING)
         self._screen = screen
         self.addFilter(lambda record: record.name != LOGGER.name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
 
-from conductor_adapters.cli.screen import Screen
+from conductor_adapters.cli.screen import Lines
 from conductor_core.codec import encode_command
 from conductor_core.commands import RequestApproval
 
@@ -30,7 +30,7 @@ SHOWN: Final = 65_536
 class Notices:
     """Runs a command for every approval that is asked for, perhaps again after a crash."""
 
-    def __init__(self, command: str | None, screen: Screen, log: Path | None) -> None:
+    def __init__(self, command: str | None, screen: Lines, log: Path | None) -> None:
         self._command = command
         self._screen = screen
         self._log = log

@@ -10,9 +10,6 @@ from __future__ import annotations
 import getpass
 import math
 import os
-import re
-import secrets
-import time
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +18,7 @@ from click.core import ParameterSource
 
 from conductor_adapters.cli.documents import SURROGATE
 from conductor_adapters.cli.flow_file import import_workers, read_flow
+from conductor_adapters.cli.flow_ids import made_up_id
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.people import Approvals, Terminal
 from conductor_adapters.cli.process import ran
@@ -31,7 +29,6 @@ from conductor_adapters.shell import Shell
 from conductor_adapters.workers import Workers
 from conductor_core import initial_state
 from conductor_core.errors import ConductorError
-from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 
 ALL: Final = "all"
@@ -164,7 +161,7 @@ def _new_state(
     if file is None:
         raise click.UsageError("Missing argument 'FILE' (or --resume LOG).")
     spec = with_inputs(read_flow(file, workers), settings)
-    return initial_state(spec, _made_up_id(spec) if flow_id is None else flow_id)
+    return initial_state(spec, made_up_id(spec) if flow_id is None else flow_id)
 
 
 def _refuse_with_resume(options: dict[str, object]) -> None:
@@ -236,9 +233,3 @@ def _never_asking(state: FlowState, named: frozenset[str]) -> list[str]:
     """The named steps that ask for approval only if their work wants it."""
     steps = state.catalog.steps
     return [step.key for step in steps if step.key in named and step.approval is None]
-
-
-def _made_up_id(spec: FlowSpec) -> str:
-    """An id that no other run has: it goes into every idempotency key."""
-    kind = re.sub(r"[^A-Za-z0-9_.-]+", "-", spec.type).strip("-_.")[:64] or "flow"
-    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

@@ -44,7 +44,19 @@ class Output(Protocol):
         ...
 
 
-class Screen(Protocol):
+class Lines(Protocol):
+    """Where lines are written that are for people."""
+
+    def note(self, line: str) -> None:
+        """Write a line about the run itself."""
+        ...
+
+    def warn(self, line: str) -> None:
+        """Write a line about something that is wrong."""
+        ...
+
+
+class Screen(Lines, Protocol):
     """Where a run writes what happens; from the beginning to the end it needs a running loop."""
 
     def begin(self) -> None:
@@ -61,14 +73,6 @@ class Screen(Protocol):
 
     def printed(self, attempt: str, text: str) -> None:
         """Write what the work of an attempt prints."""
-        ...
-
-    def note(self, line: str) -> None:
-        """Write a line about the run itself."""
-        ...
-
-    def warn(self, line: str) -> None:
-        """Write a line about something that is wrong."""
         ...
 
     def ended(self, state: FlowState, exit_code: int) -> None:
@@ -123,7 +127,7 @@ class TextScreen:
         self._errors: Output = self._streams.errors if errors is None else errors
         self._prints: Prints | None = None
         self._begun_ms: int | None = None
-        self._printed: dict[str, _Printed] = {}
+        self._printed: dict[str, Printed] = {}
         self._prompt: str | None = None
         self._prompt_shown = False
 
@@ -200,7 +204,7 @@ class TextScreen:
 
     def printed(self, attempt: str, text: str) -> None:
         """Write what the work of an attempt prints."""
-        self._note_all(attempt, self._printed.setdefault(attempt, _Printed()).lines(text))
+        self._note_all(attempt, self._printed.setdefault(attempt, Printed()).lines(text))
 
     def ended(self, state: FlowState, exit_code: int) -> None:
         """Write how the flow ended, if it did."""
@@ -286,7 +290,7 @@ def _told_resumed(state: FlowState) -> str:
     return f"flow {state.flow_id} {how}: {state.status}, {steps}"
 
 
-class _Printed:
+class Printed:
     """Cuts what an attempt prints into lines, and says so when it shows no more of them."""
 
     def __init__(self) -> None:
