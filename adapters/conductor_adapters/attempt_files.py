@@ -40,11 +40,11 @@ class AttemptFiles:
 
     def output_of(self, attempt: str) -> Path:
         """The file that holds what an attempt printed."""
-        return self.folder / f"{_name(attempt)}{OUTPUT}"
+        return self.folder / f"{distinct_name(attempt)}{OUTPUT}"
 
     def record_of(self, attempt: str) -> Path:
         """The file that tells which process group works on an attempt."""
-        return self.folder / f"{_name(attempt)}{RECORD}"
+        return self.folder / f"{distinct_name(attempt)}{RECORD}"
 
     def make_folder(self) -> None:
         """Make the folder, unless it is there; what commands print is nobody else's business."""
@@ -74,10 +74,10 @@ class AttemptFiles:
             return []
 
 
-def _name(attempt: str) -> str:
-    """The name of an attempt's files, another one for each attempt also where case is ignored."""
-    capitals = sum(1 << place for place, letter in enumerate(attempt) if letter.isupper())
-    return f"{attempt}{CAPITALS}{capitals:x}" if capitals else attempt
+def distinct_name(name: str) -> str:
+    """A name for files of an attempt or a flow, another one for each where case is ignored."""
+    capitals = sum(1 << place for place, letter in enumerate(name) if letter.isupper())
+    return f"{name}{CAPITALS}{capitals:x}" if capitals else name
 
 
 def new_folder(where: Path | None = None) -> TemporaryDirectory[str]:
