@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from typing import Any, Final
 
 from conductor_core.errors import ConductorError
@@ -25,21 +26,29 @@ except ModuleNotFoundError:
 from conductor_adapters.cli.console import warn
 
 COMMANDS: Final = {
+    "backup": "conductor_adapters.cli.operate.keep",
     "check": "conductor_adapters.cli.check",
     "completion": "conductor_adapters.cli.completion",
     "explain": "conductor_adapters.cli.explain",
     "graph": "conductor_adapters.cli.graph",
+    "import": "conductor_adapters.cli.operate.take_in",
     "init": "conductor_adapters.cli.init",
     "replay": "conductor_adapters.cli.replay",
     "run": "conductor_adapters.cli.run",
     "scenario": "conductor_adapters.cli.scenario",
     "schema": "conductor_adapters.cli.schema",
+    "start": "conductor_adapters.cli.operate.start",
+    "vacuum": "conductor_adapters.cli.operate.keep",
+    "worker": "conductor_adapters.cli.operate.worker",
 }
-"""Sub-command and module; the module holds the command under its name, `_` in place of `-`."""
+"""Sub-command and module; the module holds the command under its name, `_` in place of `-`.
+
+The name of a word that Python keeps for itself ends in `_`.
+"""
 
 
 POSIX: Final = os.name == "posix"
-POSIX_ONLY: Final = frozenset({"run"})
+POSIX_ONLY: Final = frozenset({"import", "run", "start", "worker"})
 """What needs process groups, file locks and terminals as Linux and macOS have them."""
 
 
@@ -67,7 +76,7 @@ class Commands(click.Group):
             return None
         if cmd_name in POSIX_ONLY and not POSIX:
             raise BadInput(f"conductor {cmd_name} needs a POSIX system, such as Linux or macOS")
-        name = cmd_name.replace("-", "_")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), name)
         return command
 

@@ -1,0 +1,136 @@
+"""`conductor worker`: do the work of the flows in a store.
+
+Rule: what could keep the worker from working is told before it begins. Exit code 0 after an
+orderly end, 1 when its store failed for good or, with --until-idle, when it was told to stop
+or work waits that no worker does, 2 when it never began, 3 when with --until-idle flows wait
+for people.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from conductor_adapters.cli.flow_file import import_workers
+from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.operate.worker_screen import WorkerJson, WorkerText
+from conductor_adapters.cli.operate.working import Order, run_by_worker, work
+from conductor_adapters.cli.process import ran
+from conductor_adapters.durable_options import LEASE_S, SLOTS, THREADS
+from conductor_adapters.store.sqlite_file import Synchronous
+from conductor_core.errors import ConductorError
+
+GRACE_S: Final = 10.0
+SHORTEST_LEASE_S: Final = 0.1
+LONGEST_S: Final = 86_400.0
+MOST: Final = 10_000
+
+
+def _number(_ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse what is in every range and no number."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of seconds.", param=param)
+    return value
+
+
+@click.command()
+@with_store
+@click.option("--handlers", metavar="MODULE", help="A module whose `handlers` do the work.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Work there: commands run there, and handlers are imported from there.",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(1, MOST),
+    default=SLOTS,
+    show_default=True,
+    help="How much work is in the hands of this worker at most.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, MOST),
+    default=THREADS,
+    show_default=True,
+    help="How many handlers that are no coroutines run at once.",
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(SHORTEST_LEASE_S, LONGEST_S),
+    default=LEASE_S,
+    show_default=True,
+    metavar="SECONDS",
+    callback=_number,
+    help="How long after this worker died others do what it held.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, LONGEST_S),
+    default=GRACE_S,
+    show_default=True,
+    metavar="SECONDS",
+    callback=_number,
+    help="How long work may take to end when the worker is to stop.",
+)
+@click.option(
+    "--synchronous",
+    type=click.Choice(["FULL", "NORMAL"]),
+    default="FULL",
+    show_default=True,
+    help="FULL: what was acknowledged survives the loss of power; NORMAL: the death of processes.",
+)
+@click.option(
+    "--on-approval", metavar="CMD", help="Run this command when an approval is asked for."
+)
+@click.option("--until-idle", is_flag=True, help="End when nothing goes on by itself.")
+@click.option("--json", "as_json", is_flag=True, help="Write an object per entry.")
+@click.pass_context
+def worker(
+    ctx: click.Context,
+    store: str,
+    handlers: str | None,
+    directory: Path | None,
+    slots: int,
+    threads: int,
+    lease: float,
+    grace: float,
+    synchronous: Synchronous,
+    on_approval: str | None,
+    until_idle: bool,
+    as_json: bool,
+) -> None:
+    """Do the work of the flows in a store, until told to stop.
+
+    Signal it once to stop it when the work that runs has ended, and once more to stop it at
+    once. Others do what is left.
+    """
+    path = path_of(store).absolute()
+    _go_to(directory)
+    order = Order(
+        store=path,
+        synchronous=synchronous,
+        workers=import_workers(handlers, run_by_worker),
+        slots=slots,
+        threads=threads,
+        lease_s=lease,
+        grace_s=grace,
+        until_idle=until_idle,
+        on_approval=on_approval,
+        screen=WorkerJson() if as_json else WorkerText(),
+    )
+    ctx.exit(ran(work(order)))
+
+
+def _go_to(directory: Path | None) -> None:
+    """Make a directory the current one."""
+    if directory is not None:
+        try:
+            os.chdir(directory)
+        except OSError as error:
+            raise ConductorError(f"--directory: {directory}: {error.strerror}") from None
