@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -57,13 +58,15 @@ groups: [{key: g, steps: [{key: plan, work: plan-servers}]}]
 """
 
 
-def conductor(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def conductor(
+    *arguments: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `conductor` to its end on the store, with nobody at the keyboard."""
     environment = {**os.environ, "CONDUCTOR_STORE": STORE}
     return subprocess.run(
         [*CONDUCTOR, *arguments],
         check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=PATIENCE_S, **{"env": environment, **options},
+        timeout=PATIENCE_S, env=environment if env is None else env,
     )  # fmt: skip
 
 
@@ -137,3 +140,11 @@ def finished(flow_id: str) -> list[tuple[str, str]]:
     """The attempts of a flow that finished, and how."""
     found = [line["event"] for line in flow_log(flow_id) if "event" in line]
     return [(e["attempt"], e["outcome"]) for e in found if e["type"] == "step-finished"]
+
+
+def workers() -> int:
+    """How many workers the store knows."""
+    with sqlite3.connect(STORE) as connection:
+        (count,) = connection.execute("SELECT COUNT(*) FROM workers").fetchone()
+    connection.close()
+    return int(count)

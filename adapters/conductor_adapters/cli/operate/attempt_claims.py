@@ -35,7 +35,9 @@ SLASH: Final = "+"
 
 def files_beside(store: Path) -> Path:
     """The folder beside the file of a store."""
-    return store.absolute().with_name(f"{store.name}.d")
+    # Whoever takes another way to the file must find the same claims.
+    file = store.resolve()
+    return file.with_name(f"{file.name}.d")
 
 
 def _name_of(flow_id: str) -> str:
@@ -97,11 +99,14 @@ class Claims:
         """Claim, one after the other, what nobody has any more: of one flow, or of all."""
         begin = "" if flow_id is None else f"{_name_of(flow_id)}{OF}"
         for name in _names_in(self.root / RUNNING):
-            if name.startswith(begin):
-                with suppress(FileNotFoundError):
-                    claim = self._held(name)
-                    if claim is not None:
-                        yield claim
+            if not name.startswith(begin):
+                continue
+            try:
+                claim = self._held(name)
+            except FileNotFoundError:
+                continue
+            if claim is not None:
+                yield claim
 
     def _held(self, name: str) -> Claim | None:
         """Lock the folder of a name; FileNotFoundError where it has gone."""

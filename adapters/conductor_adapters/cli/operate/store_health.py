@@ -33,8 +33,11 @@ class FileWatch:
 
     @classmethod
     def of(cls, path: Path) -> FileWatch:
-        """Watch a file that is there."""
-        return cls(path, path.stat())
+        """Watch a file; raises FailedForGood where there is none any more."""
+        try:
+            return cls(path, path.stat())
+        except OSError as error:
+            raise FailedForGood(f"{path}: {error.strerror}") from None
 
     def check(self) -> None:
         """Raise FailedForGood where the file is gone, or is another one."""

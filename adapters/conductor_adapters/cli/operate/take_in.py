@@ -91,8 +91,9 @@ def _hold(log: Path, file: BinaryIO) -> None:
 def _taken(path: Path, lines: Iterable[bytes]) -> tuple[dict[str, Any], list[str]]:
     """Take a log in; returns where its flow is then, and what is to be warned of."""
     clock, raws = WallClock(), list(lines)
-    if not path.exists():
-        replay(raws)  # A log that is none makes no file.
+    # A log that is refused makes no file.
+    if not path.exists() and (cut_off := replay(raws).truncated) is not None:
+        raise cut_off
     with SqliteStore(path) as store:
         ledger = Ledger(store, now_ms=clock.now_ms)
         flow_id = imported(ledger, raws)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from conductor_adapters.cli.operate.attempt_claims import Claim, Claims
@@ -50,12 +51,8 @@ class WorkerShell:
         """Wait for the claim: its last holder may be stopped, or about to hear of its end."""
         waits = False
         while True:
-            try:
+            with _told(context.attempt):
                 claim = self._claims.claim(context.flow_id, context.attempt)
-            except OSError as error:
-                raise HostFailure(
-                    f"{context.attempt}: {error.filename or self._claims.root}: {error.strerror}"
-                ) from None
             if claim is not None:
                 return claim
             if not waits:
@@ -68,11 +65,12 @@ class WorkerShell:
 
     async def _end_others(self, context: StepContext) -> None:
         """End what is left of other attempts of the flow."""
-        for claim in self._claims.left(context.flow_id):
-            try:
-                await _end(claim)
-            finally:
-                claim.release()
+        with _told(context.attempt):
+            for claim in self._claims.left(context.flow_id):
+                try:
+                    await _end(claim)
+                finally:
+                    claim.release()
 
     async def _worked(self, context: StepContext, claim: Claim) -> StepResult:
         flow_id = context.flow_id
@@ -87,16 +85,30 @@ class WorkerShell:
 
     async def sweep(self) -> None:
         """End what workers that are gone left running, of whichever flow; tell what cannot be."""
-        for claim in self._claims.left():
-            try:
-                await _end(claim)
-                self._told.discard(claim.name)
-            except HostFailure as error:
-                if claim.name not in self._told:
-                    _logger.warning("%s", error)
-                self._told.add(claim.name)
-            finally:
-                claim.release()
+        told = set[str]()
+        try:
+            with _told("what is left of attempts"):
+                for claim in self._claims.left():
+                    try:
+                        await _end(claim)
+                    except HostFailure as error:
+                        told.add(str(error))
+                    finally:
+                        claim.release()
+        except HostFailure as error:
+            told.add(str(error))
+        for problem in sorted(told - self._told):
+            _logger.warning("%s", problem)
+        self._told = told
+
+
+@contextmanager
+def _told(about: str) -> Generator[None]:
+    """Tell what the system reports as a failure of this host."""
+    try:
+        yield
+    except OSError as error:
+        raise HostFailure(f"{about}: {error.filename}: {error.strerror}") from None
 
 
 async def _end(claim: Claim) -> None:

@@ -102,10 +102,14 @@ async def _hosted(order: Order, notices: Notices, interrupts: Interrupts) -> int
     )
     await shell.sweep()
     await host.open()
+    shift = _Shift(host, shell, order)
     try:
-        return await _Shift(host, shell, order).to_its_end(interrupts)
+        code = await shift.to_its_end(interrupts)
     finally:
         await host.close(STOP_GRACE_S)
+    if shift.last_word:
+        order.screen.note(shift.last_word)
+    return code
 
 
 async def run_by_worker(_context: object) -> object:
@@ -120,11 +124,11 @@ class _Shift:
         self._host = host
         self._shell = shell
         self._order = order
-        self._watch = FileWatch.of(order.store)
         self._until_over = asyncio.ensure_future(self._look_again())
         self._sweeping = asyncio.ensure_future(self._sweep_again())
         self._draining: asyncio.Future[None] | None = None
         self._insisted = False
+        self.last_word = ""
 
     async def to_its_end(self, interrupts: Interrupts) -> int:
         """Work and return the exit code."""
@@ -145,15 +149,16 @@ class _Shift:
 
     async def _look_again(self) -> int:
         """Look after the store, until nothing goes on in it if that is the end."""
+        watch = FileWatch.of(self._order.store)
         while True:
+            watch.check()
             found = await self._look()
             if found is not None:
                 return self._told(found)
             await asyncio.sleep(IDLE_LOOK_S if self._order.until_idle else LOOK_S)
 
     async def _look(self) -> Idle | None:
-        """See that the store is there; raises where it has failed for good."""
-        self._watch.check()
+        """See what goes on in the store; raises where it has failed for good."""
         look = partial(idle, asks=self._order.on_approval is not None)
         try:
             found = await self._host.ask(look)
@@ -201,7 +206,7 @@ class _Shift:
                 await self._draining
         given_back = self._host.under_way()
         back = f"; {counted(given_back, 'piece')} of work given back" if given_back else ""
-        self._order.screen.note(f"stopped{' at once' if self._insisted else ''}{back}")
+        self.last_word = f"stopped{' at once' if self._insisted else ''}{back}"
         return FAILED if self._order.until_idle else ENDED
 
     async def _drain(self) -> None:
