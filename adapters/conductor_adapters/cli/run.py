@@ -7,7 +7,6 @@ began, 3 when it waits for a person and nobody is there to ask.
 
 from __future__ import annotations
 
-import getpass
 import math
 import os
 from pathlib import Path
@@ -25,6 +24,7 @@ from conductor_adapters.cli.process import ran
 from conductor_adapters.cli.resumed import resumed_log
 from conductor_adapters.cli.running import Answers, Order, run_flow
 from conductor_adapters.cli.screen import JsonScreen, Screen, people_screen
+from conductor_adapters.cli.user import user_name
 from conductor_adapters.shell import Shell
 from conductor_adapters.workers import Workers
 from conductor_core import initial_state
@@ -199,20 +199,12 @@ def _given(ctx: click.Context, *names: str) -> tuple[str, ...]:
 
 def _names(by: tuple[str, ...]) -> tuple[str, ...]:
     """The names that were given, or that of whoever started the command."""
-    given = by or (_user(),)
+    given = by or (user_name(),)
     names = [name.strip() for part in given for name in part.split(",")]
     for name in names:
         if not name or SURROGATE.search(name):
             raise ConductorError(f"--by: expected names, got {','.join(given)!r}")
     return tuple(dict.fromkeys(names))
-
-
-def _user() -> str:
-    """The name of whoever started the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "operator"
 
 
 def _named_steps(state: FlowState, approve: tuple[str, ...]) -> frozenset[str]:
