@@ -82,7 +82,7 @@ def read_source(
             first = file.readline(LONGEST_LINE + 1)
             if _is_log(first):
                 lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
-                return _recorded(str(path), chain((first,), lines), at)
+                return read_log(str(path), chain((first,), lines), at)
             content = first + file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConductorError(f"{path}: {error.strerror or error}") from None
@@ -109,7 +109,8 @@ def _is_log(first: bytes) -> bool:
 # --- logs ---
 
 
-def _recorded(file: str, lines: Iterator[bytes], at: int | None) -> Recorded:
+def read_log(file: str, lines: Iterator[bytes], at: int | None = None) -> Recorded:
+    """Verify the lines of a log up to the entry `at` or to its end; `file` names it in errors."""
     entries = _Entries(lines, at)
     try:
         replayed = replay(entries)
