@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import click
 
+from conductor_adapters.cli.operate.interruptible import interruptible
 from conductor_adapters.cli.process import ran
 from conductor_adapters.client import Client
 from conductor_adapters.sqlite import SqliteClient
@@ -60,4 +61,4 @@ def asked(store: str, ask: Callable[[Client], Awaitable[int]]) -> int:
         async with client_of(store) as client:
             return await ask(client)
 
-    return ran(whole())
+    return ran(interruptible(whole()))
