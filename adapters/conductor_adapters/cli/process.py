@@ -26,7 +26,12 @@ def ran(run: Coroutine[Any, Any, int]) -> int:
     asyncio.set_event_loop(loop)
     threads = ThreadPoolExecutor()
     loop.set_default_executor(threads)
-    code = loop.run_until_complete(run)
+    try:
+        code = loop.run_until_complete(run)
+    except BaseException:
+        # Its threads would keep whoever goes on in this process waiting.
+        loop.close()
+        raise
     threads.shutdown(wait=False, cancel_futures=True)
     if not (_tasks_ended(loop) and _threads_ended()):
         for stream in (sys.stdout, sys.stderr):
