@@ -43,7 +43,7 @@ def test_a_file_that_others_hold_does_not(tmp_path: Path) -> None:
 def test_a_file_that_was_taken_away_or_replaced_is_told(tmp_path: Path) -> None:
     """One that is there is not."""
     path = tmp_path / "flows.db"
-    with pytest.raises(FailedForGood, match=r"flows\.db: No such file or directory"):
+    with pytest.raises(FailedForGood, match=r"flows\.db: the file of the store was removed"):
         FileWatch.of(path)
     path.touch()
     watch = FileWatch.of(path)

@@ -36,6 +36,8 @@ class FileWatch:
         """Watch a file; raises FailedForGood where there is none any more."""
         try:
             return cls(path, path.stat())
+        except FileNotFoundError:
+            raise _removed(path) from None
         except OSError as error:
             raise FailedForGood(f"{path}: {error.strerror}") from None
 
@@ -45,10 +47,14 @@ class FileWatch:
             if os.path.samestat(self.path.stat(), self.was):
                 return
         except FileNotFoundError:
-            raise FailedForGood(f"{self.path}: the file of the store was removed") from None
+            raise _removed(self.path) from None
         except OSError:
             return
         raise FailedForGood(f"{self.path}: the file of the store was replaced by another")
+
+
+def _removed(path: Path) -> FailedForGood:
+    return FailedForGood(f"{path}: the file of the store was removed")
 
 
 def is_for_good(error: StoreError) -> bool:
