@@ -13,7 +13,8 @@ import pytest
 
 from conductor_adapters import metrics, observing
 from conductor_adapters.handle import FlowHandle
-from conductor_adapters.memory import CLOSE_GRACE_S, MemoryHost
+from conductor_adapters.memory import MemoryHost
+from conductor_adapters.waiting import CLOSE_GRACE_S
 from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_core import FlowSpec, events, initial_state, reduce
 from conductor_core.commands import GenerateSteps, RequestApproval

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,7 @@ from conductor_adapters.calls import Calls
 from conductor_adapters.clock import Clock
 from conductor_adapters.hands import Hands
 from conductor_adapters.host import Unstamped
-from conductor_adapters.jobs import Jobs, told
+from conductor_adapters.jobs import Jobs
 from conductor_adapters.local import Asked
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.leases import Leases
@@ -37,7 +38,9 @@ from conductor_core.events import Event
 from conductor_core.state import FlowState
 
 AGAIN_S: Final = 1.0
-"""So long an answer waits that the store did not take."""
+"""So long what the store could not take waits before it is handed over again."""
+MUCH_LATER_S: Final = 60.0
+"""So long it waits where something else is wrong, with the log of the flow say."""
 IDLE_AT: Final = 64
 """At so many flows it is time to see which of them have nothing to do."""
 
@@ -71,6 +74,9 @@ class Crew:
         self._hands: dict[str, Hands] = {}
         self._generating: dict[str, Key] = {}
         self._idle_at = IDLE_AT
+        self._unwritten: set[Key] = set()
+        self._all_written = asyncio.Event()
+        self._all_written.set()
 
     def act(self, news: News) -> None:
         """Begin what was taken, and end what is to end."""
@@ -82,7 +88,7 @@ class Crew:
             self.let_go(key)
 
     def hold(self) -> None:
-        """Take nothing more, and begin nothing."""
+        """Take nothing more, and begin nothing: what has not begun goes back to others."""
         self._leases.stop()
         for hands in self._hands.values():
             hands.hold()
@@ -93,13 +99,31 @@ class Crew:
         for hands in self._hands.values():
             hands.stop()
 
+    def leave(self) -> None:
+        """Take note of threads that do not listen: they run on when their tasks have ended."""
+        for hands in self._hands.values():
+            hands.leave()
+
     def retire(self) -> None:
-        """Leave what is still held to others; called in the thread of the store."""
-        self._leases.retire()
+        """Leave what still runs here to others, once the lease has run out."""
+        running = {
+            (flow_id, STEP, name)
+            for flow_id, hands in self._hands.items()
+            for name in hands.running()
+        }
+        left = running | self._unwritten
+        self._jobs.submit(lambda _ledger: self._leases.retire(left))
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """What has not ended yet."""
         return {task for hands in self._hands.values() for task in hands.under_way()}
+
+    async def written(self, within_s: float) -> None:
+        """Wait until the store has all that work came to, but not for ever."""
+        if self._jobs.closed is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._all_written.wait()
 
     def begin(self, taken: Taken) -> None:
         """Carry out what was taken."""
@@ -130,7 +154,9 @@ class Crew:
                 ask=self._ask,
                 report=partial(self._report, state.flow_id),
                 give_up=partial(self._failed, state.flow_id),
+                undone=partial(self._undone, state.flow_id),
             )
+        hands.turn_to(state)
         return hands
 
     def _let_idle_hands_go(self) -> None:
@@ -158,7 +184,7 @@ class Crew:
             if hands is not None and self._generating.pop(flow_id, None) == key:
                 hands.end_generation()
             self._drop(key)
-        elif hands is not None and hands.running(name) is not None:
+        elif hands is not None and hands.is_running(name):
             hands.cancel_futures(CancelFutures(attempts=(name,)))
 
     def _report(self, flow_id: str, what: Unstamped[Event]) -> None:
@@ -184,40 +210,64 @@ class Crew:
         self._jobs.submit(act)
 
     def _answer(self, key: Key, what: Unstamped[Event]) -> None:
-        """Record how an order ended, and do not rest before the store has it."""
-        leases = self._leases
-        hands = self._hands.get(key[0])
+        """Record how an order ended; as a failure, where no log can say it."""
+        if (hands := self._hands.get(key[0])) is not None:
+            hands.answered(key[2])
+        if isinstance(what, Finished):
+            unwritable = partial(unusable, what.attempt)
+            self._write(
+                key, self._said(key, what), lambda error: self._said(key, unwritable(error))
+            )
+        else:
+            self._write(key, self._said(key, what))
 
-        def done(_result: object, error: BaseException | None) -> None:
-            if isinstance(error, FormatError) and isinstance(what, Finished):
-                self._answer(key, unusable(what.attempt, error))
-            elif isinstance(error, StoreError) and self._jobs.closed is None:
-                _logger.warning(
-                    "what %s came to is kept until it can be written: %s", key[2], error
-                )
-                self._jobs.later(AGAIN_S, self._answer, key, what)
-            else:
-                told(None, error)
-
-        if hands is not None:
-            hands.orders.discard(key[2])
-        self._jobs.submit(lambda ledger: ledger.answer(key, leases.worker_id, what), done)
+    def _said(self, key: Key, what: Unstamped[Event]) -> Callable[[Ledger], object]:
+        """What is done in the store to record how an order ended."""
+        owner = self._leases.worker_id
+        return lambda ledger: ledger.answer(key, owner, what)
 
     def _drop(self, key: Key) -> None:
         """Be done with an order that no entry answers."""
         owner = self._leases.worker_id
-        self._jobs.submit(lambda ledger: ledger.drop(key, owner))
+        self._write(key, lambda ledger: ledger.drop(key, owner))
+
+    def _undone(self, flow_id: str, attempt: str, begun: bool) -> None:
+        """Give work back that comes to nothing here; at once, unless this host goes on."""
+        key, leases = (flow_id, STEP, attempt), self._leases
+        delay_ms = 0 if leases.stopped else leases.lease_ms
+        self._write(key, lambda _: leases.hand_back(key, begun=begun, delay_ms=delay_ms))
 
     def _failed(self, flow_id: str, error: Exception) -> None:
         """Work failed because of this host: others, or this one later, do it again."""
         self._failed_at(flow_id, error)
         _logger.warning("work of flow %s was given back: %s", flow_id, error)
-        for name in self._hands[flow_id].left_undone():
-            self._jobs.submit(partial(self._give_back, (flow_id, STEP, name)))
 
-    def _give_back(self, key: Key, ledger: Ledger) -> None:
-        leases = self._leases
-        not_before_ms = ledger.now_ms() + leases.lease_ms
-        ledger.store.give_back(key, owner=leases.worker_id, not_before_ms=not_before_ms)
-        ledger.news.ended.append(key)
-        ledger.news.timers = True
+    def _write(
+        self,
+        key: Key,
+        act: Callable[[Ledger], object],
+        otherwise: Callable[[FormatError], Callable[[Ledger], object]] | None = None,
+    ) -> None:
+        """Say something of an order, and do not rest before the store has it.
+
+        `otherwise` tells what is said in place of what cannot be written down at all.
+        """
+
+        def done(_result: object, error: BaseException | None) -> None:
+            if error is None:
+                self._unwritten.discard(key)
+                if not self._unwritten:
+                    self._all_written.set()
+            elif isinstance(error, FormatError) and otherwise is not None:
+                self._write(key, otherwise(error))
+            elif self._jobs.closed is None:
+                told = "what became of %s is kept until it can be written: %s"
+                _logger.warning(told, key[2], error)
+                wait_s = AGAIN_S if isinstance(error, StoreError) else MUCH_LATER_S
+                self._jobs.later(wait_s, self._write, key, act, otherwise)
+            else:
+                _logger.error("what became of %s could not be written: %s", key[2], error)
+
+        self._unwritten.add(key)
+        self._all_written.clear()
+        self._jobs.submit(act, done)

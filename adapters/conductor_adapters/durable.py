@@ -12,16 +12,14 @@ in the store, also of those that others started.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
-from typing import Final, Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.client import FlowSummary
@@ -42,12 +40,12 @@ from conductor_adapters.local import nobody
 from conductor_adapters.observing import Observer, log_entry, watched
 from conductor_adapters.others import with_others
 from conductor_adapters.store.boot import since_boot_ms
-from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.kept import SNAPSHOT_EVERY, log_lines
 from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News
 from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Store
+from conductor_adapters.waiting import CLOSE_GRACE_S, ended_within, left_behind
 from conductor_adapters.workers import Handler, Workers
 from conductor_core import initial_state
 from conductor_core.codec import encode_event
@@ -58,10 +56,9 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
-_logger = logging.getLogger("conductor_adapters.store")
+T = TypeVar("T")
 
-CLOSE_GRACE_S: Final = 10.0
-LEFT_BEHIND_S: Final = 0.1
+_logger = logging.getLogger("conductor_adapters.store")
 
 
 class DurableHost:
@@ -92,6 +89,7 @@ class DurableHost:
         )
         self._crew = self._new_crew(options)
         self._flows: weakref.WeakValueDictionary[str, DurableFlow] = weakref.WeakValueDictionary()
+        self._observed: dict[str, DurableFlow] = {}
         self._alarm: Alarm | None = None
         self._alarm_ms: int | None = None
 
@@ -165,7 +163,7 @@ class DurableHost:
 
     async def flow(self, flow_id: str, *, observe: Observer | None = None) -> DurableFlow:
         """A flow that was started; raises UnknownFlow."""
-        state = await self._jobs.call(lambda ledger: ledger.look(flow_id))
+        state = await self.look(flow_id)
         flow = self._handle(state, observe)
         flow.see(state)
         return flow
@@ -179,13 +177,26 @@ class DurableHost:
     ) -> Sequence[FlowSummary]:
         """Flows in the order in which they began, perhaps of some statuses, behind another."""
         place = None if after is None else (after.began_ms, after.flow_id)
-        return await self._jobs.call(
+        return await self.consult(
             lambda ledger: ledger.store.flows(statuses=statuses, after=place, limit=limit)
         )
 
     async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
         """The kinds and names of work that nobody has taken, and how many of each."""
-        return await self._jobs.call(lambda ledger: ledger.store.waiting_works())
+        return await self.consult(lambda ledger: ledger.store.waiting_works())
+
+    async def consult(self, look: Callable[[Ledger], T]) -> T:
+        """Look into the store, where nothing is changed; for what no verb here is for."""
+        return await self._jobs.call(look, reads=True)
+
+    @property
+    def broken(self) -> Exception | None:
+        """Why nothing goes to the store any more; None while it does."""
+        return self._jobs.closed
+
+    def under_way(self) -> int:
+        """How much work is under way here."""
+        return 0 if self._crew is None else len(self._crew.tasks())
 
     def _handle(self, state: FlowState, observe: Observer | None) -> DurableFlow:
         flow = self._flows.get(state.flow_id)
@@ -193,6 +204,8 @@ class DurableHost:
             flow = self._flows[state.flow_id] = DurableFlow(self, state)
         if observe is not None:
             flow.observers += (observe,)
+            if state.outcome is None:
+                self._observed[state.flow_id] = flow
         return flow
 
     def _is_watched(self, flow_id: str) -> bool:
@@ -205,11 +218,11 @@ class DurableHost:
 
     async def look(self, flow_id: str) -> FlowState:
         """Where a flow is; raises UnknownFlow."""
-        return await self._jobs.call(lambda ledger: ledger.look(flow_id))
+        return await self.consult(lambda ledger: ledger.look(flow_id))
 
     async def log(self, flow_id: str) -> Sequence[str]:
         """The lines of a flow's log so far."""
-        rows = await self._jobs.call(lambda ledger: ledger.store.entries(flow_id))
+        rows = await self.consult(lambda ledger: ledger.store.entries(flow_id))
         return log_lines(rows)
 
     # --- what a transaction brought about ---
@@ -233,6 +246,8 @@ class DurableHost:
         flow = self._flows.get(transition.state.flow_id)
         if flow is not None:
             flow.see(transition.state)
+        if transition.state.outcome is not None:
+            self._observed.pop(transition.state.flow_id, None)
         for observer in (self._observe, *(() if flow is None else flow.observers)):
             if observer is not None:
                 watched(observer, event, transition)
@@ -256,8 +271,10 @@ class DurableHost:
             flow.give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        """Tell everybody who waits here that no state will come."""
+        """End what runs here, and tell everybody who waits that no state will come."""
         self._set_alarm(None)
+        if self._crew is not None:
+            self._crew.stop()
         for flow in tuple(self._flows.values()):
             flow.give_up(error)
 
@@ -283,43 +300,37 @@ class DurableHost:
         """Begin nothing more, and record what work achieves that ends in time."""
         if self._crew is not None:
             self._crew.hold()
-            await self._ended_within(self._crew, grace_s)
+            await ended_within(self._crew.tasks(), grace_s)
+            await self._crew.written(grace_s)
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Let go of every flow: work is ended, and others take it up at once."""
-        if not self._jobs.is_open:
+        if not self._jobs.was_opened:
             return
-        if self._crew is not None:
-            self._crew.stop()
-            await self._end_work(self._crew, grace_s)
-        self._jobs.close(ConductorError("the host closed"))
+        try:
+            if self._crew is not None:
+                await self._end_work(self._crew, grace_s)
+        finally:
+            self._jobs.close(ConductorError("the host closed"))
         await self._jobs.end()
 
     async def _end_work(self, crew: Crew, grace_s: float) -> None:
-        """Wait for work that was asked to end, and leave the rest to others."""
-        late = await self._ended_within(crew, grace_s)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=LEFT_BEHIND_S)
-        with suppress(StoreError):
-            await self._jobs.call(lambda _ledger: crew.retire())
+        """End work, write down what it came to, and leave the rest to others."""
+        try:
+            crew.stop()
+            late = await ended_within(crew.tasks(), grace_s)
+            crew.leave()
+            await left_behind(late)
+            await crew.written(grace_s)
+        finally:
+            crew.retire()
 
     async def kill(self) -> None:
         """End as a process does that is killed: from here on nothing reaches the store."""
         if not self._jobs.is_open:
             return
         self._jobs.kill(ConductorError("the host was killed"))
-        if self._crew is not None:
-            self._crew.stop()
         await self._jobs.end()
-
-    async def _ended_within(self, crew: Crew, grace_s: float) -> set[asyncio.Task[None]]:
-        tasks = crew.tasks()
-        if not tasks:
-            return tasks
-        _, late = await asyncio.wait(tasks, timeout=grace_s)
-        return late
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -1,7 +1,8 @@
 """The hands of a durable host in one process: they begin what its worker took, and answer.
 
 Rule: the work itself is done as in memory (`local`); what is added is that an order may be
-lost, and that a host may fail its work without the flow's stopping for good.
+lost, that one which comes to nothing here goes back to others, and that a host may fail its
+work without the flow's stopping for good.
 """
 
 from __future__ import annotations
@@ -11,24 +12,55 @@ from typing import Any
 
 from conductor_adapters.local import LocalPerformer
 from conductor_adapters.under_way import UnderWay
+from conductor_adapters.work import StepContext
 from conductor_core.commands import DispatchStep
+from conductor_core.state import FlowState
 
 
 class Hands(LocalPerformer):
-    """Carries the orders of one flow out; `orders` are the attempts that were not answered for."""
+    """Carries the orders of one flow out.
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.orders: set[str] = set()
+    `undone` is told of an attempt that is left undone here, and whether its work had begun.
+    """
+
+    def __init__(
+        self, state: FlowState, *, undone: Callable[[str, bool], None], **keywords: Any
+    ) -> None:
+        super().__init__(state, **keywords)
+        self._undone = undone
+        self._orders: set[str] = set()
+        self._begun: set[str] = set()
+        self._deaf: set[str] = set()
+
+    def turn_to(self, state: FlowState) -> None:
+        """Work for a flow as it is now, which may be another of the same id."""
+        self._metadata = state.spec.metadata
 
     def dispatch_step(self, command: DispatchStep) -> None:
         """Begin the work of an attempt, unless it is under way."""
-        self.orders.add(command.attempt)
+        self._orders.add(command.attempt)
         super().dispatch_step(command)
+
+    def _began(self, context: StepContext) -> None:
+        self._begun.add(context.attempt)
+        super()._began(context)
+
+    def answered(self, attempt: str) -> bool:
+        """Take note that an attempt is answered for; tells whether its work had begun."""
+        self._orders.discard(attempt)
+        begun = attempt in self._begun
+        self._begun.discard(attempt)
+        return begun
+
+    def _left_undone(self, running: UnderWay) -> None:
+        attempt = running.context.attempt
+        ours, begun = attempt in self._orders, self.answered(attempt)
+        if ours:
+            self._undone(attempt, begun)
 
     def let_go(self, attempt: str, ended: Callable[[], object]) -> None:
         """End work that another worker is to do; `ended` is called when nothing runs of it."""
-        self.orders.discard(attempt)
+        self._orders.discard(attempt)
         running = self._running.get(attempt)
         if running is None:
             ended()
@@ -41,12 +73,19 @@ class Hands(LocalPerformer):
         for task in self._generations.values():
             task.cancel()
 
-    def left_undone(self) -> set[str]:
-        """The orders that nothing here works on any more, which are answered for no more."""
-        undone = self.orders - self._running.keys()
-        self.orders -= undone
-        return undone
+    def is_running(self, attempt: str) -> bool:
+        """Whether the work of an attempt is under way."""
+        return attempt in self._running
 
-    def running(self, attempt: str) -> UnderWay | None:
-        """The work of an attempt, while it is under way."""
-        return self._running.get(attempt)
+    def leave(self) -> None:
+        """Take note of threads that do not listen: their tasks end, and they run on."""
+        self._deaf = {
+            attempt
+            for attempt, running in self._running.items()
+            if running.turn is not None and running.turn.begun
+        }
+        self._orders -= self._deaf
+
+    def running(self) -> set[str]:
+        """The attempts whose work is under way, be it that nobody waits for it any more."""
+        return self._running.keys() | self._deaf

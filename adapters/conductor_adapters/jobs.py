@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -57,6 +56,11 @@ class Jobs:
         self._waiting: list[Job] = []
 
     @property
+    def was_opened(self) -> bool:
+        """Whether the store was opened, or is about to be."""
+        return self._opening is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether the store is being worked with."""
         return self._opening is not None and self.closed is None
@@ -67,6 +71,8 @@ class Jobs:
             self._loop = asyncio.get_running_loop()
             self._opening = self._loop.create_future()
             self._desk.start(partial(self._from_thread, self._opened))
+        elif self._loop is not asyncio.get_running_loop():
+            raise ConductorError("a host belongs to the loop, and the process, that opened it")
         await asyncio.shield(self._opening)
 
     def _opened(self, error: BaseException | None) -> None:
@@ -77,24 +83,30 @@ class Jobs:
             self.closed = ConductorError("the store could not be opened")
             self._opening.set_exception(error)
 
-    async def call(self, act: Callable[[Ledger], T]) -> T:
-        """Have something done in a transaction, and wait for it."""
+    async def call(self, act: Callable[[Ledger], T], *, reads: bool = False) -> T:
+        """Have something done in a transaction, which perhaps only reads, and wait for it."""
         await self.open()
         if self.closed is not None:
             raise self.closed
         answer: asyncio.Future[T] = self._loop.create_future()
-        self.submit(act, partial(_settle, answer))
+        self.submit(act, partial(_settle, answer), reads=reads)
         return await answer
 
     def submit(
         self,
         act: Callable[[Ledger], object],
         done: Callable[[Any, BaseException | None], None] | None = None,
+        *,
+        reads: bool = False,
     ) -> None:
         """Have something done in a transaction; what nobody waits for is logged if it fails."""
+        job = Job(act, told if done is None else done, reads)
+        if self.closed is not None:
+            self._loop.call_soon(job.done, None, self.closed)
+            return
         if not self._waiting:
             self._loop.call_soon(self.flush)
-        self._waiting.append(Job(act, told if done is None else done))
+        self._waiting.append(job)
 
     def flush(self) -> None:
         """Hand over what has come up."""
@@ -111,8 +123,9 @@ class Jobs:
         self._desk.nudge()
 
     def close(self, error: Exception) -> None:
-        """Hand over what has come up, and take nothing more."""
+        """Hand over what has come up, and take nothing more; the thread ends after it."""
         self.flush()
+        self._desk.stop()
         self._close(error)
 
     def kill(self, error: Exception) -> None:
@@ -121,20 +134,22 @@ class Jobs:
         self._close(error)
 
     async def end(self) -> None:
-        """Wait for the end of all that was handed over."""
-        self._desk.stop()
+        """Wait for the end of all that was handed over, once this was closed."""
         await asyncio.to_thread(self._desk.join)
 
     def _close(self, error: Exception) -> None:
-        self.closed = error
-        self._broken(error)
+        if self.closed is None:
+            self.closed = error
+            self._broken(error)
 
     # --- from the thread ---
 
     def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Call something on the loop; one that is closed waits for nothing."""
-        with suppress(RuntimeError):
+        """Call something on the loop; one that was closed without this host ends it too."""
+        try:
             self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            self._desk.kill()
 
     def _deliver(self, results: Sequence[Result], news: News) -> None:
         if results or news != _NO_NEWS:

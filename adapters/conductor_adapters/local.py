@@ -131,7 +131,7 @@ class LocalPerformer:
                 value = await cast("Awaitable[object]", handler(context))
             finished = returned(context.attempt, value)
         except HostFailure as error:
-            del self._running[context.attempt]
+            self._left_undone(self._running.pop(context.attempt))
             self._give_up(error)
             return
         except BaseException as error:
@@ -152,7 +152,7 @@ class LocalPerformer:
             if task.cancelled():
                 self._ended(cancelled(attempt))
             else:
-                del self._running[attempt]
+                self._left_undone(self._running.pop(attempt))
 
     def _ended(self, finished: Finished) -> None:
         """Report how work ended."""
@@ -163,6 +163,11 @@ class LocalPerformer:
                 self._report(finished)
             except FormatError as error:
                 self._report(unusable(finished.attempt, error))
+        else:
+            self._left_undone(running)
+
+    def _left_undone(self, _running: UnderWay) -> None:
+        """Take note of work of which nothing is reported; whoever recovers the flow finds it."""
 
     # --- timers ---
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.clock import Clock, WallClock
@@ -20,7 +20,7 @@ from conductor_adapters.host import FlowLoop, Journal, Unstamped
 from conductor_adapters.journal import NoJournal
 from conductor_adapters.local import Asked, LocalPerformer, nobody
 from conductor_adapters.observing import Observer, log_entry, watched
-from conductor_adapters.waiting import Waiter
+from conductor_adapters.waiting import CLOSE_GRACE_S, Waiter, ended_within, left_behind
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core import events, initial_state
 from conductor_core.codec import encode_event
@@ -30,9 +30,6 @@ from conductor_core.reducer import Transition
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
-
-CLOSE_GRACE_S: Final = 10.0
-LEFT_BEHIND_S: Final = 0.1
 
 
 class MemoryHost:
@@ -121,27 +118,19 @@ class MemoryHost:
         """Begin nothing more, and record what work achieves that ends in time."""
         for flow in self._flows.values():
             flow.hold()
-        await self._ended_within(grace_s)
+        await ended_within(self._under_way(), grace_s)
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Let go of every flow: their work is ended, their journals can be recovered."""
         for flow in tuple(self._flows.values()):
             flow.close()
-        late = await self._ended_within(grace_s)
         # A thread that does not listen is left behind.
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=LEFT_BEHIND_S)
+        await left_behind(await ended_within(self._under_way(), grace_s))
 
-    async def _ended_within(self, grace_s: float) -> set[asyncio.Task[None]]:
-        """Wait for all work, also that of flows that have finished; returns what still runs."""
+    def _under_way(self) -> set[asyncio.Task[None]]:
+        """All work that has not ended, also that of flows that have finished."""
         running = {task for flow in self._flows.values() for task in flow.under_way()}
-        tasks = {task for task in running | self._ending if not task.done()}
-        if not tasks:
-            return tasks
-        _, late = await asyncio.wait(tasks, timeout=grace_s)
-        return late
+        return {task for task in running | self._ending if not task.done()}
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from conductor_adapters.store.leases import PUT_OFF_MS, Leases
-from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Order
+from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Key, Order
 from conductor_core import ApprovalSpec, StepSpec, events
 from conductor_core.attempt import Attempt
 from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
@@ -138,14 +138,14 @@ def test_a_worker_hears_that_it_shall_give_up(path: Path, clocks: Clocks) -> Non
 
 def test_work_that_takes_its_workers_down_is_lost(path: Path, clocks: Clocks) -> None:
     """After so many deliveries it has failed, and no worker goes down with it any more."""
-    hands = [worker(path, clocks, f"w{number}") for number in range(4)]
-    hands[0].start(flow(group("g", "a")))
-    for hand in hands[1:3]:
+    worker(path, clocks).start(flow(group("g", "a")))
+    for name in ("w2", "w3"):
         clocks.boot_ms += LEASE_MS
-        assert look(hand) == ["a#1"]
+        assert look(worker(path, clocks, name)) == ["a#1"]
     clocks.boot_ms += LEASE_MS
-    assert look(hands[3]) == []
-    error = attempt(hands[3], "a#1").error
+    last = worker(path, clocks, "w4")
+    assert look(last) == []
+    error = attempt(last, "a#1").error
     assert error is not None
     assert (error.type, error.message) == ("lost", "3 workers went down with it")
 
@@ -264,7 +264,7 @@ def test_who_retires_leaves_its_orders_to_others_at_once(path: Path, clocks: Clo
     """Without waiting for the lease, and takes nothing more."""
     one, two = worker(path, clocks), worker(path, clocks, "w2")
     one.start()
-    one.do(lambda _: leases(one).retire())
+    one.do(lambda _: leases(one).retire(()))
     assert sorted(look(two)) == ["a#1", "b#1"]
     one.start(flow_id="g")
     assert one.taken() == []
@@ -360,7 +360,15 @@ def test_what_is_another_worker_s_is_not_given_back(path: Path, clocks: Clocks) 
     other = worker(path, clocks, "w2")
     assert look(other) == ["a#1", "b#1"]
     key = ("f", STEP, "a#1")
-    hand.do(lambda ledger: ledger.store.give_back(key, owner=leases(hand).worker_id))
-    assert hand.do(lambda ledger: ledger.store.order_owner(key)) == (True, "w2")
-    hand.do(lambda ledger: ledger.store.give_back(key, owner="w2"))
-    assert hand.do(lambda ledger: ledger.store.order_owner(key)) == (True, None)
+    hand.do(lambda _ledger: leases(hand).hand_back(key, begun=False))
+    assert owner_of(hand, key) == "w2"
+    other.do(lambda _ledger: leases(other).hand_back(key, begun=False))
+    assert owner_of(hand, key) is None
+    assert look(worker(path, clocks, "w3")) == ["a#1"]
+
+
+def owner_of(hand: Hand, key: Key) -> str | None:
+    """Who has taken an order."""
+    found = hand.do(lambda ledger: ledger.store.order(key))
+    assert found is not None
+    return found[1]

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from conductor_adapters import durable
+from conductor_adapters import waiting
 from conductor_adapters.sqlite import SqliteFlow
 from conductor_adapters.store.kept import log_lines
+from conductor_adapters.store.protocol import STEP
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import StepContext
 from conductor_core import StepSpec
@@ -52,8 +53,8 @@ def test_a_host_that_closes_leaves_its_work_to_others_at_once(path: Path) -> Non
 def test_a_thread_that_does_not_listen_is_left_behind(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host closes without it, and another begins its work again."""
-    monkeypatch.setattr(durable, "LEFT_BEHIND_S", 0)
+    """The host closes without it; when its lease has run out another begins its work again."""
+    monkeypatch.setattr(waiting, "LEFT_BEHIND_S", 0)
     began, go_on = threading.Event(), threading.Event()
 
     def wait(_context: StepContext) -> None:
@@ -61,11 +62,15 @@ def test_a_thread_that_does_not_listen_is_left_behind(
         go_on.wait(60)
 
     async def script() -> None:
-        async with host(path, {"a": wait}) as one:
+        async with host(path, {"a": wait}, lease_s=0.5) as one:
             await one.start(ONE, flow_id="f")
             await until(began.is_set)
             await one.close(grace_s=0)
-        async with host(path) as two:
+        with SqliteStore(path) as store, store.reading():
+            found = store.order(("f", STEP, "a#1"))
+            assert found is not None
+            assert found[1] is not None
+        async with host(path, lease_s=0.1) as two:
             assert (await (await two.flow("f")).wait()).status == "success"
         go_on.set()
 

@@ -56,10 +56,10 @@ def test_what_cannot_be_written_is_kept_until_it_can(
     full = threading.Event()
 
     class Disk(SqliteStore):
-        def append(self, flow_id: str, seq: int, lines: str) -> None:
+        def append(self, flow_id: str, seq: int, lines: str, *, behind: int) -> int:
             if full.is_set():
                 raise sqlite3.OperationalError("database or disk is full")
-            super().append(flow_id, seq, lines)
+            return super().append(flow_id, seq, lines, behind=behind)
 
     async def work(_context: StepContext) -> str:
         calls.append("called")

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
@@ -34,10 +34,14 @@ _logger = logging.getLogger("conductor_adapters.store")
 
 @frozen
 class Job:
-    """What is to be done in a transaction, and who is told what became of it."""
+    """What is to be done in a transaction, and who is told what became of it.
+
+    What only reads holds nobody else up.
+    """
 
     act: Callable[[Ledger], Any]
     done: Callable[[Any, BaseException | None], None]
+    reads: bool = False
 
 
 Result: TypeAlias = tuple[Job, Any, BaseException | None]
@@ -143,11 +147,16 @@ class Desk:
 
     def _begin(self) -> None:
         """Appear among the workers, and see where the store is."""
-        with self._ledger.transaction():
+        with self._looking():
             _, self._place = self._ledger.store.grown(after=2**62)
             if self._leases is not None:
                 self._leases.renew()
         self._urgent = True
+
+    def _looking(self) -> AbstractContextManager[News]:
+        """What a look takes: a worker writes what it sees, and others only read."""
+        ledger = self._ledger
+        return ledger.reading() if self._leases is None else ledger.transaction()
 
     def _next(self) -> list[Job]:
         """Wait for jobs, but no longer than until it is time to look."""
@@ -165,10 +174,11 @@ class Desk:
 
     def transact(self, jobs: Sequence[Job]) -> None:
         """Do jobs in one transaction, or where that fails each in its own."""
+        reads, ledger = all(job.reads for job in jobs), self._ledger
         try:
-            with self._ledger.transaction() as news:
-                results = [(job, job.act(self._ledger), None) for job in jobs]
-                if self._leases is not None:
+            with ledger.reading() if reads else ledger.transaction() as news:
+                results = [(job, job.act(ledger), None) for job in jobs]
+                if self._leases is not None and not reads:
                     self._leases.take_more()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
             if self._leases is not None:
@@ -204,7 +214,7 @@ class Desk:
             self._looked_s = now_s + TROUBLE_S
 
     def _look_around(self) -> None:
-        with self._ledger.transaction() as news:
+        with self._looking() as news:
             grown, place = self._ledger.store.grown(after=self._place)
             for flow_id in grown:
                 self._see(flow_id)

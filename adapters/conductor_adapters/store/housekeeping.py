@@ -48,7 +48,7 @@ def remove_ended(store: Store, *, before_ms: int) -> int:
 def exported(store: Store, flow_id: str) -> list[str]:
     """The lines of a log, each with its newline; raises UnknownFlow."""
     ledger = Ledger(store, now_ms=lambda: 0)
-    with ledger.transaction():
+    with ledger.reading():
         ledger.look(flow_id)
         return log_lines(store.entries(flow_id))
 
@@ -86,11 +86,11 @@ def _add(store: Store, replayed: Replay, lines: list[str]) -> None:
         accepted_only=replayed.header.accepted_only,
     )
     try:
-        store.add_flow(row, header)
+        place = store.add_flow(row, header)
     except Conflict:
         raise FlowExists(row.flow_id) from None
     for seq, text in enumerate(rows, 1):
-        store.append(row.flow_id, seq, text)
+        place = store.append(row.flow_id, seq, text, behind=place)
 
 
 def _rows(lines: list[str]) -> Iterator[str]:

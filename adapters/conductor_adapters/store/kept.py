@@ -2,7 +2,7 @@
 
 Rule: what is loaded is what the lines say. A snapshot is a cache: it counts only while its
 digest is its own, its log ends where the entry says, and every line behind it is, to the byte,
-the one that is due; where anything else is found it is thrown away and all lines are verified.
+the one that is due; where anything else is found it is left aside and all lines are verified.
 """
 
 from __future__ import annotations
@@ -57,11 +57,16 @@ class TailWriter(LogWriter):
 
 @define
 class Kept:
-    """A flow in memory; its last entry was at `at_ms`, its last snapshot `fresh` entries ago."""
+    """A flow in memory.
+
+    Its last entry was at `at_ms` and has its place in the store, its last snapshot was taken
+    `fresh` entries ago.
+    """
 
     state: FlowState
     writer: TailWriter
     at_ms: int
+    place: int = 0
     accepted_only: bool = False
     fresh: int = 0
     look: int = 0
@@ -91,13 +96,23 @@ def begun(state: FlowState, *, at_ms: int) -> Kept:
 
 def loaded(store: Store, flow_id: str) -> Kept:
     """A flow as the store has it; raises UnknownFlow, and LogError for a damaged log."""
+    place = store.place(flow_id)
+    if place is None:
+        raise UnknownFlow(flow_id)
+    kept = _read(store, flow_id)
+    kept.place = place
+    return kept
+
+
+def _read(store: Store, flow_id: str) -> Kept:
+    """A flow from its snapshot and what follows it, or else from all its lines."""
     row = store.snapshot(flow_id)
     if row is not None:
         try:
             return _from_snapshot(store, flow_id, row)
         except ConductorError as error:
-            _logger.warning("the snapshot of flow %s is thrown away: %s", flow_id, error)
-            store.drop_snapshot(flow_id)
+            # The next one takes its place.
+            _logger.warning("the snapshot of flow %s is not used: %s", flow_id, error)
     return _from_lines(store, flow_id)
 
 
@@ -113,7 +128,7 @@ def _from_snapshot(store: Store, flow_id: str, row: SnapshotRow) -> Kept:
         state,
         TailWriter.going_on(state, position, accepted_only=accepted_only),
         row.at_ms,
-        accepted_only,
+        accepted_only=accepted_only,
     )
     for _, lines in rest:
         kept.follow(lines)
@@ -122,8 +137,6 @@ def _from_snapshot(store: Store, flow_id: str, row: SnapshotRow) -> Kept:
 
 def _from_lines(store: Store, flow_id: str) -> Kept:
     rows = store.entries(flow_id)
-    if not rows:
-        raise UnknownFlow(flow_id)
     try:
         replayed = replay(log_lines(rows), flow_id=flow_id)
         # A row is written whole or not at all: what is cut off was cut off by somebody.
@@ -136,7 +149,8 @@ def _from_lines(store: Store, flow_id: str) -> Kept:
     accepted_only = replayed.header.accepted_only
     writer = TailWriter.going_on(replayed.state, replayed.position, accepted_only=accepted_only)
     at_ms = event_of(rows[-1][1]).at_ms if len(rows) > 1 else replayed.header.at_ms
-    return Kept(replayed.state, writer, at_ms, accepted_only, fresh=len(rows) - 1)
+    fresh = len(rows) - 1
+    return Kept(replayed.state, writer, at_ms, accepted_only=accepted_only, fresh=fresh)
 
 
 def snapshot_of(kept: Kept) -> SnapshotRow | None:

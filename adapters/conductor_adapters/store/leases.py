@@ -9,7 +9,7 @@ or given back; what was to give up has given up with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from conductor_adapters.host import INTERRUPTED
@@ -63,7 +63,9 @@ class Leases:
         self._max_deliveries = max_deliveries
         self._clock_ms = clock_ms
         self._until_ms = -1
+        self._patient_until_ms = -1
         self._stopped = False
+        self._retired = False
         self._more = True
         self._missing: set[tuple[str, str]] = set()
 
@@ -71,15 +73,22 @@ class Leases:
         """Take orders of the flows of a ledger."""
         self._ledger = ledger
         self._store = ledger.store
+        # Who waits for the file from here on for too long has been held up, as others were.
+        self._until_ms = self._clock_ms() + self.lease_ms
 
     # --- what the ledger asks (Holder) ---
 
-    def wants(self, kind: str, work: str) -> str | None:
-        """The name of this worker, where it has room and knows the work."""
-        if (kind, work) in self._may_take and self._room() > 0:
+    def wants(self, order: Order) -> str | None:
+        """The name of this worker, where it has room, knows the work and has none of it."""
+        known = (order.kind, order.work) in self._may_take
+        if known and self._room() > 0 and not self._has(order.key):
             self._check_lease()
             return self.worker_id
         return None
+
+    def _has(self, key: Key) -> bool:
+        """Whether something of that name runs here, be it of an earlier flow of that id."""
+        return key in self.held or key in self.ending
 
     def is_mine(self, owner: str | None) -> bool:
         """Whether this worker is the owner."""
@@ -104,11 +113,15 @@ class Leases:
 
     def is_due(self) -> bool:
         """Whether it is time to renew."""
-        return self._clock_ms() >= self.renew_at_ms
+        return not self._retired and self._clock_ms() >= self.renew_at_ms
 
     def renew(self) -> None:
         """Hold everything for another while."""
-        until_ms = self._clock_ms() + self.lease_ms
+        now_ms = self._clock_ms()
+        until_ms = now_ms + self.lease_ms
+        if now_ms > self._until_ms:
+            # What held this one up held up others too, who shall have time to say they live.
+            self._patient_until_ms = until_ms
         self._store.renew(
             WorkerRow(
                 worker_id=self.worker_id,
@@ -126,14 +139,38 @@ class Leases:
         if self._ledger.news.renewed_until_ms is None and self.is_due():
             self.renew()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._stopped
+
     def stop(self) -> None:
         """Take nothing more."""
         self._stopped = True
 
-    def retire(self) -> None:
-        """Let others rescue at once what is still held."""
-        self._stopped = True
-        self._store.retire(self.worker_id)
+    def retire(self, running: Collection[Key]) -> None:
+        """Renew no more, and let others rescue what is still held, at once if nothing runs."""
+        self._stopped = self._retired = True
+        if not running:
+            self._store.retire(self.worker_id)
+
+    def hand_back(self, key: Key, *, begun: bool, delay_ms: int = 0) -> None:
+        """Let others do what is left undone here; what must not run twice has failed (S14.3)."""
+        found = self._store.order(key)
+        if found is None or found[1] != self.worker_id:
+            return
+        order, state = found[0], self._ledger.look(key[0])
+        if command_of(state, order) is None:
+            self._store.remove_order(key)
+        elif order.give_up:
+            self._ledger.feed(key[0], cancelled(order.name))
+        elif begun and (answer := _interrupted(order, state)) is not None:
+            self._ledger.feed(key[0], answer)
+        else:
+            not_before_ms = delay_ms and self._ledger.now_ms() + delay_ms
+            self._store.give_back(key, not_before_ms=not_before_ms, uncounted=True)
+            self._ledger.news.timers = True
+        self._ledger.news.ended.append(key)
 
     def living_works(self) -> frozenset[str]:
         """What the workers that live carry out."""
@@ -171,6 +208,8 @@ class Leases:
     def rescue(self) -> None:
         """Answer for, or give back, what workers hold that are gone."""
         boot, now_ms = boot_id(), self._clock_ms()
+        if now_ms < self._patient_until_ms:
+            return
         for order in self._store.abandoned(boot=boot, now_ms=now_ms, limit=AT_ONCE):
             self._for(order, self._rescue)
         self._store.bury(boot=boot, now_ms=now_ms)
@@ -204,9 +243,12 @@ class Leases:
         at_ms = self._ledger.now_ms()
         self._more = False
         for kind, work in self._works:
-            orders = self._store.ready(kind, work, at_ms=at_ms, limit=room)
+            # Those that still end here are passed over, and must not hide the others.
+            limit = room + len(self.ending)
+            orders = self._store.ready(kind, work, at_ms=at_ms, limit=limit)
             for order in orders:
-                self._for(order, self._take)
+                if self._room() > 0:
+                    self._for(order, self._take)
             room = self._room()
             if room <= 0:
                 self._more = True
@@ -229,8 +271,11 @@ class Leases:
         if command is None:
             self._store.remove_order(order.key)
             return
-        if order.key in self.ending:
+        if self._has(order.key):
             self._more = True
+            return
+        if order.deliveries > 0 and (answer := self._answer_for(order, state)) is not None:
+            self._ledger.feed(order.flow_id, answer)
             return
         self._store.take(order.key, self.worker_id)
         self._ledger.news.taken.append(Taken(order, command, state))
@@ -251,11 +296,10 @@ class Leases:
             return None
         if order.give_up:
             return cancelled(order.name)
-        if order.name in interrupted_attempts(state):
-            return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
-        if order.deliveries >= self._max_deliveries:
+        interrupted = _interrupted(order, state)
+        if interrupted is None and order.deliveries >= self._max_deliveries:
             return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
-        return None
+        return interrupted
 
     def settle(self, news: News) -> None:
         """Take note of what a transaction did that is for good."""
@@ -265,6 +309,13 @@ class Leases:
         self.held.difference_update(news.ended, news.given_up, news.lost)
         for flow_id, _, name in news.lost:
             _logger.warning("lease lost: %s of flow %s is another worker's", name, flow_id)
+
+
+def _interrupted(order: Order, state: FlowState) -> Finished | None:
+    """What is answered for work that began and must not run twice unseen; None for other work."""
+    if order.kind == STEP and order.name in interrupted_attempts(state):
+        return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
+    return None
 
 
 def _lost(deliveries: int) -> StepError:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -70,15 +70,27 @@ class Ledger:
         self._touched: set[str] = set()
 
     @contextmanager
+    def reading(self) -> Generator[News]:
+        """Look at flows and rows as they are at one moment; nobody is held up."""
+        with self._whole(self.store.reading()):
+            yield self.news
+
+    @contextmanager
     def transaction(self) -> Generator[News]:
         """Do everything within, and learn what it brought about; or nothing happened."""
+        with self._whole(self.store.transaction()):
+            yield self.news
+            self._put_aside()
+            if self.news.timers:
+                self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
+
+    @contextmanager
+    def _whole(self, transaction: AbstractContextManager[None]) -> Generator[None]:
+        """Begin with no news, and forget what was touched where it does not end well."""
         self._office.news, self._touched = News(), set()
         try:
-            with self.store.transaction():
-                yield self.news
-                self._put_aside()
-                if self.news.timers:
-                    self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
+            with transaction:
+                yield
         except BaseException:
             for flow_id in self._touched:
                 self._flows.pop(flow_id, None)
@@ -107,7 +119,7 @@ class Ledger:
             changed_ms=kept.at_ms,
         )
         try:
-            self.store.add_flow(row, kept.writer.header())
+            kept.place = self.store.add_flow(row, kept.writer.header())
         except Conflict:
             if self.look(state.flow_id).spec != state.spec:
                 raise FlowExists(state.flow_id) from None
@@ -170,14 +182,15 @@ class Ledger:
         """Go on to what others appended; where that is not what is due, read it all."""
         del self._flows[flow_id]
         kept = flow.kept
-        unseen = self.store.entries(flow_id, after=kept.seq)
+        unseen, place = self.store.entries(flow_id, after=kept.seq), self.store.place(flow_id)
         try:
             for _, lines in unseen:
                 kept.follow(lines)
         except LogError:
             return
         # Where nothing follows, what was remembered stands there no more.
-        if unseen:
+        if unseen and place is not None:
+            kept.place = place
             self._keep(flow_id, kept)
 
     def _keep(self, flow_id: str, kept: Kept) -> LedgerFlow:

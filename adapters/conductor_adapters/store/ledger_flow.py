@@ -46,7 +46,7 @@ class LedgerFlow:
 
     def check(self) -> FlowState:
         """The state, which raises Conflict where others went on from it."""
-        if self._store.last_seq(self._flow_id) != self.kept.seq:
+        if self._store.place(self._flow_id) != self.kept.place:
             raise Conflict(self._flow_id)
         return self.kept.state
 
@@ -68,7 +68,9 @@ class LedgerFlow:
             self.check()
         else:
             try:
-                self._store.append(self._flow_id, position.entries + 1, lines)
+                kept.place = self._store.append(
+                    self._flow_id, position.entries + 1, lines, behind=kept.place
+                )
             except Conflict:
                 kept.writer.move_back(position)
                 raise

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from attrs import evolve
+
 from conductor_adapters.host import Unstamped
 from conductor_adapters.store.kept import Kept
 from conductor_adapters.store.office import Office, Taken
@@ -59,14 +61,10 @@ class Outbox:
 
     def _put(self, kind: str, name: str, work: str, command: Command) -> None:
         """Put an order, as taken where it may be taken here at once."""
-        owner = self._office.holder.wants(kind, work)
-        order = Order(
-            flow_id=self._flow_id,
-            kind=kind,
-            name=name,
-            work=work,
-            deliveries=0 if owner is None else 1,
-        )
+        order = Order(flow_id=self._flow_id, kind=kind, name=name, work=work)
+        owner = self._office.holder.wants(order)
+        if owner is not None:
+            order = evolve(order, deliveries=1)
         if not self._store.put_order(order, owner, at_ms=self._kept.at_ms):
             return
         if owner is None:
@@ -78,11 +76,11 @@ class Outbox:
         """Leave word for who works; what nobody works on has given up already."""
         for attempt in command.attempts:
             key = (self._flow_id, STEP, attempt)
-            _, owner = self._store.order_owner(key)
-            if owner is None:
+            order = self._store.order(key)
+            if order is None or order[1] is None:
                 self._report(cancelled(attempt))
             else:
-                self._tell(key, owner)
+                self._tell(key, order[1])
 
     def _tell(self, key: Key, owner: str) -> None:
         self._store.ask_to_give_up(key)

@@ -88,6 +88,10 @@ class Store(Protocol):
         """Do everything within, for good when it ends, or else nothing; raises StoreError."""
         ...
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Read everything within as it is at one moment, and hold nobody up; raises StoreError."""
+        ...
+
     def changed(self) -> bool:
         """Whether others wrote since this was last asked; cheap."""
         ...
@@ -98,8 +102,8 @@ class Store(Protocol):
 
     # --- flows and their logs ---
 
-    def add_flow(self, row: FlowRow, header: str) -> None:
-        """Begin the log of a flow; raises Conflict where there is one."""
+    def add_flow(self, row: FlowRow, header: str) -> int:
+        """Begin the log of a flow, and tell its place; raises Conflict where there is one."""
         ...
 
     def flow(self, flow_id: str) -> FlowRow | None:
@@ -120,16 +124,19 @@ class Store(Protocol):
         """Forget a flow and everything about it."""
         ...
 
-    def append(self, flow_id: str, seq: int, lines: str) -> None:
-        """Append an entry; raises Conflict where it does not follow the last one."""
+    def append(self, flow_id: str, seq: int, lines: str, *, behind: int) -> int:
+        """Append an entry behind a place, and tell its own; raises Conflict.
+
+        A place is given once: the log of another flow that once had this id has other places.
+        """
         ...
 
     def extend(self, flow_id: str, seq: int, lines: str) -> None:
         """Add lines behind those of an entry."""
         ...
 
-    def last_seq(self, flow_id: str) -> int | None:
-        """The number of the last entry, 0 before the first; None where there is no flow."""
+    def place(self, flow_id: str) -> int | None:
+        """The place of the last entry, or of the header; None where there is no flow."""
         ...
 
     def entries(self, flow_id: str, *, after: int = -1) -> list[tuple[int, str]]:
@@ -148,18 +155,14 @@ class Store(Protocol):
         """Put a state aside, in place of an earlier one."""
         ...
 
-    def drop_snapshot(self, flow_id: str) -> None:
-        """Throw a snapshot away."""
-        ...
-
     # --- the outbox ---
 
     def put_order(self, order: Order, owner: str | None, *, at_ms: int) -> bool:
         """Put a command into the outbox, perhaps as taken; False where it is there already."""
         ...
 
-    def order_owner(self, key: Key) -> tuple[bool, str | None]:
-        """Whether a command is in the outbox, and who has taken it."""
+    def order(self, key: Key) -> tuple[Order, str | None] | None:
+        """A command that is in the outbox, and who has taken it."""
         ...
 
     def ready(self, kind: str, work: str, *, at_ms: int, limit: int) -> list[Order]:
@@ -170,8 +173,8 @@ class Store(Protocol):
         """Take a command that nobody has taken."""
         ...
 
-    def give_back(self, key: Key, *, owner: str | None = None, not_before_ms: int = 0) -> None:
-        """Let others take a command; where an owner is named, if it is that one's."""
+    def give_back(self, key: Key, *, not_before_ms: int = 0, uncounted: bool = False) -> None:
+        """Let others take a command, perhaps as if it had not been delivered this time."""
         ...
 
     def answered(self, key: Key, owner: str) -> bool:

@@ -26,8 +26,8 @@ class SqliteStore(SqliteConnection):
 
     # --- flows and their logs ---
 
-    def add_flow(self, row: FlowRow, header: str) -> None:
-        """Begin the log of a flow; raises Conflict where there is one."""
+    def add_flow(self, row: FlowRow, header: str) -> int:
+        """Begin the log of a flow, and tell its place; raises Conflict where there is one."""
         added = self._do(
             statements.ADD_FLOW,
             flow_id=row.flow_id,
@@ -39,7 +39,8 @@ class SqliteStore(SqliteConnection):
         )
         if added == 0:
             raise Conflict(row.flow_id)
-        self._do(statements.ADD_HEADER, flow_id=row.flow_id, lines=header)
+        (place,) = self._one(statements.ADD_HEADER, flow_id=row.flow_id, lines=header)
+        return int(place)
 
     def flow(self, flow_id: str) -> FlowRow | None:
         """What a list says of a flow."""
@@ -70,18 +71,20 @@ class SqliteStore(SqliteConnection):
         for statement in statements.REMOVE_FLOW:
             self._do(statement, flow_id=flow_id)
 
-    def append(self, flow_id: str, seq: int, lines: str) -> None:
-        """Append an entry; raises Conflict where it does not follow the last one."""
-        if self._do(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines) == 0:
+    def append(self, flow_id: str, seq: int, lines: str, *, behind: int) -> int:
+        """Append an entry behind a place, and tell its own; raises Conflict."""
+        found = self._one(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines, behind=behind)
+        if found is None:
             raise Conflict(flow_id, seq)
+        return int(found[0])
 
     def extend(self, flow_id: str, seq: int, lines: str) -> None:
         """Add lines behind those of an entry."""
         self._do(statements.EXTEND, flow_id=flow_id, seq=seq, lines=lines)
 
-    def last_seq(self, flow_id: str) -> int | None:
-        """The number of the last entry."""
-        found = self._one(statements.LAST_SEQ, flow_id=flow_id)
+    def place(self, flow_id: str) -> int | None:
+        """The place of the last entry, or of the header; None where there is no flow."""
+        found = self._one(statements.PLACE, flow_id=flow_id)
         return None if found is None else int(found[0])
 
     def entries(self, flow_id: str, *, after: int = -1) -> list[tuple[int, str]]:
@@ -114,10 +117,6 @@ class SqliteStore(SqliteConnection):
             state=row.state,
         )
 
-    def drop_snapshot(self, flow_id: str) -> None:
-        """Throw a snapshot away."""
-        self._do(statements.DROP_SNAPSHOT, flow_id=flow_id)
-
     # --- the outbox ---
 
     def put_order(self, order: Order, owner: str | None, *, at_ms: int) -> bool:
@@ -132,10 +131,10 @@ class SqliteStore(SqliteConnection):
         )
         return put == 1
 
-    def order_owner(self, key: Key) -> tuple[bool, str | None]:
-        """Whether a command is in the outbox, and who has taken it."""
-        found = self._one(statements.ORDER_OWNER, **_named(key))
-        return (False, None) if found is None else (True, found[0])
+    def order(self, key: Key) -> tuple[Order, str | None] | None:
+        """A command that is in the outbox, and who has taken it."""
+        found = self._one(statements.ORDER, **_named(key))
+        return None if found is None else (_order(*found[:6]), found[6])
 
     def ready(self, kind: str, work: str, *, at_ms: int, limit: int) -> list[Order]:
         """Commands that nobody has taken, the oldest first."""
@@ -146,9 +145,9 @@ class SqliteStore(SqliteConnection):
         """Take a command that nobody has taken."""
         self._do(statements.TAKE, **_named(key), owner=owner)
 
-    def give_back(self, key: Key, *, owner: str | None = None, not_before_ms: int = 0) -> None:
-        """Let others take a command."""
-        given = {"owner": owner, "not_before_ms": not_before_ms}
+    def give_back(self, key: Key, *, not_before_ms: int = 0, uncounted: bool = False) -> None:
+        """Let others take a command, perhaps as if it had not been delivered this time."""
+        given = {"not_before_ms": not_before_ms, "uncounted": int(uncounted)}
         self._do(statements.GIVE_BACK, **_named(key), **given)
 
     def answered(self, key: Key, owner: str) -> bool:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from conductor_adapters.store.errors import StoreError
-from conductor_adapters.store.sqlite_file import Synchronous, opened
+from conductor_adapters.store.sqlite_file import VERSION, Synchronous, opened
 
 _TROUBLE: Final = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 """What a statement may raise: also for a number that is too large, and for what is no text."""
@@ -33,13 +33,21 @@ class SqliteConnection:
         self.connection = opened(self.path, synchronous=synchronous, create=create)
         self._version = self._data_version()
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Do everything within, for good when it ends, or else nothing."""
+        return self._within("BEGIN IMMEDIATE")
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Read everything within as it is at one moment; nobody is held up, nothing written."""
+        return self._within("BEGIN")
+
+    @contextmanager
+    def _within(self, begin: str) -> Generator[None]:
         self._check_process()
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(begin)
             try:
+                self._check_version()
                 yield
                 self.connection.execute("COMMIT")
             except BaseException:
@@ -60,6 +68,15 @@ class SqliteConnection:
             raise StoreError(f"{self.path}: {error}") from error
         changed, self._version = version != self._version, version
         return changed
+
+    def _check_version(self) -> None:
+        """Refuse a file that another release has brought to its own schema meanwhile."""
+        (version,) = self._one("PRAGMA user_version")
+        if version != VERSION:
+            raise StoreError(
+                f"{self.path}: its schema has version {version} by now, and had {VERSION} when "
+                "it was opened; open it anew, with the release that others use"
+            )
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

@@ -67,17 +67,18 @@ FLOWS_OF_STATUS: Final = """
     ORDER BY began_ms, flow_id LIMIT :limit"""
 SET_STATUS: Final = """
     UPDATE flows SET status = :status, changed_ms = :changed_ms WHERE flow_id = :flow_id"""
-ADD_HEADER: Final = "INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines)"
+ADD_HEADER: Final = """
+    INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines) RETURNING number"""
 APPEND: Final = """
     INSERT INTO entries (flow_id, seq, lines)
     SELECT flow_id, seq + 1, :lines FROM entries
-    WHERE flow_id = :flow_id AND seq = :seq - 1
-    ON CONFLICT (flow_id, seq) DO NOTHING"""
+    WHERE number = :behind AND flow_id = :flow_id AND seq = :seq - 1
+    ON CONFLICT (flow_id, seq) DO NOTHING RETURNING number"""
 """Compare and append: the entry before it is there, and nobody else has appended meanwhile."""
 EXTEND: Final = """
     UPDATE entries SET lines = lines || :lines WHERE flow_id = :flow_id AND seq = :seq"""
-LAST_SEQ: Final = """
-    SELECT seq FROM entries WHERE flow_id = :flow_id ORDER BY seq DESC LIMIT 1"""
+PLACE: Final = """
+    SELECT number FROM entries WHERE flow_id = :flow_id ORDER BY seq DESC LIMIT 1"""
 ENTRIES: Final = """
     SELECT seq, lines FROM entries WHERE flow_id = :flow_id AND seq > :after ORDER BY seq"""
 GROWN: Final = "SELECT DISTINCT flow_id FROM entries WHERE number > :after AND number <= :last"
@@ -88,11 +89,10 @@ PUT_SNAPSHOT: Final = """
     VALUES (:flow_id, :seq, :at_ms, :position, :state)
     ON CONFLICT (flow_id) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms,
         position = excluded.position, state = excluded.state"""
-DROP_SNAPSHOT: Final = "DELETE FROM snapshots WHERE flow_id = :flow_id"
 REMOVE_FLOW: Final = (
     "DELETE FROM outbox WHERE flow_id = :flow_id",
     "DELETE FROM timers WHERE flow_id = :flow_id",
-    DROP_SNAPSHOT,
+    "DELETE FROM snapshots WHERE flow_id = :flow_id",
     "DELETE FROM entries WHERE flow_id = :flow_id",
     "DELETE FROM flows WHERE flow_id = :flow_id",
 )
@@ -104,8 +104,9 @@ PUT_ORDER: Final = """
     (flow_id, kind, name, work, owner, deliveries, give_up, not_before_ms, since_ms)
     VALUES (:flow_id, :kind, :name, :work, :owner, :deliveries, 0, 0, :since_ms)
     ON CONFLICT (flow_id, kind, name) DO NOTHING"""
-ORDER_OWNER: Final = """
-    SELECT owner FROM outbox WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
+ORDER: Final = """
+    SELECT flow_id, kind, name, work, deliveries, give_up, owner FROM outbox
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
 READY: Final = """
     SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
     WHERE owner IS NULL AND kind = :kind AND work = :work AND not_before_ms <= :at_ms
@@ -114,9 +115,9 @@ TAKE: Final = """
     UPDATE outbox SET owner = :owner, deliveries = deliveries + 1
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
 GIVE_BACK: Final = """
-    UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms
-    WHERE flow_id = :flow_id AND kind = :kind AND name = :name
-    AND (:owner IS NULL OR owner = :owner)"""
+    UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms,
+        deliveries = deliveries - :uncounted
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
 ANSWERED: Final = """
     DELETE FROM outbox
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner = :owner"""

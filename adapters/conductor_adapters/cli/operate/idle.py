@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
-from conductor_adapters.cli.operate.hosts import living_works
+from conductor_adapters.cli.operate.needs import living_works
 from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import Store

@@ -15,11 +15,11 @@ import click
 from conductor_adapters.cli.console import say, say_json, warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow_for_others
 from conductor_adapters.cli.flow_ids import made_up_id
-from conductor_adapters.cli.operate.hosts import StoreHost, living_works
-from conductor_adapters.cli.operate.needs import nobody_does
+from conductor_adapters.cli.operate.needs import living_works, nobody_does
 from conductor_adapters.cli.operate.stores import path_of, with_store
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
+from conductor_adapters.sqlite import SqliteHost
 from conductor_core import initial_state
 from conductor_core.events import Event, FlowStarted
 from conductor_core.reducer import Transition
@@ -77,9 +77,9 @@ async def _started(path: Path, spec: FlowSpec, flow_id: str, *, as_json: bool) -
     def observe(event: Event, _transition: Transition) -> None:
         begun.append(isinstance(event, FlowStarted))
 
-    async with StoreHost({}, path=path) as host:
+    async with SqliteHost({}, path=path) as host:
         flow = await host.start(spec, flow_id=flow_id, observe=observe)
-        state, works = flow.state, await host.ask(lambda ledger: living_works(ledger.store))
+        state, works = flow.state, await host.consult(lambda ledger: living_works(ledger.store))
     for line in nobody_does(state, works):
         warn(line)
     if as_json:

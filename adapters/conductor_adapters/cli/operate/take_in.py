@@ -20,8 +20,7 @@ import click
 
 from conductor_adapters.attempt_files import AttemptFiles
 from conductor_adapters.cli.console import counted, say, say_json, warn
-from conductor_adapters.cli.operate.hosts import living_works
-from conductor_adapters.cli.operate.needs import nobody_does
+from conductor_adapters.cli.operate.needs import living_works, nobody_does
 from conductor_adapters.cli.operate.stores import path_of, with_store
 from conductor_adapters.cli.replay_progress import lines_of
 from conductor_adapters.cli.running import files_of
@@ -98,7 +97,7 @@ def _taken(path: Path, lines: Iterable[bytes]) -> tuple[dict[str, Any], list[str
         ledger = Ledger(store, now_ms=clock.now_ms)
         flow_id = imported(ledger, raws)
         with ledger.transaction():
-            state, entries = ledger.look(flow_id), store.last_seq(flow_id)
+            state, entries = ledger.look(flow_id), store.entries(flow_id)[-1][0]
             works = living_works(store)
     found = {"flow_id": flow_id, "status": state.status, "entries": entries}
     return found, [*nobody_does(state, works)]

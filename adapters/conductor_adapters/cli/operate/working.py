@@ -21,13 +21,13 @@ from conductor_adapters.cli.interrupts import Interrupts
 from conductor_adapters.cli.log_records import shown_records
 from conductor_adapters.cli.notices import Notices
 from conductor_adapters.cli.operate.attempt_claims import Claims, files_beside
-from conductor_adapters.cli.operate.hosts import StoreHost
 from conductor_adapters.cli.operate.idle import Idle, idle
 from conductor_adapters.cli.operate.store_health import FileWatch, is_for_good
 from conductor_adapters.cli.operate.worker_screen import WorkerScreen
 from conductor_adapters.cli.operate.worker_shell import WorkerShell
 from conductor_adapters.clock import WallClock
 from conductor_adapters.local import nobody
+from conductor_adapters.sqlite import SqliteHost
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.workers import Workers
@@ -89,7 +89,7 @@ async def _hosted(order: Order, notices: Notices, interrupts: Interrupts) -> int
     workers = order.workers
     if workers.handlers.get(SHELL) is run_by_worker:
         workers = evolve(workers, handlers={**workers.handlers, SHELL: shell})
-    host = StoreHost(
+    host = SqliteHost(
         workers.handlers,
         path=order.store,
         synchronous=order.synchronous,
@@ -120,7 +120,7 @@ async def run_by_worker(_context: object) -> object:
 class _Shift:
     """Works until told to stop, until nothing goes on, or until the store fails for good."""
 
-    def __init__(self, host: StoreHost, shell: WorkerShell, order: Order) -> None:
+    def __init__(self, host: SqliteHost, shell: WorkerShell, order: Order) -> None:
         self._host = host
         self._shell = shell
         self._order = order
@@ -139,7 +139,6 @@ class _Shift:
             return await self._stop()
         except Exception as error:  # noqa: BLE001 - what broke a host may be anything, and is told
             self._order.screen.warn(f"the worker cannot go on: {error}")
-            await self._host.abandon(STOP_GRACE_S)
             return FAILED
         finally:
             interrupts.then()
@@ -161,7 +160,7 @@ class _Shift:
         """See what goes on in the store; raises where it has failed for good."""
         look = partial(idle, asks=self._order.on_approval is not None)
         try:
-            found = await self._host.ask(look)
+            found = await self._host.consult(look)
         except StoreError as error:
             if self._host.broken is not None or is_for_good(error):
                 raise
