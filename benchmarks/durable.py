@@ -30,6 +30,7 @@ IDLE_S: Final = 2
 SYNCHRONOUS: Final = ("FULL", "NORMAL")
 ONE_BY_ONE: Final = "one by one"
 TOGETHER: Final = "100 at a time"
+NOT_INSTALLED: Final = "it is not installed"
 
 
 def measure(scale: Scale) -> Iterator[Row]:
@@ -40,13 +41,15 @@ def measure(scale: Scale) -> Iterator[Row]:
             if shape == ONE_BY_ONE and installed_version("dbos") is not None:
                 runs.append("dbos")
             per_s = _medians(runs, synchronous, shape, scale)
-            yield from _rows(per_s, f"{synchronous}, {shape}", scale.host_steps)
+            yield _of_the_loop(per_s, f"{synchronous}, {shape}", scale.durable_steps)
+            if shape == ONE_BY_ONE:
+                yield _of_dbos(per_s, f"{synchronous}, {shape}", scale.durable_steps)
     yield from _crowd(scale)
 
 
 def _crowd(scale: Scale) -> Iterator[Row]:
     """What many waiting flows cost."""
-    flows = scale.host_steps
+    flows = scale.waiting_flows
     told = figures("benchmarks.durable_crowd", flows, scale.rounds * IDLE_S)
     what = f"{flows:,} flows that wait for people"
     worst = f"at most {told['acted_worst_ms']:.0f}"
@@ -65,26 +68,31 @@ def _crowd(scale: Scale) -> Iterator[Row]:
         )
 
 
-def _rows(per_s: dict[str, float], what: str, steps: int) -> Iterator[Row]:
+def _of_the_loop(per_s: dict[str, float], what: str, steps: int) -> Row:
     told = ", ".join(f"{run} {found:,.0f}" for run, found in per_s.items())
-    yield Row(
+    return Row(
         part="durable",
         what=f"{what}, {steps:,} steps: events, of a bare loop",
         figure=per_s["host"] / per_s["loop"],
-        unit="x",
+        unit="times",
         goal=OF_THE_LOOP,
         more_is_better=True,
         note=f"steps a second: {told}",
     )
-    if "dbos" in per_s:
-        yield Row(
-            part="durable",
-            what=f"{what}, {steps:,} steps: steps, of DBOS",
-            figure=per_s["host"] / per_s["dbos"],
-            unit="x",
-            goal=OF_DBOS,
-            more_is_better=True,
-        )
+
+
+def _of_dbos(per_s: dict[str, float], what: str, steps: int) -> Row:
+    """Without a figure where DBOS is not installed."""
+    peer = per_s.get("dbos")
+    return Row(
+        part="durable",
+        what=f"{what}, {steps:,} steps: steps, of DBOS",
+        figure=None if peer is None else per_s["host"] / peer,
+        unit="times",
+        goal=OF_DBOS,
+        more_is_better=True,
+        note=NOT_INSTALLED if peer is None else "",
+    )
 
 
 def _medians(runs: list[str], synchronous: str, shape: str, scale: Scale) -> dict[str, float]:
@@ -92,7 +100,7 @@ def _medians(runs: list[str], synchronous: str, shape: str, scale: Scale) -> dic
     found: dict[str, list[float]] = {run: [] for run in runs}
     for _ in range(scale.rounds):
         for name in runs:
-            told = figures("benchmarks.durable_runs", name, synchronous, shape, scale.host_steps)
+            told = figures("benchmarks.durable_runs", name, synchronous, shape, scale.durable_steps)
             found[name].append(told["per_s"])
     return {name: statistics.median(each) for name, each in found.items()}
 

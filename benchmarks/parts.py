@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """How much is measured, and where it goes."""
     parser.add_argument("--rounds", type=int, help="how often everything is played in turn")
     scale = parser.add_mutually_exclusive_group()
-    for name, about in (("quick", "a look, in a minute"), ("tiny", "try the code, time nothing")):
+    for name, about in (("quick", "a look, in minutes"), ("tiny", "try the code, time nothing")):
         scale.add_argument(f"--{name}", dest="scale", action="store_const", const=name, help=about)
     parser.set_defaults(scale="full")
     add_outputs(parser)

@@ -31,6 +31,8 @@ class Scale:
     live_steps: int
     imports: int
     host_steps: int
+    durable_steps: int
+    waiting_flows: int
 
 
 FULL: Final = Scale(
@@ -47,6 +49,8 @@ FULL: Final = Scale(
     live_steps=100_000,
     imports=15,
     host_steps=10_000,
+    durable_steps=2_000,
+    waiting_flows=10_000,
 )
 QUICK: Final = Scale(
     rounds=3,
@@ -62,6 +66,8 @@ QUICK: Final = Scale(
     live_steps=20_000,
     imports=7,
     host_steps=2_000,
+    durable_steps=500,
+    waiting_flows=1_000,
 )
 TINY: Final = Scale(
     rounds=1,
@@ -77,5 +83,7 @@ TINY: Final = Scale(
     live_steps=50,
     imports=1,
     host_steps=20,
+    durable_steps=20,
+    waiting_flows=20,
 )
 SCALES: Final = {"full": FULL, "quick": QUICK, "tiny": TINY}

@@ -84,6 +84,16 @@ def test_no_name_is_used_twice() -> None:
         ("memory", {(300.0, None): 2}),
         ("imports", {(30.0, None): 1, (0, None): 1}),
         ("overhead", {(60.0, None): 3}),
+        (
+            "durable",
+            {
+                (0.6, None): 4,
+                (5.0, None): 2,
+                (0.3, None): 1,
+                (100.0, None): 1,
+                (1.0, None): 1,
+            },
+        ),
     ],
 )
 def test_every_goal_stands_beside_a_figure(part: str, goals: dict[Any, int]) -> None:
@@ -98,6 +108,7 @@ def test_a_million_steps_have_a_goal_of_their_own() -> None:
     assert FULL.peer_goal_at == QUICK.peer_goal_at == 1_000
     assert FULL.sweeps == (10_000, 100_000)
     assert max(FULL.entries) == 1_000_000
+    assert FULL.waiting_flows == 10_000
 
 
 # --- the peers ---
