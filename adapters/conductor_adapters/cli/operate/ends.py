@@ -35,9 +35,7 @@ def told_why(state: FlowState, now_ms: int) -> Iterator[str]:
         yield from told_each_wait(explain(state), now_ms)
     elif state.outcome.status != "success":
         yield f"because: {told_outcome(state.outcome)}"
-        if state.cancellation is not None and state.cancellation.reason:
-            yield f"cancelled by {state.cancellation.by}: {state.cancellation.reason}"
-        elif state.cancellation is not None:
+        if state.cancellation is not None:
             yield f"cancelled by {state.cancellation.by}"
 
 

@@ -35,6 +35,7 @@ class Entries:
     def __init__(self, lines: Sequence[str]) -> None:
         replayed = replay(lines)
         self.state = replayed.state
+        self.count = replayed.entries
         self._began_ms = replayed.header.at_ms
         self._seen = len(lines)
 
@@ -47,7 +48,7 @@ class Entries:
             if "seq" in data:
                 event = decode_event(data["event"], "event")
                 transition = reduce(self.state, event)
-                self.state = transition.state
+                self.state, self.count = transition.state, data["seq"]
                 elapsed_ms = event.at_ms - self._began_ms
                 yield Told(
                     seq=data["seq"], event=event, transition=transition, elapsed_ms=elapsed_ms

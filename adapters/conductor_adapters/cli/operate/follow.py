@@ -38,7 +38,12 @@ TIMEOUT: Final = "timeout"
 @click.command()
 @click.argument("flow_id")
 @with_store
-@click.option("--json", "as_json", is_flag=True, help="Write an object per entry, and one at last.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write an object per line: where it is, each entry, how it ended.",
+)
 @click.pass_context
 def watch(ctx: click.Context, flow_id: str, store: str, as_json: bool) -> None:
     """Write a line for everything that happens to a flow from now on, until it ends.
@@ -51,8 +56,7 @@ def watch(ctx: click.Context, flow_id: str, store: str, as_json: bool) -> None:
 async def _watch(flow_id: str, as_json: bool, client: Client) -> int:
     flow = await client.flow(flow_id)
     seen, entries = flow.state, Entries(await flow.log())
-    if not as_json:
-        say(_standing(entries.state))
+    _tell_beginning(entries, as_json)
     while entries.state.outcome is None:
         seen = await flow.until(partial(is_not, seen))
         for entry in entries.behind(await flow.log()):
@@ -61,10 +65,15 @@ async def _watch(flow_id: str, as_json: bool, client: Client) -> int:
     return code_of(entries.state)
 
 
-def _standing(state: FlowState) -> str:
-    """Where a flow is that is watched from now on."""
-    finished = sum(not attempt.unfinished for attempt in state.live)
-    return f"flow {state.flow_id}: {state.status}, {finished} of {len(state.live)} steps finished"
+def _tell_beginning(entries: Entries, as_json: bool) -> None:
+    """Say where a flow is that is watched from now on."""
+    state = entries.state
+    if as_json:
+        _say_line({**end_as_data(state), "entries": entries.count})
+    else:
+        finished = sum(not attempt.unfinished for attempt in state.live)
+        steps = f"{finished} of {len(state.live)} steps finished"
+        say(f"flow {state.flow_id}: {state.status}, {steps}")
 
 
 def _tell_entry(entry: Told, as_json: bool) -> None:

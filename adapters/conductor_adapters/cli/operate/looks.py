@@ -74,7 +74,7 @@ def _told_approval(state: FlowState, attempt: Attempt) -> Iterator[str]:
     *plan, last = OpenApproval(attempt).told(state)
     yield from plan[:LINES_SHOWN]
     if len(plan) > LINES_SHOWN:
-        yield f"  ({counted(len(plan) - LINES_SHOWN, 'line')} more: conductor explain --json)"
+        yield f"  ({counted(len(plan) - LINES_SHOWN, 'line')} more: conductor status --json)"
     yield last
 
 

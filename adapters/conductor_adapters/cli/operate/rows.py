@@ -72,10 +72,7 @@ def _shown(text: str) -> str:
 @cache
 def _time(at_s: int) -> str:
     """A time as it is here, to the second."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
-    except (OverflowError, ValueError, OSError):
-        return f"{at_s} s"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 def rows_as_json(rows: Iterable[FlowSummary]) -> str:
