@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -133,9 +133,9 @@ def last_event(flow_id: str = "deploy-1") -> dict[str, Any]:
 
 
 @contextmanager
-def worker() -> Generator[Working]:
-    """A worker in a thread of its own, and whoever starts and answers flows beside it."""
-    working = Working()
+def worker(handlers: Mapping[str, Any] = HANDLERS) -> Generator[Working]:
+    """A worker in a thread of its own."""
+    working = Working(handlers)
     try:
         yield working
     finally:
@@ -145,11 +145,11 @@ def worker() -> Generator[Working]:
 class Working:
     """A host that works, on a loop in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, handlers: Mapping[str, Any] = HANDLERS) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._host = SqliteHost(HANDLERS, path=STORE, poll_s=0.005, synchronous="NORMAL")
+        self._host = SqliteHost(handlers, path=STORE, poll_s=0.005, synchronous="NORMAL")
         self.do(self._host.open())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
