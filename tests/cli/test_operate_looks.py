@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -456,3 +458,22 @@ def test_a_store_that_is_none_is_told(command: str, store: str, error: str) -> N
     assert result.stderr.endswith(error)
     assert len(result.stderr.splitlines()) == 1
     assert sorted(path.name for path in Path().iterdir()) == ["text.db"]
+
+
+@pytest.mark.parametrize("command", ["status", "log", "explain", "watch", "wait", "pause"])
+def test_a_log_that_was_damaged_is_told(command: str) -> None:
+    """Exit code 2, one line that says where; the list goes on with what else there is."""
+    begun(RUNS)
+    begun(RUNS, flow_id="deploy-2")
+    with closing(sqlite3.connect(STORE)) as connection, connection:
+        changed = connection.execute(
+            "UPDATE entries SET lines = replace(lines, 'apply#1', 'apply#2')"
+            " WHERE flow_id = 'deploy-1' AND seq = 1"
+        )
+        assert changed.rowcount == 1
+    code, written, errors = told(command, ID)
+    assert (code, written) == (2, "")
+    assert errors.startswith("the log of flow 'deploy-1' is damaged: line 2: ")
+    assert len(errors.splitlines()) == 1
+    assert run("status", "deploy-2").exit_code == 0
+    assert ids() == [ID, "deploy-2"]

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeAlias, TypedDict, assert_never
 import click
 
 from conductor_adapters.cli.console import say, say_json
-from conductor_adapters.cli.documents import SURROGATE
 from conductor_adapters.cli.operate.stores import asked, with_store
 from conductor_adapters.cli.user import user_name
 from conductor_adapters.client import Client, ClientFlow
@@ -71,9 +70,18 @@ def asks_a_flow(command: Callable[..., Ask]) -> Callable[..., None]:
 
 def _text(option: str, what: str, given: str) -> str:
     """What was given for an option, where that is a text that a log can hold."""
-    if not given.strip() or SURROGATE.search(given):
+    if not given.strip() or not _is_text(given):
         raise ConductorError(f"{option}: expected {what}, got {shown(given)}")
     return given
+
+
+def _is_text(given: str) -> bool:
+    """Whether something is text: bytes that are none come from the shell as half surrogates."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def _carry_out(flow_id: str, ask: Ask, as_json: bool, client: Client) -> int:
