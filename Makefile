@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck check coverage bench differential crashes \
+.PHONY: help demo test lint format typecheck check coverage bench differential crashes worker-crashes \
 	bench-instructions every-flow fuzz mutation build clean
 
 help: ## list the targets
@@ -66,6 +66,9 @@ differential: $(READY) ## compare the core with the independent model on EVENTS 
 
 crashes: $(READY) ## kill conductor run at KILLS random moments, and go on with its log
 	$(BIN)/python -m property_tests.crashes --kills $(KILLS) $(ARGS)
+
+worker-crashes: $(READY) ## kill workers and people of one file of flows KILLS times, at random
+	$(BIN)/python -m property_tests.worker_crashes --kills $(KILLS) $(ARGS)
 
 every-flow: $(READY) ## search every flow of a few steps; ARGS="--steps 1 2" for some of them
 	$(BIN)/python -m property_tests.every_flow $(ARGS)

@@ -47,8 +47,8 @@ class ClientFlow(FlowHandle):
         """Wait for a state of which something holds."""
 
     @abstractmethod
-    async def log(self) -> Sequence[str]:
-        """The lines of the flow's log so far, each with its newline."""
+    async def log(self, *, after: int = -1) -> Sequence[str]:
+        """The lines of the flow's log so far, or those behind an entry, each with its newline."""
 
     async def wait(self) -> Outcome:
         """Wait for the end of the flow."""
@@ -94,6 +94,13 @@ class Client(Protocol):
         limit: int = 1_000,
     ) -> Sequence[FlowSummary]:
         """Flows in the order in which they began, perhaps of some statuses, behind another."""
+        ...
+
+    async def log(self, flow_id: str, *, after: int = -1) -> Sequence[str]:
+        """The lines of a log as they are, be they damaged, or those behind an entry.
+
+        Raises UnknownFlow.
+        """
         ...
 
     async def waiting_works(self) -> Sequence[tuple[str, str, int]]:

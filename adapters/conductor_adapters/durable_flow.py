@@ -30,8 +30,8 @@ class Door(Protocol):
         """Where a flow is."""
         ...
 
-    async def log(self, flow_id: str) -> Sequence[str]:
-        """The lines of a flow's log."""
+    async def log(self, flow_id: str, *, after: int) -> Sequence[str]:
+        """The lines of a flow's log behind an entry."""
         ...
 
 
@@ -75,9 +75,9 @@ class DurableFlow(ClientFlow):
         """Feed an event that happens now."""
         return await self._host.tell(self.flow_id, what)
 
-    async def log(self) -> Sequence[str]:
-        """The lines of the flow's log so far, each with its newline."""
-        return await self._host.log(self.flow_id)
+    async def log(self, *, after: int = -1) -> Sequence[str]:
+        """The lines of the flow's log so far, or those behind an entry, each with its newline."""
+        return await self._host.log(self.flow_id, after=after)
 
     def see(self, state: FlowState) -> None:
         """Take note of a state, and let whoever waits look at it."""

@@ -6,7 +6,7 @@ Rule: nothing here does anything; docs/sqlite.md tells what each option is for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypedDict
+from typing import Final, TypedDict, cast
 
 from conductor_adapters.clock import Clock
 from conductor_adapters.local import Asked
@@ -21,18 +21,39 @@ POLL_S: Final = 0.05
 MAX_DELIVERIES: Final = 10
 
 
-class HostOptions(TypedDict, total=False):
-    """What may be said of a host beside its handlers; see docs/sqlite.md."""
+class ClientOptions(TypedDict, total=False):
+    """What may be said of who only asks and watches."""
+
+    clock: Clock | None
+    observe: Observer | None
+    poll_s: float
+    snapshot_every: int
+
+
+class HostOptions(ClientOptions, total=False):
+    """What may be said of a host beside its handlers."""
 
     generators: Mapping[str, GroupsOf] | None
-    clock: Clock | None
     threads: int
     ask: Asked
-    observe: Observer | None
     meter: Meter | None
     lease_s: float
     slots: int
-    poll_s: float
     max_deliveries: int
-    snapshot_every: int
     lease_clock_ms: Callable[[], int]
+
+
+def of_clients(options: HostOptions) -> ClientOptions:
+    """Those options of a host that are a client's; raises TypeError for what is none at all."""
+    refuse_unknown(options, HostOptions)
+    own = {name: value for name, value in options.items() if name in ClientOptions.__annotations__}
+    return cast("ClientOptions", own)
+
+
+def refuse_unknown(options: Mapping[str, object], known: type) -> None:
+    """Raise TypeError for an option that there is not, as Python does for an argument."""
+    for name in options:
+        if name not in known.__annotations__:
+            raise TypeError(
+                f"there is no option {name!r} (known: {', '.join(known.__annotations__)})"
+            )

@@ -13,6 +13,7 @@ from typing import Unpack
 from conductor_adapters.durable import DurableHost
 from conductor_adapters.durable_flow import DurableFlow
 from conductor_adapters.durable_options import HostOptions
+from conductor_adapters.sqlite_client import SqliteClient
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.workers import Handler
@@ -50,16 +51,3 @@ class SqliteHost(DurableHost):
             open_store=partial(SqliteStore, self.path, synchronous=synchronous, create=create),
             **options,
         )
-
-
-class SqliteClient(SqliteHost):
-    """Starts, asks and watches, and does no work; the file must be there."""
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        synchronous: Synchronous = "FULL",
-        **options: Unpack[HostOptions],
-    ) -> None:
-        super().__init__({}, path=path, synchronous=synchronous, create=False, **options)

@@ -146,12 +146,21 @@ def test_flows_that_wait_for_people_are_told_by_code_3() -> None:
     assert finished("one-1") == [("hello#1", "succeeded")]
 
 
-def test_a_timer_that_is_due_later_is_not_waited_for() -> None:
-    """It is told when it is due."""
-    step = "{key: a, run: 'exit 1', retry: {max_auto_retries: 1, backoff_ms: [3600000]}}"
+def test_a_timer_that_a_flow_waits_for_is_waited_for() -> None:
+    """A step is retried after its backoff, and no retry is left."""
+    step = "{key: a, run: 'exit 1', retry: {max_auto_retries: 1, backoff_ms: [300]}}"
     started(f"groups: [{{key: g, steps: [{step}]}}]", "t-1")
     done = conductor("worker", "--until-idle")
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
+    assert finished("t-1") == [("a#1", "failed"), ("a#2", "failed")]
+
+
+def test_a_timer_of_a_flow_that_waits_for_people_is_not_waited_for() -> None:
+    """It is told when it is due."""
+    step = "{key: a, run: 'true', approval: {timeout_ms: 3600000}}"
+    started(f"groups: [{{key: g, steps: [{step}]}}]", "t-1")
+    done = conductor("worker", "--until-idle")
+    assert done.returncode == 3
     assert "a timer of a flow is due in " in done.stderr
 
 

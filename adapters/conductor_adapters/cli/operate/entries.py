@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 from attrs import frozen
 
@@ -37,12 +36,10 @@ class Entries:
         self.state = replayed.state
         self.count = replayed.entries
         self._began_ms = replayed.header.at_ms
-        self._seen = len(lines)
 
     def behind(self, lines: Iterable[str]) -> Iterator[Told]:
-        """What follows in the log, which may have grown, upon what was seen."""
-        for line in islice(lines, self._seen, None):
-            self._seen += 1
+        """What the lines tell that follow the entry `count`."""
+        for line in lines:
             data = json.loads(line)
             # Between the entries stand checkpoints, and behind them the line that closes a log.
             if "seq" in data:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import suppress
 from functools import partial
 from operator import is_not
 from typing import Final
@@ -30,6 +31,9 @@ from conductor_core.state import FlowState
 ENDED: Final = "ended"
 PEOPLE: Final = "people"
 TIMEOUT: Final = "timeout"
+
+LOOK_S: Final = 0.5
+"""So often a log is looked at in which nothing seems to happen."""
 
 
 # --- watch ---
@@ -55,11 +59,14 @@ def watch(ctx: click.Context, flow_id: str, store: str, as_json: bool) -> None:
 
 async def _watch(flow_id: str, as_json: bool, client: Client) -> int:
     flow = await client.flow(flow_id)
-    seen, entries = flow.state, Entries(await flow.log())
+    entries = Entries(await client.log(flow_id))
     _tell_beginning(entries, as_json)
     while entries.state.outcome is None:
-        seen = await flow.until(partial(is_not, seen))
-        for entry in entries.behind(await flow.log()):
+        with suppress(TimeoutError):
+            # What was refused, or ignored, changes no state, and is told all the same.
+            async with asyncio.timeout(LOOK_S):
+                await flow.until(partial(is_not, flow.state))
+        for entry in entries.behind(await client.log(flow_id, after=entries.count)):
             _tell_entry(entry, as_json)
     _tell_end(entries.state, as_json)
     return code_of(entries.state)

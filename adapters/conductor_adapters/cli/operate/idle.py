@@ -30,6 +30,9 @@ class Idle:
     due_ms: int | None
 
 
+FOR_EVER_MS: Final = 2**62
+LOOKED_AT: Final = 1_000
+"""So many timers are looked at."""
 IN_USE: Final = None
 """Something in the store goes on by itself."""
 
@@ -40,13 +43,20 @@ def idle(ledger: Ledger, *, asks: bool) -> Idle | None:
     works = living_works(store)
     waiting = {f"{kind}:{name}" for kind, name, _ in store.waiting_works()}
     asked = asks and store.ready("ask", "", at_ms=now_ms, limit=1)
-    if asked or waiting & works or _is_held(store) or store.due_timers(at_ms=now_ms, limit=1):
+    if asked or waiting & works or _is_held(store) or _goes_on_by_a_timer(store):
         return IN_USE
     return Idle(
         for_people=bool(store.flows(statuses=UP_TO_PEOPLE, limit=1)),
         missing=tuple(sorted(waiting)),
         due_ms=store.next_due_ms(at_ms=now_ms),
     )
+
+
+def _goes_on_by_a_timer(store: Store) -> bool:
+    """Whether a timer is all that a flow waits for; one that waits for people has time."""
+    timers = store.due_timers(at_ms=FOR_EVER_MS, limit=LOOKED_AT)
+    flows = {flow_id: store.flow(flow_id) for flow_id, _ in timers}
+    return any(row is not None and row.status not in UP_TO_PEOPLE for row in flows.values())
 
 
 def _is_held(store: Store) -> bool:

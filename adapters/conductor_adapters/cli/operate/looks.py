@@ -138,7 +138,7 @@ def log_of(store: str, flow_id: str) -> Sequence[str]:
     lines: list[str] = []
 
     async def ask(client: Client) -> int:
-        lines.extend(await (await client.flow(flow_id)).log())
+        lines.extend(await client.log(flow_id))
         return 0
 
     asked(store, ask)

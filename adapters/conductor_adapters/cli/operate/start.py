@@ -19,7 +19,7 @@ from conductor_adapters.cli.operate.needs import living_works, nobody_does
 from conductor_adapters.cli.operate.stores import path_of, with_store
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
-from conductor_adapters.sqlite import SqliteHost
+from conductor_adapters.sqlite_client import SqliteClient
 from conductor_core import initial_state
 from conductor_core.events import Event, FlowStarted
 from conductor_core.reducer import Transition
@@ -77,7 +77,7 @@ async def _started(path: Path, spec: FlowSpec, flow_id: str, *, as_json: bool) -
     def observe(event: Event, _transition: Transition) -> None:
         begun.append(isinstance(event, FlowStarted))
 
-    async with SqliteHost({}, path=path) as host:
+    async with SqliteClient(path, create=True) as host:
         flow = await host.start(spec, flow_id=flow_id, observe=observe)
         state, works = flow.state, await host.consult(lambda ledger: living_works(ledger.store))
     for line in nobody_does(state, works):

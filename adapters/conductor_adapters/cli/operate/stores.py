@@ -18,7 +18,7 @@ import click
 from conductor_adapters.cli.operate.interruptible import interruptible
 from conductor_adapters.cli.process import ran
 from conductor_adapters.client import Client
-from conductor_adapters.sqlite import SqliteClient
+from conductor_adapters.sqlite_client import SqliteClient
 from conductor_core.errors import ConductorError, shown
 
 VARIABLE: Final = "CONDUCTOR_STORE"
