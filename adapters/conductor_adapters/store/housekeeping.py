@@ -18,13 +18,13 @@ from conductor_adapters.store.kept import log_lines
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import Conflict, FlowRow, Store
 from conductor_adapters.store.sqlite import SqliteStore
+from conductor_adapters.store.sqlite_file import OWNER_ONLY
 from conductor_core import events
 from conductor_core.json_text import loads
 from conductor_core.log import Replay, replay
 
 ENDED: Final = ("success", "error", "cancelled")
 AT_ONCE: Final = 100
-OWNER_ONLY: Final = 0o600
 
 
 def remove_ended(store: Store, *, before_ms: int) -> int:
