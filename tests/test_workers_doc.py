@@ -12,7 +12,8 @@ import pytest
 
 from conductor_adapters.cli.main import conductor
 from conductor_adapters.cli.operate.start import start
-from conductor_adapters.cli.operate.worker import GRACE_S, worker
+from conductor_adapters.cli.operate.worker import worker
+from conductor_adapters.cli.options import GRACE_S
 from conductor_adapters.durable_options import LEASE_S, SLOTS, THREADS
 from tests.documents import BLOCK, LINK, ROOT, commands_in, sh, write_files
 

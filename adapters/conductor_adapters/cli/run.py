@@ -7,7 +7,6 @@ began, 3 when it waits for a person and nobody is there to ask.
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from click.core import ParameterSource
 from conductor_adapters.cli.documents import SURROGATE
 from conductor_adapters.cli.flow_file import import_workers, read_flow
 from conductor_adapters.cli.flow_ids import made_up_id
+from conductor_adapters.cli.options import with_grace, with_settings
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.people import Approvals, Terminal
 from conductor_adapters.cli.process import ran
@@ -32,8 +32,6 @@ from conductor_core.errors import ConductorError
 from conductor_core.state import FlowState
 
 ALL: Final = "all"
-GRACE_S: Final = 10.0
-LONGEST_GRACE_S: Final = 86_400.0
 
 
 @click.command()
@@ -47,13 +45,7 @@ LONGEST_GRACE_S: Final = 86_400.0
     metavar="LOG",
     help="Go on where this log ends; FILE, if it is given, must be its flow.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Fill one of the flow's inputs (metadata.inputs); may be repeated.",
-)
+@with_settings
 @click.option(
     "--approve", multiple=True, metavar="all|STEP,...", help="Approve these steps when they ask."
 )
@@ -79,14 +71,7 @@ LONGEST_GRACE_S: Final = 86_400.0
     show_default=True,
     help="What the first SIGINT, SIGTERM or SIGHUP does: stop this run, or cancel the flow.",
 )
-@click.option(
-    "--grace",
-    type=click.FloatRange(0, LONGEST_GRACE_S),
-    default=GRACE_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long running work may take to end when the run is to stop.",
-)
+@with_grace
 @click.option("--fsync", is_flag=True, help="Let every entry reach the disk, not just the system.")
 @click.pass_context
 def run(
@@ -111,8 +96,6 @@ def run(
     Interrupt it once to stop it when the work that runs has ended, and once more to stop it
     at once. With a log it can be gone on with.
     """
-    if math.isnan(grace):  # which is in every range
-        raise click.BadParameter("nan is not a number of seconds.", param_hint="--grace")
     text = None if as_json else people_screen()
     screen: Screen = JsonScreen() if text is None else text
     workers = import_workers(handlers, Shell(show=screen.printed))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from operator import is_not
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from attrs import evolve, frozen
 
 from conductor_adapters.attempt_files import AttemptFiles
+from conductor_adapters.cli.good_order import GoodOrder
 from conductor_adapters.cli.interrupts import Interrupts
 from conductor_adapters.cli.log_records import shown_records
 from conductor_adapters.cli.notices import Notices
@@ -207,12 +208,11 @@ class _Play:
         self._host = host
         self._order = order
         self._playing = asyncio.ensure_future(self._play())
-        self._draining: asyncio.Future[None] | None = None
-        self._insisted = False
+        self._good_order = GoodOrder(self._playing)
 
     async def to_its_end(self, interrupts: Interrupts) -> int:
         """Play and return the exit code."""
-        interrupts.then(self._asked, self._insist)
+        interrupts.then(self._asked, self._good_order.insist)
         try:
             return await self._playing
         except asyncio.CancelledError:
@@ -251,22 +251,12 @@ class _Play:
         else:
             self._playing.cancel()
 
-    def _insist(self) -> None:
-        """At the next: stop at once."""
-        self._insisted = True
-        self._playing.cancel()
-        if self._draining is not None:
-            self._draining.cancel()
-
     async def _stop(self) -> int:
         """Let work end that ends in time, unless somebody insists."""
-        if not self._insisted:
-            self._draining = asyncio.ensure_future(self._drain())
-            with suppress(asyncio.CancelledError):
-                await self._draining
+        await self._good_order.kept(self._drain)
         if self._flow.state.outcome is not None:
             return _code_of(self._flow.state)
-        how = " at once" if self._insisted else ""
+        how = " at once" if self._good_order.insisted else ""
         self._order.screen.warn(f"stopped{how}{_kept(self._order)}")
         return STOPPED
 

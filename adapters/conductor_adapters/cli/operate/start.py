@@ -17,6 +17,7 @@ from conductor_adapters.cli.flow_file import import_workers, read_flow_for_other
 from conductor_adapters.cli.flow_ids import made_up_id
 from conductor_adapters.cli.operate.needs import living_works, nobody_does
 from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.options import with_settings
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
 from conductor_adapters.sqlite_client import SqliteClient
@@ -31,13 +32,7 @@ SUCCEEDED: Final = 0
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @with_store
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Fill one of the flow's inputs (metadata.inputs); may be repeated.",
-)
+@with_settings
 @click.option("--flow-id", metavar="ID", help="The id of the flow; made up, if it is left out.")
 @click.option(
     "--handlers", metavar="MODULE", help="Refuse a flow for which this module has no handlers."

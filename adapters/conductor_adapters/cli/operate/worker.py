@@ -8,7 +8,6 @@ for people.
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Final
@@ -19,22 +18,14 @@ from conductor_adapters.cli.flow_file import import_workers
 from conductor_adapters.cli.operate.stores import path_of, with_store
 from conductor_adapters.cli.operate.worker_screen import WorkerJson, WorkerText
 from conductor_adapters.cli.operate.working import Order, run_by_worker, work
+from conductor_adapters.cli.options import LONGEST_S, seconds, with_grace
 from conductor_adapters.cli.process import ran
 from conductor_adapters.durable_options import LEASE_S, SLOTS, THREADS
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_core.errors import ConductorError
 
-GRACE_S: Final = 10.0
 SHORTEST_LEASE_S: Final = 0.1
-LONGEST_S: Final = 86_400.0
 MOST: Final = 10_000
-
-
-def _number(_ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Refuse what is in every range and no number."""
-    if math.isnan(value):
-        raise click.BadParameter("nan is not a number of seconds.", param=param)
-    return value
 
 
 @click.command()
@@ -66,18 +57,10 @@ def _number(_ctx: click.Context, param: click.Parameter, value: float) -> float:
     default=LEASE_S,
     show_default=True,
     metavar="SECONDS",
-    callback=_number,
+    callback=seconds,
     help="How long after this worker died others do what it held.",
 )
-@click.option(
-    "--grace",
-    type=click.FloatRange(0, LONGEST_S),
-    default=GRACE_S,
-    show_default=True,
-    metavar="SECONDS",
-    callback=_number,
-    help="How long work may take to end when the worker is to stop.",
-)
+@with_grace
 @click.option(
     "--synchronous",
     type=click.Choice(["FULL", "NORMAL"]),

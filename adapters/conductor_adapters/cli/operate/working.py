@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from conductor_adapters.cli.console import counted
+from conductor_adapters.cli.good_order import GoodOrder
 from conductor_adapters.cli.interrupts import Interrupts
 from conductor_adapters.cli.log_records import shown_records
 from conductor_adapters.cli.notices import Notices
@@ -126,13 +127,12 @@ class _Shift:
         self._order = order
         self._until_over = asyncio.ensure_future(self._look_again())
         self._sweeping = asyncio.ensure_future(self._sweep_again())
-        self._draining: asyncio.Future[None] | None = None
-        self._insisted = False
+        self._good_order = GoodOrder(self._until_over)
         self.last_word = ""
 
     async def to_its_end(self, interrupts: Interrupts) -> int:
         """Work and return the exit code."""
-        interrupts.then(self._until_over.cancel, self._insist)
+        interrupts.then(self._until_over.cancel, self._good_order.insist)
         try:
             return await self._until_over
         except asyncio.CancelledError:
@@ -190,22 +190,12 @@ class _Shift:
 
     # --- the end ---
 
-    def _insist(self) -> None:
-        """At the second signal: end at once."""
-        self._insisted = True
-        self._until_over.cancel()
-        if self._draining is not None:
-            self._draining.cancel()
-
     async def _stop(self) -> int:
         """Let work end that ends in time, unless somebody insists."""
-        if not self._insisted:
-            self._draining = asyncio.ensure_future(self._drain())
-            with suppress(asyncio.CancelledError):
-                await self._draining
+        await self._good_order.kept(self._drain)
         given_back = self._host.under_way()
         back = f"; {counted(given_back, 'piece')} of work given back" if given_back else ""
-        self.last_word = f"stopped{' at once' if self._insisted else ''}{back}"
+        self.last_word = f"stopped{' at once' if self._good_order.insisted else ''}{back}"
         return FAILED if self._order.until_idle else ENDED
 
     async def _drain(self) -> None:
