@@ -210,6 +210,15 @@ def test_an_approval_is_of_what_is_asked_about() -> None:
     assert state_of().status == "approval-awaiting"
 
 
+def test_an_answer_may_name_the_attempt_that_asks() -> None:
+    """And no earlier one: what that planned is out of date."""
+    begun(ASKS, until="approval-awaiting")
+    assert told("retry-plan", ID, "plan#1")[0] == 0
+    code, written, errors = told("approve", ID, "plan#1")
+    assert (code, written) == (2, "")
+    assert errors.startswith("plan#1 asks for no approval, it is ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "verdict", "exit_code"),
     [

@@ -90,9 +90,12 @@ def retry_plan(step: str | None, note: str | None, signed: Signed) -> Ask:
 
 
 def asking_step(state: FlowState, step: str | None) -> str:
-    """The step that was named, or the one that asks; raises ConductorError for none or several."""
+    """The step that was named, or the one that asks; raises ConductorError for none or several.
+
+    Who names an attempt, as `plan#2`, means that one and no later one.
+    """
     if step is not None:
-        return step
+        return _step_of(state, step)
     asking = [attempt.step for attempt in state.open_approvals()]
     if len(asking) == 1:
         return asking[0]
@@ -104,3 +107,13 @@ def asking_step(state: FlowState, step: str | None) -> str:
         f"{flow} asks for {counted(len(asking), 'approval')}, so name the step: "
         f"{', '.join(asking[:SHOWN])}{more}"
     )
+
+
+def _step_of(state: FlowState, named: str) -> str:
+    """The step that is named by its key, or by the attempt that asks."""
+    attempt = state.attempt(named)
+    if attempt is None:
+        return named
+    if not attempt.awaiting:
+        raise ConductorError(f"{named} asks for no approval, it is {attempt.status}")
+    return attempt.step
