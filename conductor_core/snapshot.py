@@ -16,6 +16,8 @@ from conductor_core.json_text import check_depth, loads
 from conductor_core.loglines import SEMANTICS
 from conductor_core.payload import canonical_text
 from conductor_core.state import FlowState
+from conductor_core.statecodec import state_pieces
+from conductor_core.texts import Unwritable
 
 FORMAT: Final = "conductor-snapshot/1"
 
@@ -32,11 +34,22 @@ class _Snapshot:
 
 def snapshot(state: FlowState) -> str:
     """The state as text; raises FormatError for one whose payloads are nested too deeply."""
+    try:
+        text = "".join(state_pieces(state, shallow=True))
+        digest = digest_of(text)
+    except (Unwritable, UnicodeEncodeError):
+        text = _careful_text(state)
+        digest = digest_of(text)
+    head = f'"snapshot":"{FORMAT}","semantics":{SEMANTICS},"digest":"{digest}"'
+    return f'{{{head},"state":{text}}}'
+
+
+def _careful_text(state: FlowState) -> str:
+    """The same text, or the error that tells why there is none."""
     data = encode_state(state)
     text = canonical_text(data)
     check_depth(text, [data])
-    head = f'"snapshot":"{FORMAT}","semantics":{SEMANTICS},"digest":"{digest_of(text)}"'
-    return f'{{{head},"state":{text}}}'
+    return text
 
 
 def restore(text: str | bytes) -> FlowState:

@@ -67,6 +67,7 @@ class Stored:
 
 
 _texts: Final = TextWriters()
+_shallow_texts: Final = TextWriters(shallow=True)
 _SHARED: Final = tuple(name for name in fields_dict(Stored) if name not in ("groups", "attempts"))
 """The fields that a state and its wire form have in common."""
 
@@ -77,11 +78,15 @@ def encode_state(state: FlowState) -> dict[str, Any]:
     return cast(dict[str, Any], encoded(write, _stored(state, tuple(state.attempts()))))
 
 
-def state_pieces(state: FlowState) -> Iterator[str]:
-    """The canonical text of the wire form, in pieces; raises Unwritable for what has none."""
+def state_pieces(state: FlowState, *, shallow: bool = False) -> Iterator[str]:
+    """The canonical text of the wire form, in pieces; raises Unwritable for what has none.
+
+    Where `shallow` is asked for, that also is whatever may be nested too deeply to be read.
+    """
+    texts = _shallow_texts if shallow else _texts
     # Each attempt is written when it comes: a row of all would be as long as the flow.
     attempts: Any = state.attempts() if len(state.live) else ()
-    return _texts.pieces(Stored, _stored(state, attempts), (Stored, FlowSpec, GroupSpec))
+    return texts.pieces(Stored, _stored(state, attempts), (Stored, FlowSpec, GroupSpec))
 
 
 def _stored(state: FlowState, attempts: tuple[Attempt, ...]) -> Stored:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conductor_core.errors import FormatError, LogError
+from conductor_core import events
+from conductor_core.codec import encode_state
+from conductor_core.errors import FormatError, LogError, PayloadError
 from conductor_core.log import restore, snapshot
-from conductor_core.payload import Payload
+from conductor_core.payload import DEEPEST, Payload, canonical_text
+from conductor_core.state import FlowState
 from conductor_core.testing import given
-from conductor_core.testing.brief import START, flow, group, succeeded
+from conductor_core.testing.brief import START, failed, flow, group, succeeded
 
 STATE = given(flow(group("g", "a", "b")), START, succeeded("a#1", output={"ä": [1.0]})).state
 TEXT = snapshot(STATE)
@@ -54,4 +57,31 @@ def test_what_could_not_be_restored_is_not_put_aside() -> None:
     deep = Payload("[" * 130 + "]" * 130)
     state = given(STATE, succeeded("b#1", output=deep)).state
     with pytest.raises(FormatError, match="nested more than 128 levels deep"):
+        snapshot(state)
+
+
+def deep(depth: int) -> FlowState:
+    """A state whose deepest payload stands at the end of the longest chain of causes."""
+    error = events.StepError(details=Payload("[" * depth + "]" * depth))
+    for _ in range(events.CAUSES - 1):
+        error = events.StepError(cause=error)
+    return given(STATE, failed("b#1", error=error)).state
+
+
+@pytest.mark.parametrize("depth", [DEEPEST, DEEPEST + 1])
+def test_a_snapshot_is_the_same_however_deep_it_is(depth: int) -> None:
+    """The deepest payload that a host can make is written in a hurry, a deeper one is not."""
+    state = deep(depth)
+    assert snapshot(state).endswith(f',"state":{canonical_text(encode_state(state))}}}')
+
+
+def test_the_deepest_payload_comes_back() -> None:
+    """What a host can make is never too deep to be restored."""
+    assert restore(snapshot(deep(DEEPEST))) == deep(DEEPEST)
+
+
+def test_a_state_that_is_no_text_is_not_put_aside() -> None:
+    """A lone surrogate has no bytes."""
+    state = given(STATE, succeeded("b#1", output=Payload('"\ud800"'))).state
+    with pytest.raises(PayloadError, match="not a JSON value"):
         snapshot(state)
