@@ -39,8 +39,9 @@ class SqliteStore(SqliteConnection):
         )
         if added == 0:
             raise Conflict(row.flow_id)
-        (place,) = self._one(statements.ADD_HEADER, flow_id=row.flow_id, lines=header)
-        return int(place)
+        place = self._add(statements.ADD_HEADER, flow_id=row.flow_id, lines=header)
+        assert place is not None, "where the flow is new there is no header"
+        return place
 
     def flow(self, flow_id: str) -> FlowRow | None:
         """What a list says of a flow."""
@@ -73,10 +74,10 @@ class SqliteStore(SqliteConnection):
 
     def append(self, flow_id: str, seq: int, lines: str, *, behind: int) -> int:
         """Append an entry behind a place, and tell its own; raises Conflict."""
-        found = self._one(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines, behind=behind)
-        if found is None:
+        place = self._add(statements.APPEND, flow_id=flow_id, seq=seq, lines=lines, behind=behind)
+        if place is None:
             raise Conflict(flow_id, seq)
-        return int(found[0])
+        return place
 
     def extend(self, flow_id: str, seq: int, lines: str) -> None:
         """Add lines behind those of an entry."""

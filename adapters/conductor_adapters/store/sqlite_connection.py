@@ -101,6 +101,11 @@ class SqliteConnection:
         """Change rows, and tell how many."""
         return self.connection.execute(statement, values).rowcount
 
+    def _add(self, statement: str, **values: object) -> int | None:
+        """Add a row that numbers itself, and tell its number; None where it was not added."""
+        done = self.connection.execute(statement, values)
+        return done.lastrowid if done.rowcount == 1 else None
+
     def _all(self, statement: str, **values: object) -> list[Any]:
         return self.connection.execute(statement, values).fetchall()
 

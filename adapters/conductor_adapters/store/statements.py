@@ -1,8 +1,9 @@
 """Every statement of a store, in SQL that SQLite and PostgreSQL share.
 
 Rule: parameters are named `:name`; a database that names them otherwise has them renamed when
-it is opened. What the two say differently is the type of a row that numbers itself, the
-beginning of a transaction, and how a row is taken while others look for one too.
+it is opened. What the two say differently is the type of a row that numbers itself and how
+its number is told, how an entry is appended, the beginning of a transaction, and how a row is
+taken while others look for one too.
 
 flows      one row a flow: what a list says of it
 entries    the lines of the logs, the header as number 0; `number` orders them over all flows
@@ -68,13 +69,15 @@ FLOWS_OF_STATUS: Final = """
 SET_STATUS: Final = """
     UPDATE flows SET status = :status, changed_ms = :changed_ms WHERE flow_id = :flow_id"""
 ADD_HEADER: Final = """
-    INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines) RETURNING number"""
+    INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines)"""
 APPEND: Final = """
-    INSERT INTO entries (flow_id, seq, lines)
-    SELECT flow_id, seq + 1, :lines FROM entries
-    WHERE number = :behind AND flow_id = :flow_id AND seq = :seq - 1
-    ON CONFLICT (flow_id, seq) DO NOTHING RETURNING number"""
-"""Compare and append: the entry before it is there, and nobody else has appended meanwhile."""
+    INSERT OR IGNORE INTO entries (flow_id, seq, lines)
+    VALUES (:flow_id, (SELECT seq + 1 FROM entries
+        WHERE number = :behind AND flow_id = :flow_id AND seq = :seq - 1), :lines)"""
+"""Compare and append: the entry before it is there, and nobody else has appended meanwhile.
+
+Otherwise the new one has no number, or one that is given, and nothing is done.
+"""
 EXTEND: Final = """
     UPDATE entries SET lines = lines || :lines WHERE flow_id = :flow_id AND seq = :seq"""
 PLACE: Final = """
