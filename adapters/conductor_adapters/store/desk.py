@@ -164,12 +164,11 @@ class Desk:
         trouble = self._looked_s > time.monotonic()
         at_once = (self._urgent and not trouble) or self._stopped.is_set()
         wait_s = 0.0 if at_once else self._poll_s
-        try:
+        with suppress(Empty):
             jobs += self._jobs.get(timeout=wait_s) if wait_s else self._jobs.get_nowait()
-            while len(jobs) < TOGETHER:
-                jobs += self._jobs.get_nowait()
-        except Empty:
-            pass
+        # This thread alone takes from the queue.
+        while len(jobs) < TOGETHER and not self._jobs.empty():
+            jobs += self._jobs.get_nowait()
         return jobs
 
     def transact(self, jobs: Sequence[Job]) -> None:

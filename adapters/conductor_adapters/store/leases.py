@@ -78,10 +78,10 @@ class Leases:
 
     # --- what the ledger asks (Holder) ---
 
-    def wants(self, order: Order) -> str | None:
+    def wants(self, key: Key, work: str) -> str | None:
         """The name of this worker, where it has room, knows the work and has none of it."""
-        known = (order.kind, order.work) in self._may_take
-        if known and self._room() > 0 and not self._has(order.key):
+        known = (key[1], work) in self._may_take
+        if known and self._room() > 0 and not self._has(key):
             self._check_lease()
             return self.worker_id
         return None

@@ -69,28 +69,24 @@ class Ledger:
         self._flows: OrderedDict[str, LedgerFlow] = OrderedDict()
         self._touched: set[str] = set()
 
-    @contextmanager
-    def reading(self) -> Generator[News]:
+    def reading(self) -> AbstractContextManager[News]:
         """Look at flows and rows as they are at one moment; nobody is held up."""
-        with self._whole(self.store.reading()):
-            yield self.news
+        return self._whole(self.store.reading(), lambda: None)
 
-    @contextmanager
-    def transaction(self) -> Generator[News]:
+    def transaction(self) -> AbstractContextManager[News]:
         """Do everything within, and learn what it brought about; or nothing happened."""
-        with self._whole(self.store.transaction()):
-            yield self.news
-            self._put_aside()
-            if self.news.timers:
-                self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
+        return self._whole(self.store.transaction(), self._finish)
 
     @contextmanager
-    def _whole(self, transaction: AbstractContextManager[None]) -> Generator[None]:
+    def _whole(
+        self, transaction: AbstractContextManager[None], finish: Callable[[], None]
+    ) -> Generator[News]:
         """Begin with no news, and forget what was touched where it does not end well."""
         self._office.news, self._touched = News(), set()
         try:
             with transaction:
-                yield
+                yield self.news
+                finish()
         except BaseException:
             for flow_id in self._touched:
                 self._flows.pop(flow_id, None)
@@ -198,6 +194,12 @@ class Ledger:
         self._touched.add(flow_id)
         self.news.changed[flow_id] = kept.state
         return flow
+
+    def _finish(self) -> None:
+        """Do what is due at the end of a transaction."""
+        self._put_aside()
+        if self.news.timers:
+            self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
 
     def _put_aside(self) -> None:
         """Take the snapshots that are due."""

@@ -45,7 +45,7 @@ class News:
 class Holder(Protocol):
     """Who takes orders here."""
 
-    def wants(self, order: Order) -> str | None:
+    def wants(self, key: Key, work: str) -> str | None:
         """The name of the owner where an order may be taken here at once."""
         ...
 
@@ -61,7 +61,7 @@ class Holder(Protocol):
 class Nobody:
     """Takes nothing, as who only asks does."""
 
-    def wants(self, order: Order) -> str | None:
+    def wants(self, key: Key, work: str) -> str | None:
         """Nothing."""
         return None
 

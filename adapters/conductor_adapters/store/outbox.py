@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from attrs import evolve
-
 from conductor_adapters.host import Unstamped
 from conductor_adapters.store.kept import Kept
 from conductor_adapters.store.office import Office, Taken
@@ -61,10 +59,14 @@ class Outbox:
 
     def _put(self, kind: str, name: str, work: str, command: Command) -> None:
         """Put an order, as taken where it may be taken here at once."""
-        order = Order(flow_id=self._flow_id, kind=kind, name=name, work=work)
-        owner = self._office.holder.wants(order)
-        if owner is not None:
-            order = evolve(order, deliveries=1)
+        owner = self._office.holder.wants((self._flow_id, kind, name), work)
+        order = Order(
+            flow_id=self._flow_id,
+            kind=kind,
+            name=name,
+            work=work,
+            deliveries=0 if owner is None else 1,
+        )
         if not self._store.put_order(order, owner, at_ms=self._kept.at_ms):
             return
         if owner is None:

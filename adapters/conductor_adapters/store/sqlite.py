@@ -124,7 +124,9 @@ class SqliteStore(SqliteConnection):
         """Put a command into the outbox, perhaps as taken."""
         put = self._do(
             statements.PUT_ORDER,
-            **_named(order.key),
+            flow_id=order.flow_id,
+            kind=order.kind,
+            name=order.name,
             work=order.work,
             owner=owner,
             deliveries=order.deliveries,
