@@ -43,6 +43,10 @@ class StepResult:
     metadata: Payload = field(default=EMPTY, converter=freeze, validator=_check_metadata)
 
 
+NOTHING: Final = StepResult()
+"""What work leaves behind that has nothing to say."""
+
+
 class StepFailure(ConductorError):
     """Raised by a handler whose work failed, with the flags of StepError.
 
@@ -68,7 +72,7 @@ class StepFailure(ConductorError):
             retry_after_ms=retry_after_ms,
             details=freeze(details),
         )
-        self.result = StepResult() if result is None else result
+        self.result = NOTHING if result is None else result
         super().__init__(message)
 
 
@@ -215,7 +219,7 @@ class Finished:
 
     attempt: str
     outcome: WorkOutcome
-    result: StepResult = StepResult()
+    result: StepResult = NOTHING
     error: StepError | None = None
 
     def __call__(self, *, at_ms: int) -> StepFinished:
@@ -240,7 +244,7 @@ def returned(attempt: str, value: object) -> Finished:
     try:
         if isinstance(value, StepResult):
             return _checked(Finished(attempt=attempt, outcome="succeeded", result=value))
-        result = StepResult(output=freeze(value))
+        result = NOTHING if value is None else StepResult(output=freeze(value))
         return Finished(attempt=attempt, outcome="succeeded", result=result)
     except (FormatError, PayloadError) as error:
         return unusable(attempt, error)
@@ -252,7 +256,7 @@ def raised(attempt: str, error: BaseException) -> Finished:
         return cancelled(attempt)
     if isinstance(error, FormatError):
         return unusable(attempt, error)
-    result = error.result if isinstance(error, StepFailure) else StepResult()
+    result = error.result if isinstance(error, StepFailure) else NOTHING
     told = step_error(error)
     try:
         return _checked(Finished(attempt=attempt, outcome="failed", result=result, error=told))
