@@ -24,11 +24,10 @@ from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_adapters.store.protocol import STEP, Key
-from conductor_adapters.work import Finished, unusable
+from conductor_adapters.work import Finished, step_error, unusable
 from conductor_adapters.workers import Workers
 from conductor_core import events
 from conductor_core.commands import (
-    CancelFutures,
     DispatchStep,
     GenerateSteps,
     RequestApproval,
@@ -41,6 +40,8 @@ AGAIN_S: Final = 1.0
 """So long what the store could not take waits before it is handed over again."""
 MUCH_LATER_S: Final = 60.0
 """So long it waits where something else is wrong, with the log of the flow say."""
+ROUND: Final[Key] = ("", "", "")
+"""What is written where nothing is to be written but whatever came before it."""
 IDLE_AT: Final = 64
 """At so many flows it is time to see which of them have nothing to do."""
 
@@ -75,6 +76,7 @@ class Crew:
         self._generating: dict[str, Key] = {}
         self._idle_at = IDLE_AT
         self._unwritten: set[Key] = set()
+        self._later: dict[Key, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
         self._all_written = asyncio.Event()
         self._all_written.set()
 
@@ -105,14 +107,10 @@ class Crew:
             hands.leave()
 
     def retire(self) -> None:
-        """Leave what still runs here to others, once the lease has run out."""
-        running = {
-            (flow_id, STEP, name)
-            for flow_id, hands in self._hands.items()
-            for name in hands.running()
-        }
-        left = running | self._unwritten
-        self._jobs.submit(lambda _ledger: self._leases.retire(left))
+        """Leave what is still held to others; where something still runs, when the lease ends."""
+        runs = any(hands.still_runs() for hands in self._hands.values())
+        at_once = not runs and self._unwritten <= {ROUND}
+        self._jobs.submit(lambda _ledger: self._leases.retire(at_once=at_once))
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """What has not ended yet."""
@@ -121,14 +119,25 @@ class Crew:
     async def written(self, within_s: float) -> None:
         """Wait until the store has all that work came to, but not for ever."""
         if self._jobs.closed is None:
+            for handle, again in tuple(self._later.values()):
+                handle.cancel()
+                again()
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await self._all_written.wait()
+
+    def ask_for_a_round(self) -> None:
+        """Have the store turned to once more: what it took before comes with that."""
+        if self._jobs.closed is None:
+            self._write(ROUND, lambda _ledger: None)
 
     def begin(self, taken: Taken) -> None:
         """Carry out what was taken."""
         command, flow_id = taken.command, taken.order.flow_id
         if self._jobs.closed is not None:
+            return
+        if self._leases.stopped:
+            self._hand_back(taken.order.key, begun=False)
             return
         match command:
             case DispatchStep():
@@ -167,25 +176,36 @@ class Crew:
             self._idle_at = max(64, 2 * len(busy))
 
     def let_go(self, key: Key) -> None:
-        """End what another worker is to do, and may be taken here again once it has ended."""
+        """End what another worker is to do."""
         flow_id, kind, name = key
-        ended = partial(self._leases.ending.discard, key)
-        hands = self._hands.get(flow_id)
-        if hands is None or kind != STEP:
-            ended()
-        else:
-            hands.let_go(name, ended)
+        if (hands := self._hands.get(flow_id)) is not None:
+            if kind == STEP:
+                hands.let_go(name)
+            elif self._generating.pop(flow_id, None) == key:
+                hands.end_generation()
+        self._tell_when_ended(key)
 
     def end(self, key: Key) -> None:
         """Ask work to give up."""
         flow_id, kind, name = key
-        hands = self._hands.get(flow_id)
-        if kind != STEP:
+        if (hands := self._hands.get(flow_id)) is not None and kind == STEP:
+            hands.give_up(name)
+        elif kind != STEP:
             if hands is not None and self._generating.pop(flow_id, None) == key:
                 hands.end_generation()
             self._drop(key)
-        elif hands is not None and hands.is_running(name):
-            hands.cancel_futures(CancelFutures(attempts=(name,)))
+        self._tell_when_ended(key)
+
+    def _tell_when_ended(self, key: Key) -> None:
+        """Let others of its name be taken here once nothing runs of an order."""
+        flow_id, kind, name = key
+        # In the thread of the store, behind what the work itself has still to say there.
+        ended = partial(self._jobs.submit, lambda _ledger: self._leases.has_ended(key))
+        hands = self._hands.get(flow_id)
+        if hands is None:
+            ended()
+        else:
+            hands.when_ended(kind, name, ended)
 
     def _report(self, flow_id: str, what: Unstamped[Event]) -> None:
         """Take what work says to the store."""
@@ -200,11 +220,11 @@ class Crew:
 
     def _say_began(self, key: Key, what: Unstamped[Event]) -> None:
         """Record that work began; nobody waits for it, and it is as well left out."""
-        leases = self._leases
+        owner = self._leases.worker_id
 
         def act(ledger: Ledger) -> None:
-            # Should the order have been lost meanwhile, its work began all the same.
-            if key in leases.held:
+            found = ledger.store.order(key)
+            if found is not None and found[1] == owner:
                 ledger.feed(key[0], what)
 
         self._jobs.submit(act)
@@ -213,13 +233,13 @@ class Crew:
         """Record how an order ended; as a failure, where no log can say it."""
         if (hands := self._hands.get(key[0])) is not None:
             hands.answered(key[2])
-        if isinstance(what, Finished):
-            unwritable = partial(unusable, what.attempt)
-            self._write(
-                key, self._said(key, what), lambda error: self._said(key, unwritable(error))
-            )
-        else:
-            self._write(key, self._said(key, what))
+
+        def instead(error: FormatError) -> Callable[[Ledger], object]:
+            if isinstance(what, Finished):
+                return self._said(key, unusable(what.attempt, error))
+            return self._said(key, partial(events.GenerationFailed, error=step_error(error)))
+
+        self._write(key, self._said(key, what), instead)
 
     def _said(self, key: Key, what: Unstamped[Event]) -> Callable[[Ledger], object]:
         """What is done in the store to record how an order ended."""
@@ -232,8 +252,12 @@ class Crew:
         self._write(key, lambda ledger: ledger.drop(key, owner))
 
     def _undone(self, flow_id: str, attempt: str, begun: bool) -> None:
-        """Give work back that comes to nothing here; at once, unless this host goes on."""
-        key, leases = (flow_id, STEP, attempt), self._leases
+        """Give work back that comes to nothing here."""
+        self._hand_back((flow_id, STEP, attempt), begun=begun)
+
+    def _hand_back(self, key: Key, *, begun: bool) -> None:
+        """Leave an order to others; at once, unless this host goes on and would take it again."""
+        leases = self._leases
         delay_ms = 0 if leases.stopped else leases.lease_ms
         self._write(key, lambda _: leases.hand_back(key, begun=begun, delay_ms=delay_ms))
 
@@ -264,10 +288,12 @@ class Crew:
                 told = "what became of %s is kept until it can be written: %s"
                 _logger.warning(told, key[2], error)
                 wait_s = AGAIN_S if isinstance(error, StoreError) else MUCH_LATER_S
-                self._jobs.later(wait_s, self._write, key, act, otherwise)
+                again = partial(self._write, key, act, otherwise)
+                self._later[key] = self._jobs.later(wait_s, again), again
             else:
                 _logger.error("what became of %s could not be written: %s", key[2], error)
 
+        self._later.pop(key, None)
         self._unwritten.add(key)
         self._all_written.clear()
         self._jobs.submit(act, done)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Unpack
 
@@ -71,10 +70,9 @@ class DurableHost(DurableClient):
         works = {STEP: [*self.workers.handlers], GENERATE: [*self.workers.generators], ASK: asks}
         if not any(works.values()):
             return None
-        name = f"{socket.gethostname()}:{os.getpid()}"
         return Leases(
-            f"{name}:{uuid.uuid4().hex[:8]}",
-            name=name,
+            "",
+            name="",
             works=works,
             slots=options.get("slots", SLOTS),
             lease_ms=round(options.get("lease_s", LEASE_S) * 1000),
@@ -95,6 +93,13 @@ class DurableHost(DurableClient):
             ask=ask,
             failed_at=self._failed_at,
         )
+
+    def _open_ledger(self) -> Ledger:
+        """Open the store in the thread that keeps it, under a name of its own."""
+        ledger = super()._open_ledger()
+        if self._leases is not None:
+            self._leases.appear_as(f"{socket.gethostname()}:{os.getpid()}")
+        return ledger
 
     def _start(self, state: FlowState, ledger: Ledger) -> None:
         """Start a flow; raises SpecError where something is missing here and on every worker."""
@@ -166,7 +171,9 @@ class DurableHost(DurableClient):
     async def drain(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Begin nothing more, and record what work achieves that ends in time."""
         if self._crew is not None:
+            self._jobs.check_loop()
             self._crew.hold()
+            self._crew.ask_for_a_round()
             await ended_within(self._crew.tasks(), grace_s)
             await self._crew.written(grace_s)
 
@@ -174,6 +181,7 @@ class DurableHost(DurableClient):
         """Let go of every flow: work is ended, and others take it up at once."""
         if not self._jobs.was_opened:
             return
+        self._jobs.check_loop()
         try:
             if self._crew is not None:
                 await self._end_work(self._crew, grace_s)
@@ -186,6 +194,7 @@ class DurableHost(DurableClient):
         """End work, write down what it came to, and leave the rest to others."""
         try:
             crew.stop()
+            crew.ask_for_a_round()
             late = await ended_within(crew.tasks(), grace_s)
             crew.leave()
             await left_behind(late)

@@ -92,8 +92,14 @@ class DurableClient:
         """
         state = initial_state(spec, flow_id)
         flow = self._handle(state, observe)
-        await self._jobs.call(partial(self._start, state))
-        await flow.refresh()
+        try:
+            await self._jobs.call(partial(self._start, state))
+            await flow.refresh()
+        except BaseException:
+            # What stands under this id is another flow, or none.
+            flow.observers = tuple(it for it in flow.observers if it is not observe)
+            raise
+        self._keep_observed(flow)
         return flow
 
     def _start(self, state: FlowState, ledger: Ledger) -> None:
@@ -104,6 +110,7 @@ class DurableClient:
         state = await self.look(flow_id)
         flow = self._handle(state, observe)
         flow.see(state)
+        self._keep_observed(flow)
         return flow
 
     async def list(
@@ -136,11 +143,14 @@ class DurableClient:
         flow = self._flows.get(state.flow_id)
         if flow is None:
             flow = self._flows[state.flow_id] = DurableFlow(self, state)
-        if observe is not None:
+        if observe is not None and observe not in flow.observers:
             flow.observers += (observe,)
-            if state.outcome is None:
-                self._observed[state.flow_id] = flow
         return flow
+
+    def _keep_observed(self, flow: DurableFlow) -> None:
+        """Keep a flow that somebody observes until it has ended, though nobody else holds it."""
+        if flow.observers and flow.state.outcome is None:
+            self._observed[flow.flow_id] = flow
 
     def _is_watched(self, flow_id: str) -> bool:
         return flow_id in self._flows
@@ -176,6 +186,8 @@ class DurableClient:
         for flow_id, state in news.changed.items():
             if (flow := self._flows.get(flow_id)) is not None:
                 flow.see(state)
+            if state.outcome is not None:
+                self._observed.pop(flow_id, None)
 
     def _tell(self, event: Event, transition: Transition) -> None:
         """Show who watches an entry of this host."""
@@ -183,8 +195,6 @@ class DurableClient:
         flow = self._flows.get(transition.state.flow_id)
         if flow is not None:
             flow.see(transition.state)
-        if transition.state.outcome is not None:
-            self._observed.pop(transition.state.flow_id, None)
         for observer in (self._observe, *(() if flow is None else flow.observers)):
             if observer is not None:
                 watched(observer, event, transition)
@@ -199,6 +209,7 @@ class DurableClient:
     async def close(self) -> None:
         """Let go of the store, once what was asked of it is done."""
         if self._jobs.was_opened:
+            self._jobs.check_loop()
             self._jobs.close(ConductorError("the host closed"))
             await self._jobs.end()
 

@@ -7,13 +7,16 @@ work without the flow's stopping for good.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from conductor_adapters.calls import is_coroutine_function
 from conductor_adapters.local import LocalPerformer
+from conductor_adapters.store.protocol import GENERATE
 from conductor_adapters.under_way import UnderWay
 from conductor_adapters.work import StepContext
-from conductor_core.commands import DispatchStep
+from conductor_core.commands import DispatchStep, GenerateSteps
 from conductor_core.state import FlowState
 
 
@@ -31,6 +34,8 @@ class Hands(LocalPerformer):
         self._orders: set[str] = set()
         self._begun: set[str] = set()
         self._deaf: set[str] = set()
+        self._generates_in_thread = False
+        self._deaf_generation = False
 
     def turn_to(self, state: FlowState) -> None:
         """Work for a flow as it is now, which may be another of the same id."""
@@ -45,6 +50,18 @@ class Hands(LocalPerformer):
         self._begun.add(context.attempt)
         super()._began(context)
 
+    def generate_steps(self, command: GenerateSteps) -> None:
+        """Begin to make the groups of the flow, unless that is under way."""
+        self._generates_in_thread = not is_coroutine_function(
+            self._workers.generator(command.flow_type)
+        )
+        super().generate_steps(command)
+
+    def stop(self) -> None:
+        """End everything; a thread that makes groups cannot be asked, and runs on."""
+        self._deaf_generation = bool(self._generations) and self._generates_in_thread
+        super().stop()
+
     def answered(self, attempt: str) -> bool:
         """Take note that an attempt is answered for; tells whether its work had begun."""
         self._orders.discard(attempt)
@@ -58,24 +75,35 @@ class Hands(LocalPerformer):
         if ours:
             self._undone(attempt, begun)
 
-    def let_go(self, attempt: str, ended: Callable[[], object]) -> None:
-        """End work that another worker is to do; `ended` is called when nothing runs of it."""
+    def let_go(self, attempt: str) -> None:
+        """End work that another worker is to do."""
         self._orders.discard(attempt)
-        running = self._running.get(attempt)
-        if running is None:
-            ended()
-        else:
+        if (running := self._running.get(attempt)) is not None:
             running.let_go()
-            running.task.add_done_callback(lambda _task: ended())
+
+    def give_up(self, attempt: str) -> None:
+        """Ask work to give up, if it is under way."""
+        if (running := self._running.get(attempt)) is not None:
+            running.cancel()
 
     def end_generation(self) -> None:
         """End the making of groups that nobody waits for."""
         for task in self._generations.values():
             task.cancel()
 
-    def is_running(self, attempt: str) -> bool:
-        """Whether the work of an attempt is under way."""
-        return attempt in self._running
+    def when_ended(self, kind: str, name: str, ended: Callable[[], object]) -> None:
+        """Call something when nothing runs any more of an order."""
+        task = self._task_of(kind, name)
+        if task is None:
+            ended()
+        else:
+            task.add_done_callback(lambda _task: ended())
+
+    def _task_of(self, kind: str, name: str) -> asyncio.Task[None] | None:
+        if kind == GENERATE:
+            return self._generations.get(int(name))
+        running = self._running.get(name)
+        return None if running is None else running.task
 
     def leave(self) -> None:
         """Take note of threads that do not listen: their tasks end, and they run on."""
@@ -86,6 +114,6 @@ class Hands(LocalPerformer):
         }
         self._orders -= self._deaf
 
-    def running(self) -> set[str]:
-        """The attempts whose work is under way, be it that nobody waits for it any more."""
-        return self._running.keys() | self._deaf
+    def still_runs(self) -> bool:
+        """Whether anything is under way, be it that nobody waits for it any more."""
+        return bool(self._running or self._deaf or self._deaf_generation)

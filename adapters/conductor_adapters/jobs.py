@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -50,6 +51,7 @@ class Jobs:
             deliver=self._deliver,
             broken=self._broke,
             watched=watched,
+            is_wanted=lambda: not self._loop.is_closed(),
             poll_s=poll_s,
         )
         self._opening: asyncio.Future[None] | None = None
@@ -71,9 +73,13 @@ class Jobs:
             self._loop = asyncio.get_running_loop()
             self._opening = self._loop.create_future()
             self._desk.start(partial(self._from_thread, self._opened))
-        elif self._loop is not asyncio.get_running_loop():
-            raise ConductorError("a host belongs to the loop, and the process, that opened it")
+        self.check_loop()
         await asyncio.shield(self._opening)
+
+    def check_loop(self) -> None:
+        """Raise ConductorError where this was opened in another loop, or before a fork."""
+        if self._opening is not None and self._loop is not asyncio.get_running_loop():
+            raise ConductorError("a host belongs to the loop, and the process, that opened it")
 
     def _opened(self, error: BaseException | None) -> None:
         assert self._opening is not None, "the desk was started"
@@ -114,9 +120,11 @@ class Jobs:
             jobs, self._waiting = self._waiting, []
             self._desk.submit(jobs)
 
-    def later(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> None:
+    def later(
+        self, delay_s: float, call: Callable[..., None], *arguments: Any
+    ) -> asyncio.TimerHandle:
         """Call something in a while."""
-        self._loop.call_later(delay_s, call, *arguments)
+        return self._loop.call_later(delay_s, call, *arguments)
 
     def nudge(self) -> None:
         """Have the store looked into now."""
@@ -145,11 +153,9 @@ class Jobs:
     # --- from the thread ---
 
     def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Call something on the loop; one that was closed without this host ends it too."""
-        try:
+        """Call something on the loop; one that was closed without this host waits for nothing."""
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call, *arguments)
-        except RuntimeError:
-            self._desk.kill()
 
     def _deliver(self, results: Sequence[Result], news: News) -> None:
         if results or news != _NO_NEWS:

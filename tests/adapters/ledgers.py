@@ -125,3 +125,26 @@ def ended(attempt: str, outcome: WorkOutcome = "succeeded", **more: Any) -> Call
 def fragile(key: str) -> StepSpec:
     """A step that must not run twice unseen."""
     return StepSpec(key=key, on_recovery="fail")
+
+
+def renew(hand: Hand) -> None:
+    """Have a worker say that it lives."""
+    assert hand.leases is not None
+    leases = hand.leases
+    hand.do(lambda _: leases.renew())
+
+
+def look(hand: Hand) -> list[str]:
+    """Have a worker look around; what it takes."""
+    assert hand.leases is not None
+    leases = hand.leases
+    hand.do(lambda _: leases.look_around())
+    return hand.taken()
+
+
+def outlive(clocks: Clocks, *hands: Hand) -> None:
+    """Let a lease pass, in which these workers say that they live, as others do not."""
+    clocks.boot_ms += LEASE_MS // 2
+    for hand in hands:
+        renew(hand)
+    clocks.boot_ms += LEASE_MS - LEASE_MS // 2

@@ -20,7 +20,7 @@ from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.work import StepContext
 from conductor_core import StepSpec, events
 from conductor_core.testing.brief import flow, group
-from tests.adapters.ledgers import LEASE_MS, TWO, Clocks, Hand, fragile, worker
+from tests.adapters.ledgers import LEASE_MS, TWO, Clocks, Hand, fragile, look, worker
 from tests.adapters.processes import play, until
 from tests.adapters.sqlite_hosts import ONE, Meter, host, nothing
 
@@ -54,11 +54,6 @@ def leases(hand: Hand) -> Leases:
     """What a worker holds."""
     assert hand.leases is not None
     return hand.leases
-
-
-def look(hand: Hand) -> None:
-    """Have a worker look around."""
-    hand.do(lambda _: leases(hand).look_around())
 
 
 # --- leases ---

@@ -18,7 +18,7 @@ from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import HostFailure, StepContext
 from conductor_core import FlowState, StepSpec
 from conductor_core.testing.brief import flow, group
-from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, fragile, worker
+from tests.adapters.ledgers import Clocks, Hand, fragile, look, outlive, worker
 from tests.adapters.processes import play, until
 from tests.adapters.sqlite_hosts import ONE, host
 
@@ -45,13 +45,6 @@ def deliveries(path: Path) -> list[tuple[str, str | None, int]]:
             "SELECT name, owner, deliveries FROM outbox ORDER BY name"
         ).fetchall()
     return found
-
-
-def look(hand: Hand) -> None:
-    """Have a worker look around."""
-    assert hand.leases is not None
-    leases = hand.leases
-    hand.do(lambda _: leases.look_around())
 
 
 def test_a_host_that_fails_its_work_interrupts_it(path: Path) -> None:
@@ -85,7 +78,7 @@ def test_a_log_that_was_unreadable_meanwhile_forgets_no_delivery(path: Path) -> 
     with sqlite3.connect(path) as connection:
         (lines,) = connection.execute("SELECT lines FROM entries WHERE seq = 1").fetchone()
         connection.execute("UPDATE entries SET lines = '?' WHERE seq = 1")
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, two)
     look(two)
     assert (two.taken(), deliveries(path)) == ([], [("a#1", None, 1)])
     with sqlite3.connect(path) as connection:

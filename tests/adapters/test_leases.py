@@ -18,7 +18,16 @@ from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
 from conductor_core.events import Event
 from conductor_core.spec import FlowSpec
 from conductor_core.testing.brief import flow, group
-from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, ended, fragile, worker
+from tests.adapters.ledgers import (
+    LEASE_MS,
+    Clocks,
+    Hand,
+    ended,
+    fragile,
+    look,
+    outlive,
+    worker,
+)
 
 T = TypeVar("T")
 
@@ -33,12 +42,6 @@ def leases(hand: Hand) -> Leases:
     """What a worker holds."""
     assert hand.leases is not None
     return hand.leases
-
-
-def look(hand: Hand) -> list[str]:
-    """Have a worker look around; what it takes."""
-    hand.do(lambda _: leases(hand).look_around())
-    return hand.taken()
 
 
 def answer(hand: Hand, attempt: str, what: object = None, flow_id: str = "f") -> bool:
@@ -87,7 +90,8 @@ def test_what_the_dead_held_begins_again(path: Path, clocks: Clocks) -> None:
     """With the same key and the next delivery; what the dead still say is not heard."""
     one, two = worker(path, clocks), worker(path, clocks, "w2")
     one.start()
-    clocks.boot_ms += LEASE_MS - 1
+    outlive(clocks, two)
+    clocks.boot_ms -= 1
     assert look(two) == []
     clocks.boot_ms += 1
     assert sorted(look(two)) == ["a#1", "b#1"]
@@ -102,7 +106,7 @@ def test_what_must_not_run_twice_unseen_has_been_interrupted(path: Path, clocks:
     """S14.3: the host answers for it; what nobody had taken is taken."""
     one, two = worker(path, clocks, works="a"), worker(path, clocks, "w2")
     one.start(flow(group("g", fragile("a"), fragile("b"), parallel=True)))
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, two)
     assert look(two) == ["b#1"]
     error = attempt(two, "a#1").error
     assert error is not None
@@ -115,7 +119,7 @@ def test_what_was_to_give_up_gave_up_with_its_worker(path: Path, clocks: Clocks)
     one.start()
     two.feed(partial(events.CancelRequested, by="ann"))
     assert two.state().status == "cancelling"
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, two)
     assert look(two) == []
     assert two.state().status == "cancelled"
     assert two.orders() == []
@@ -196,7 +200,7 @@ def test_orders_that_nobody_asks_for_are_removed(path: Path, clocks: Clocks) -> 
             "INSERT INTO outbox (flow_id, kind, name, work, owner, deliveries, give_up,"
             f" not_before_ms, since_ms) VALUES ('f', 'step', '{name}', 'a', {owner}, 1, 0, 0, 0)"
         )
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, two)
     assert look(two) == ["b#1"]
     assert two.orders() == ["b#1"]
 
@@ -248,7 +252,7 @@ def test_groups_are_made_by_who_can_and_again_where_that_died(path: Path, clocks
     one, two = worker(path, clocks, kinds=kinds), worker(path, clocks, "w2", kinds=kinds)
     one.start(FlowSpec())
     assert one.taken() == ["1"]
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, two)
     assert look(two) == ["1"]
     assert isinstance(two.news.taken[0].command, GenerateSteps)
 
@@ -264,7 +268,7 @@ def test_who_retires_leaves_its_orders_to_others_at_once(path: Path, clocks: Clo
     """Without waiting for the lease, and takes nothing more."""
     one, two = worker(path, clocks), worker(path, clocks, "w2")
     one.start()
-    one.do(lambda _: leases(one).retire(()))
+    one.do(lambda _: leases(one).retire(at_once=True))
     assert sorted(look(two)) == ["a#1", "b#1"]
     one.start(flow_id="g")
     assert one.taken() == []
@@ -294,7 +298,7 @@ def test_the_gone_are_forgotten_once_they_hold_nothing(path: Path, clocks: Clock
     """The list of workers does not grow with every process that ever was."""
     hands = [worker(path, clocks, f"w{number}") for number in range(5)]
     hands[0].start()
-    clocks.boot_ms += LEASE_MS
+    outlive(clocks, hands[4])
     look(hands[4])
     rows = hands[4].store.connection.execute("SELECT worker_id FROM workers").fetchall()
     assert rows == [("w4",)]

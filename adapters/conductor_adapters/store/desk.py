@@ -52,7 +52,8 @@ class Desk:
     """A ledger with its thread.
 
     There, `deliver` is called after each transaction, `broken` where the thread cannot go on,
-    and `watched` tells of which flows somebody wants to know what others do to them.
+    `watched` tells of which flows somebody wants to know what others do to them, and
+    `is_wanted` whether there is still anybody to deliver to.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Desk:
         deliver: Deliver,
         broken: Callable[[BaseException], None],
         watched: Callable[[str], bool],
+        is_wanted: Callable[[], bool],
         poll_s: float,
     ) -> None:
         self._open_ledger = open_ledger
@@ -70,6 +72,7 @@ class Desk:
         self._deliver = deliver
         self._broken = broken
         self._watched = watched
+        self._is_wanted = is_wanted
         self._poll_s = poll_s
         self._jobs: SimpleQueue[Sequence[Job]] = SimpleQueue()
         self._stopped = threading.Event()
@@ -120,6 +123,16 @@ class Desk:
     def _run(self) -> None:
         try:
             self._ledger = self._open_ledger()
+        except BaseException as error:  # noqa: BLE001 - raised again where it was opened
+            self._opened(error)
+            return
+        try:
+            self._work_in_store()
+        finally:
+            self._ledger.store.close()
+
+    def _work_in_store(self) -> None:
+        try:
             if self._leases is not None:
                 self._leases.bind(self._ledger)
             self._begin()
@@ -131,16 +144,16 @@ class Desk:
             self._work()
         except BaseException as error:  # noqa: BLE001 - told to everybody who waits
             self._broken(error)
-        finally:
-            self._ledger.store.close()
 
     def _work(self) -> None:
         """Do jobs, and look around between them, until told to end."""
-        while not self._dead:
+        while not self._dead and self._is_wanted():
+            # Asked before what there is: whatever was submitted before the stop is done.
+            stopping = self._stopped.is_set()
             jobs = self._next()
             if jobs and not self._dead:
                 self.transact(jobs)
-            elif not jobs and self._stopped.is_set():
+            elif not jobs and stopping:
                 return
             if not self._dead:
                 self._look()
@@ -173,17 +186,19 @@ class Desk:
 
     def transact(self, jobs: Sequence[Job]) -> None:
         """Do jobs in one transaction, or where that fails each in its own."""
-        reads, ledger = all(job.reads for job in jobs), self._ledger
+        reads, ledger, begun = all(job.reads for job in jobs), self._ledger, False
         try:
             with ledger.reading() if reads else ledger.transaction() as news:
+                begun = True
                 results = [(job, job.act(ledger), None) for job in jobs]
                 if self._leases is not None and not reads:
                     self._leases.take_more()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
             if self._leases is not None:
                 self._leases.left_open()
-            if len(jobs) == 1:
-                self._deliver([(jobs[0], None, error)], News())
+            if len(jobs) == 1 or not begun:
+                # A store that lets nobody begin is not waited for once more for each.
+                self._deliver([(job, None, error) for job in jobs], News())
                 return
             for job in jobs:
                 self.transact([job])

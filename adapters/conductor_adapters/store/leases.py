@@ -9,7 +9,8 @@ or given back; what was to give up has given up with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from conductor_adapters.host import INTERRUPTED
@@ -53,7 +54,8 @@ class Leases:
         self.worker_id = worker_id
         self.held: set[Key] = set()
         self.ending: set[Key] = set()
-        """What was lost and still runs here; until it has ended, it is left to others."""
+        """What was lost, or is to give up, and still runs here; until it has ended, whatever
+        else has its name is left to others."""
         self._name = name
         self._works = [(kind, work) for kind, names in works.items() for work in names]
         self._may_take = frozenset(self._works)
@@ -68,6 +70,10 @@ class Leases:
         self._retired = False
         self._more = True
         self._missing: set[tuple[str, str]] = set()
+
+    def appear_as(self, name: str) -> None:
+        """Take an id of its own, before anything is taken: a fork would share an earlier one."""
+        self.worker_id, self._name = f"{name}:{uuid.uuid4().hex[:8]}", name
 
     def bind(self, ledger: Ledger) -> None:
         """Take orders of the flows of a ledger."""
@@ -94,6 +100,11 @@ class Leases:
         """Whether this worker is the owner."""
         return owner == self.worker_id
 
+    def has_ended(self, key: Key) -> None:
+        """Nothing runs here any more of what was lost, or gave up; others of its name may."""
+        self.ending.discard(key)
+        self._more = True
+
     def left_open(self) -> None:
         """Look for more when there is room again."""
         self._more = True
@@ -102,7 +113,9 @@ class Leases:
         if self._stopped:
             return 0
         news = self._ledger.news
-        return self._slots - len(self.held) - len(news.taken) + len(news.ended)
+        # What gave up made room when it was asked to, and makes none again when it ends.
+        freed = len(self.held.intersection(news.ended))
+        return self._slots - len(self.held) - len(news.taken) + freed
 
     # --- the lease ---
 
@@ -119,7 +132,7 @@ class Leases:
         """Hold everything for another while."""
         now_ms = self._clock_ms()
         until_ms = now_ms + self.lease_ms
-        if now_ms > self._until_ms:
+        if now_ms > self._until_ms - self.lease_ms // 3:
             # What held this one up held up others too, who shall have time to say they live.
             self._patient_until_ms = until_ms
         self._store.renew(
@@ -148,10 +161,10 @@ class Leases:
         """Take nothing more."""
         self._stopped = True
 
-    def retire(self, running: Collection[Key]) -> None:
-        """Renew no more, and let others rescue what is still held, at once if nothing runs."""
+    def retire(self, *, at_once: bool) -> None:
+        """Renew no more, and let others rescue what is still held: at once, if nothing runs."""
         self._stopped = self._retired = True
-        if not running:
+        if at_once:
             self._store.retire(self.worker_id)
 
     def hand_back(self, key: Key, *, begun: bool, delay_ms: int = 0) -> None:
@@ -231,30 +244,37 @@ class Leases:
         """Learn what shall give up here, and what is ours no more."""
         orders = {order.key: order for order in self._store.orders_of(self.worker_id)}
         news = self._ledger.news
-        news.given_up += [key for key, order in orders.items() if order.give_up]
+        asked = [key for key, order in orders.items() if order.give_up]
+        news.given_up += [key for key in asked if key not in self.ending]
         news.lost += [key for key in self.held if key not in orders]
-        self.ending.update(news.lost)
 
     def take_more(self) -> None:
         """Take what waits, as much as there is room for."""
-        if not self._more or (room := self._room()) <= 0:
+        if not self._more or self._room() <= 0:
             return
         self._check_lease()
         at_ms = self._ledger.now_ms()
         self._more = False
         for kind, work in self._works:
-            # Those that still end here are passed over, and must not hide the others.
-            limit = room + len(self.ending)
-            orders = self._store.ready(kind, work, at_ms=at_ms, limit=limit)
-            for order in orders:
-                if self._room() > 0:
-                    self._for(order, self._take)
-            room = self._room()
-            if room <= 0:
+            self._take_of(kind, work, at_ms)
+            if self._room() <= 0:
                 self._more = True
                 break
         # Whoever comes last now comes first next time.
         self._works.append(self._works.pop(0))
+
+    def _take_of(self, kind: str, work: str, at_ms: int) -> None:
+        """Take what waits of one work; what cannot be taken hides nothing behind it."""
+        seen: list[Order] = []
+        while (room := self._room()) > 0:
+            limit = room + len(self.ending)
+            orders = self._store.ready(kind, work, at_ms=at_ms, limit=limit)
+            for order in orders if orders != seen else ():
+                if self._room() > 0:
+                    self._for(order, self._take)
+            if len(orders) < limit or orders == seen:
+                return
+            seen = orders
 
     def _for(self, order: Order, act: Callable[[Order, FlowState], None]) -> None:
         """Do something about an order, unless its flow cannot be read."""
@@ -307,6 +327,7 @@ class Leases:
             self._until_ms = news.renewed_until_ms
         self.held.update(taken.order.key for taken in news.taken)
         self.held.difference_update(news.ended, news.given_up, news.lost)
+        self.ending.update(news.given_up, news.lost)
         for flow_id, _, name in news.lost:
             _logger.warning("lease lost: %s of flow %s is another worker's", name, flow_id)
 
