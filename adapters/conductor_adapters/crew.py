@@ -258,7 +258,7 @@ class Crew:
     def _hand_back(self, key: Key, *, begun: bool) -> None:
         """Leave an order to others; at once, unless this host goes on and would take it again."""
         leases = self._leases
-        delay_ms = 0 if leases.stopped else leases.lease_ms
+        delay_ms = 0 if leases.stopped else leases.lease.lease_ms
         self._write(key, lambda _: leases.hand_back(key, begun=begun, delay_ms=delay_ms))
 
     def _failed(self, flow_id: str, error: Exception) -> None:

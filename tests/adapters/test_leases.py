@@ -348,9 +348,9 @@ def test_a_renewal_that_was_rolled_back_is_none(path: Path, clocks: Clocks) -> N
 
     with pytest.raises(RuntimeError):
         hand.do(fail)
-    assert leases(hand).is_due()
+    assert leases(hand).lease.is_due()
     look(hand)
-    assert not leases(hand).is_due()
+    assert not leases(hand).lease.is_due()
     clocks.boot_ms = LEASE_MS + 10
     other = worker(path, clocks, "w2")
     assert look(other) == []

@@ -218,7 +218,7 @@ class Desk:
         self._looked_s = now_s
         try:
             changed = self._ledger.store.changed()
-            due = self._leases is not None and self._leases.is_due()
+            due = self._leases is not None and self._leases.lease.is_due()
             if changed or due or self._urgent:
                 self._urgent = False
                 self._look_around()

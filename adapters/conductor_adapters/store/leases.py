@@ -17,6 +17,7 @@ from conductor_adapters.host import INTERRUPTED
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.errors import UnknownFlow
+from conductor_adapters.store.lease import Lease
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
@@ -61,13 +62,9 @@ class Leases:
         self._may_take = frozenset(self._works)
         self._row_works = works_of(works.items())
         self._slots = slots
-        self.lease_ms = lease_ms
+        self.lease = Lease(lease_ms, clock_ms)
         self._max_deliveries = max_deliveries
-        self._clock_ms = clock_ms
-        self._until_ms = -1
-        self._patient_until_ms = -1
         self._stopped = False
-        self._retired = False
         self._more = True
         self._missing: set[tuple[str, str]] = set()
 
@@ -79,8 +76,7 @@ class Leases:
         """Take orders of the flows of a ledger."""
         self._ledger = ledger
         self._store = ledger.store
-        # Who waits for the file from here on for too long has been held up, as others were.
-        self._until_ms = self._clock_ms() + self.lease_ms
+        self.lease.begin()
 
     # --- what the ledger asks (Holder) ---
 
@@ -119,22 +115,9 @@ class Leases:
 
     # --- the lease ---
 
-    @property
-    def renew_at_ms(self) -> int:
-        """When it is time to renew, by the clock of the boot."""
-        return self._until_ms - 2 * self.lease_ms // 3
-
-    def is_due(self) -> bool:
-        """Whether it is time to renew."""
-        return not self._retired and self._clock_ms() >= self.renew_at_ms
-
     def renew(self) -> None:
         """Hold everything for another while."""
-        now_ms = self._clock_ms()
-        until_ms = now_ms + self.lease_ms
-        if now_ms > self._until_ms - self.lease_ms // 3:
-            # What held this one up held up others too, who shall have time to say they live.
-            self._patient_until_ms = until_ms
+        until_ms = self.lease.renewed_ms()
         self._store.renew(
             WorkerRow(
                 worker_id=self.worker_id,
@@ -149,7 +132,7 @@ class Leases:
 
     def _check_lease(self) -> None:
         """Take nothing on a lease that has nearly run out."""
-        if self._ledger.news.renewed_until_ms is None and self.is_due():
+        if self._ledger.news.renewed_until_ms is None and self.lease.is_due():
             self.renew()
 
     @property
@@ -163,7 +146,8 @@ class Leases:
 
     def retire(self, *, at_once: bool) -> None:
         """Renew no more, and let others rescue what is still held: at once, if nothing runs."""
-        self._stopped = self._retired = True
+        self._stopped = True
+        self.lease.end()
         if at_once:
             self._store.retire(self.worker_id)
 
@@ -187,14 +171,14 @@ class Leases:
 
     def living_works(self) -> frozenset[str]:
         """What the workers that live carry out."""
-        rows = self._store.workers(boot=boot_id(), now_ms=self._clock_ms())
+        rows = self._store.workers(boot=boot_id(), now_ms=self.lease.now_ms())
         return frozenset(work for row in rows for work in row.works)
 
     # --- looking around ---
 
     def look_around(self) -> None:
         """Do what is to be done in the store, the most urgent first."""
-        if self.is_due():
+        if self.lease.is_due():
             self.renew()
             self._tell_missing()
             since_ms = self._store.oldest_ready_ms()
@@ -220,9 +204,9 @@ class Leases:
 
     def rescue(self) -> None:
         """Answer for, or give back, what workers hold that are gone."""
-        boot, now_ms = boot_id(), self._clock_ms()
-        if now_ms < self._patient_until_ms:
+        if self.lease.is_patient():
             return
+        boot, now_ms = boot_id(), self.lease.now_ms()
         for order in self._store.abandoned(boot=boot, now_ms=now_ms, limit=AT_ONCE):
             self._for(order, self._rescue)
         self._store.bury(boot=boot, now_ms=now_ms)
@@ -324,7 +308,7 @@ class Leases:
     def settle(self, news: News) -> None:
         """Take note of what a transaction did that is for good."""
         if news.renewed_until_ms is not None:
-            self._until_ms = news.renewed_until_ms
+            self.lease.holds_until(news.renewed_until_ms)
         self.held.update(taken.order.key for taken in news.taken)
         self.held.difference_update(news.ended, news.given_up, news.lost)
         self.ending.update(news.given_up, news.lost)

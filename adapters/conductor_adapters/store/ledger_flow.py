@@ -7,10 +7,11 @@ written by `outbox` in the same transaction.
 from __future__ import annotations
 
 from conductor_adapters.host import FlowLoop, Unstamped
+from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.kept import Kept
 from conductor_adapters.store.office import Office
 from conductor_adapters.store.outbox import Outbox
-from conductor_adapters.store.protocol import GENERATE, STEP, Conflict, Key
+from conductor_adapters.store.protocol import GENERATE, STEP, Conflict, Key, Order
 from conductor_core import events
 from conductor_core.errors import FormatError, LogError
 from conductor_core.events import Event
@@ -87,12 +88,15 @@ class LedgerFlow:
         self._office.news.changed[self._flow_id] = state
         match event:
             case events.StepFinished(attempt=attempt):
-                order = (self._flow_id, STEP, attempt)
-                if order != self._answered:
-                    self._store.remove_order(order)
+                key = (self._flow_id, STEP, attempt)
+                if key != self._answered:
+                    self._store.remove_order(key)
             case events.GroupsGenerated() | events.GenerationFailed():
-                if state.generating != "running":
-                    self._store.remove_order((self._flow_id, GENERATE, str(state.run)))
+                order = Order(
+                    flow_id=self._flow_id, kind=GENERATE, name=str(state.run), work=state.spec.type
+                )
+                if command_of(state, order) is None:
+                    self._store.remove_order(order.key)
             case _:
                 pass
 
