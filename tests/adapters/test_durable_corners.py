@@ -73,17 +73,22 @@ def test_what_was_taken_as_a_host_leaves_is_given_back(path: Path, verb: str) ->
 def test_what_was_asked_before_the_end_is_done(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the desk found its queue empty just before that."""
     Hand(path).start(ONE)
-    armed, empty = threading.Event(), threading.Event()
-    original = desk.Desk._next
+    armed, empty, stopped = threading.Event(), threading.Event(), threading.Event()
+    jobs_of, stop = vars(desk.Desk)["_next"], desk.Desk.stop
 
     def next_jobs(self: desk.Desk) -> list[desk.Job]:
-        jobs = original(self)
+        jobs: list[desk.Job] = jobs_of(self)
         if not jobs and armed.is_set():
             empty.set()
-            self._stopped.wait(30)
+            stopped.wait(30)
         return jobs
 
+    def stop_then_tell(self: desk.Desk) -> None:
+        stop(self)
+        stopped.set()
+
     monkeypatch.setattr(desk.Desk, "_next", next_jobs)
+    monkeypatch.setattr(desk.Desk, "stop", stop_then_tell)
 
     async def script() -> None:
         one = host(path, {"b": nothing})
@@ -230,7 +235,7 @@ def test_a_flow_that_ended_elsewhere_is_kept_by_nobody(path: Path) -> None:
         async with host(path, {}) as client, host(path):
             await client.start(ONE, flow_id="f", observe=lambda _event, _transition: None)
             await (await client.flow("f")).wait()
-            assert dict(client._observed) == {}
+            assert not vars(client)["_observed"]
 
     play(script())
 
