@@ -173,7 +173,7 @@ class Crew:
         if len(self._hands) >= self._idle_at:
             busy = {key: hands for key, hands in self._hands.items() if hands.under_way()}
             self._hands = busy
-            self._idle_at = max(64, 2 * len(busy))
+            self._idle_at = max(IDLE_AT, 2 * len(busy))
 
     def let_go(self, key: Key) -> None:
         """End what another worker is to do."""

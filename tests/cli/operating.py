@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ from tests.adapters.processes import PATIENCE_S, play
 T = TypeVar("T")
 
 STORE: Final = "flows.db"
+CONDUCTOR: Final = (
+    *(sys.executable, "-c"),
+    "from conductor_adapters.cli.main import main; main()",
+)
+FULL: Final = Path("/dev/full")
+"""A device on which there is no room; Linux has it."""
 
 
 def plan(_context: StepContext) -> StepResult:

@@ -27,7 +27,9 @@ from conductor_core.testing.brief import flow, group
 from tests.cli.operating import (
     ASKS,
     ASKS_TWICE,
+    CONDUCTOR,
     FAILS,
+    FULL,
     PARKS,
     PLAN,
     RUNS,
@@ -40,8 +42,6 @@ from tests.cli.operating import (
 )
 
 ID = "deploy-1"
-CONDUCTOR = [sys.executable, "-c", "from conductor_adapters.cli.main import main; main()"]
-FULL = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)

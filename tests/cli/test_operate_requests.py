@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from conductor_adapters.cli.user import user_name
 from tests.cli.operating import (
     ASKS,
     ASKS_TWICE,
+    CONDUCTOR,
     FAILS,
+    FULL,
     PARKS,
     RUNS,
     STORE,
@@ -32,11 +35,11 @@ from tests.cli.operating import (
 ID = "deploy-1"
 ACCEPTED = (0, "accepted\n", "")
 BY_ANA = ("--by", "ana")
-REQUESTS = (
-    *("approve", "deny", "skip-current", "retry-plan", "retry", "skip", "rerun"),
-    *("retry-group", "retry-now", "cancel", "pause", "resume", "append"),
+ANSWERS = ("approve", "deny", "skip-current", "retry-plan")
+NEEDS_ONE_MORE = (
+    *("retry", "skip", "rerun", "retry-group", "retry-now", "append", "approval-option"),
 )
-NEEDS_ONE_MORE = ("retry", "skip", "rerun", "retry-group", "retry-now", "append")
+REQUESTS = (*ANSWERS, *NEEDS_ONE_MORE, "cancel", "pause", "resume")
 """The requests that need to be told what they are about."""
 
 
@@ -52,7 +55,8 @@ def request(command: str, *arguments: str) -> tuple[str, ...]:
     """A request with all that it needs."""
     if command == "append":
         write("more.yaml", "- {key: more, steps: [{key: x, work: apply}]}\n")
-    about = {"append": "more.yaml", "retry-group": "g"}.get(command, "apply")
+    named = {"append": "more.yaml", "retry-group": "g", "approval-option": "approve-all"}
+    about = named.get(command, "apply")
     return (command, ID, *([about] if command in NEEDS_ONE_MORE else []), *arguments)
 
 
@@ -88,6 +92,10 @@ def rerun(operation: str, **more: Any) -> dict[str, Any]:
         ),
         (("retry-plan", ID, "--note", "again"), answer("retry", note="again")),
         (("pause", ID), {"type": "pause-requested", "by": "ana"}),
+        (
+            ("approval-option", ID, "approve-all"),
+            {"type": "approval-option-changed", "option": "approve-all", "by": "ana"},
+        ),
         (("cancel", ID), {"type": "cancel-requested", "by": "ana"}),
         (
             ("cancel", ID, "--step", "plan", "--reason", "too late"),
@@ -104,8 +112,8 @@ def test_a_request_to_a_flow_that_asks_is_accepted(
 ) -> None:
     """What stands in the log is what was asked, under the name that was given."""
     begun(ASKS, until="approval-awaiting")
-    assert told(*arguments, *BY_ANA, "--request-id", "r-1") == ACCEPTED
-    assert last_event() == event | {"request_id": "r-1"}
+    assert told(*arguments, *BY_ANA) == ACCEPTED
+    assert last_event() == event
 
 
 @pytest.mark.parametrize(
@@ -174,7 +182,8 @@ def test_who_started_the_command_asks(command: str) -> None:
 def test_every_request_has_the_options_of_all(command: str) -> None:
     """An id under which it counts once, a name, and JSON."""
     begun(ASKS, until="approval-awaiting")
-    data = data_of(*request(command, *BY_ANA, "--request-id", "r-1"))
+    step = ("plan",) if command in ANSWERS else ()
+    data = data_of(*request(command, *step, *BY_ANA, "--request-id", "r-1"))
     assert list(data) == ["flow_id", "verdict", "reason", "code", "message", "status"]
     assert data["flow_id"] == ID
     assert data["status"] == state_of().status
@@ -188,6 +197,29 @@ def test_a_request_that_is_sent_twice_counts_once() -> None:
     once = ("approve", ID, "plan", "--request-id", "r-1")
     assert told(*once) == ACCEPTED
     assert told(*once) == (0, "ignored: duplicate-request\n", "")
+
+
+def test_a_request_that_may_be_sent_twice_names_its_step() -> None:
+    """Else it could be about another step the second time."""
+    begun(ASKS, until="approval-awaiting")
+    code, written, errors = told("approve", ID, "--request-id", "r-1")
+    assert (code, written) == (2, "")
+    assert errors.startswith("--request-id: name the step")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is full")
+def test_the_exit_code_tells_the_verdict_though_nothing_can_be_written() -> None:
+    """Whoever asks by its exit code must not ask again what was accepted."""
+    begun(ASKS, until="approval-awaiting")
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [*CONDUCTOR, "pause", ID, "--store", STORE],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        0, "cannot write the output: No space left on device\n",
+    )  # fmt: skip
+    assert state_of().paused
 
 
 # --- what is not accepted ---

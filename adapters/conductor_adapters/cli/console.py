@@ -7,6 +7,8 @@ the standard output, what is wrong with the input to the standard error.
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -46,3 +48,11 @@ def warn(line: str) -> None:
 def say_json(value: object) -> None:
     """Write a result as JSON; ASCII alone, so that nothing is left to escape."""
     click.echo(json.dumps(value, indent=2))
+
+
+def leave_unwritten(error: OSError) -> None:
+    """Tell that the standard output cannot be written, and write nothing more there."""
+    with suppress(OSError):
+        # What is still in the buffer must not fail once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    warn(f"cannot write the output: {error.strerror}")

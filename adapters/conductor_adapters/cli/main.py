@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -23,10 +22,11 @@ try:
 except ModuleNotFoundError:
     sys.exit("conductor: the command line needs its extra: pip install 'conductor-core[cli]'")
 
-from conductor_adapters.cli.console import warn
+from conductor_adapters.cli.console import leave_unwritten, warn
 
 COMMANDS: Final = {
     "append": "conductor_adapters.cli.operate.append",
+    "approval-option": "conductor_adapters.cli.operate.requests",
     "approve": "conductor_adapters.cli.operate.answers",
     "backup": "conductor_adapters.cli.operate.keep",
     "cancel": "conductor_adapters.cli.operate.requests",
@@ -129,19 +129,11 @@ def main() -> None:
         warn("aborted")
         sys.exit(130)
     except OSError as error:
-        _leave_unwritten(error)
+        leave_unwritten(error)
+        sys.exit(2)
 
 
 def _flush() -> None:
     """Write what is still in the buffer, while a failure can be told."""
     if sys.stdout is not None:
         sys.stdout.flush()
-
-
-def _leave_unwritten(error: OSError) -> None:
-    """End with exit code 2: what was asked for could not be written."""
-    with suppress(OSError):
-        # What is still in the buffer must not fail once more when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    warn(f"cannot write the output: {error.strerror}")
-    sys.exit(2)

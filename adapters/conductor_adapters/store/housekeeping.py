@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from conductor_adapters.store.errors import FlowExists, StoreError
-from conductor_adapters.store.kept import log_lines
+from conductor_adapters.store.kept import event_of, log_lines
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import Conflict, FlowRow, Store
 from conductor_adapters.store.sqlite import SqliteStore
@@ -82,7 +82,7 @@ def _add(store: Store, replayed: Replay, lines: list[str]) -> None:
         type=replayed.header.spec.type,
         status=replayed.state.status,
         began_ms=replayed.header.at_ms,
-        changed_ms=replayed.state.finished_at_ms or replayed.header.at_ms,
+        changed_ms=event_of(rows[-1]).at_ms if rows else replayed.header.at_ms,
         accepted_only=replayed.header.accepted_only,
     )
     try:
@@ -105,6 +105,13 @@ def _rows(lines: list[str]) -> Iterator[str]:
     yield row
 
 
+def _check(copy: sqlite3.Connection, path: Path) -> None:
+    """Raise DatabaseError for a copy of what is damaged."""
+    (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"{path} is damaged: {found}")
+
+
 def backup(store: SqliteStore, target: Path) -> None:
     """Copy a store to a new file while it is in use; raises StoreError.
 
@@ -119,6 +126,7 @@ def backup(store: SqliteStore, target: Path) -> None:
         try:
             # In one step: one of several begins anew whenever another process writes.
             store.connection.backup(copy)
+            _check(copy, store.path)
         finally:
             copy.close()
     except sqlite3.Error as error:

@@ -17,9 +17,10 @@ from typing import Any, Final, Self
 
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.sqlite_file import VERSION, Synchronous, opened
+from conductor_core.errors import shown
 
-_TROUBLE: Final = (sqlite3.Error, OverflowError, UnicodeEncodeError)
-"""What a statement may raise: also for a number that is too large, and for what is no text."""
+_TROUBLE: Final = (sqlite3.Error, OverflowError)
+"""What a statement may raise: also for a number that is too large."""
 
 
 class SqliteConnection:
@@ -56,6 +57,8 @@ class SqliteConnection:
                     with suppress(sqlite3.Error):
                         self.connection.execute("ROLLBACK")
                 raise
+        except UnicodeEncodeError as error:
+            raise StoreError(f"{shown(error.object)} is no text that a store can hold") from error
         except _TROUBLE as error:
             raise StoreError(f"{self.path}: {error}") from error
 

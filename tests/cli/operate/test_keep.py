@@ -31,7 +31,7 @@ from tests.cli.operate.at_work import (
     worker,
 )
 
-NO_SHELL = "warning: no worker has a handler for 'shell'; the flow waits for one\n"
+NO_WORKER = "warning: no worker runs just now; the flow waits for one\n"
 A_DAY_MS = 86_400_000
 
 
@@ -203,7 +203,7 @@ def test_the_log_of_a_run_goes_on_in_a_store() -> None:
     """Its id and where it stands are told; workers take it up, and it is not taken in twice."""
     recorded(ASKING, "--no-input")
     done = conductor("import", "log.jsonl")
-    assert (done.returncode, done.stderr) == (0, NO_SHELL)
+    assert (done.returncode, done.stderr) == (0, NO_WORKER)
     assert done.stdout == "f-1: approval-awaiting, 3 entries\n"
     assert conductor("worker", "--until-idle").returncode == 3
     done = conductor("import", "log.jsonl")
@@ -255,7 +255,7 @@ def test_what_a_run_left_running_that_was_killed_is_ended_first() -> None:
     assert runs(pid)
     wait_until(lambda: [*Path("log.jsonl.d").glob("*.group")], "a record")
     done = conductor("import", "log.jsonl")
-    assert (done.returncode, done.stderr) == (0, f"slow#1 still ran and was ended\n{NO_SHELL}")
+    assert (done.returncode, done.stderr) == (0, f"slow#1 still ran and was ended\n{NO_WORKER}")
     assert not runs(pid)
     Path("go").touch()
     assert conductor("worker", "--until-idle").returncode == 0

@@ -40,7 +40,7 @@ def approve(step: str | None, note: str | None, subject: str | None, signed: Sig
     """Approve what a step planned."""
 
     async def ask(flow: ClientFlow) -> Verdict:
-        about = asking_step(flow.state, step)
+        about = asking_step(flow.state, step, signed)
         return await flow.approve(about, note=note, subject=subject, **signed)
 
     return ask
@@ -54,7 +54,7 @@ def deny(step: str | None, note: str | None, signed: Signed) -> Ask:
     """Refuse what a step planned; the flow stops."""
 
     async def ask(flow: ClientFlow) -> Verdict:
-        return await flow.deny(asking_step(flow.state, step), note=note, **signed)
+        return await flow.deny(asking_step(flow.state, step, signed), note=note, **signed)
 
     return ask
 
@@ -71,7 +71,7 @@ def skip_current(step: str | None, note: str | None, and_dependents: bool, signe
 
     async def ask(flow: ClientFlow) -> Verdict:
         skip = flow.skip_current_and_dependents if and_dependents else flow.skip_current
-        return await skip(asking_step(flow.state, step), note=note, **signed)
+        return await skip(asking_step(flow.state, step, signed), note=note, **signed)
 
     return ask
 
@@ -84,18 +84,22 @@ def retry_plan(step: str | None, note: str | None, signed: Signed) -> Ask:
     """Have a step plan again, and ask again."""
 
     async def ask(flow: ClientFlow) -> Verdict:
-        return await flow.retry_plan(asking_step(flow.state, step), note=note, **signed)
+        return await flow.retry_plan(asking_step(flow.state, step, signed), note=note, **signed)
 
     return ask
 
 
-def asking_step(state: FlowState, step: str | None) -> str:
+def asking_step(state: FlowState, step: str | None, signed: Signed) -> str:
     """The step that was named, or the one that asks; raises ConductorError for none or several.
 
     Who names an attempt, as `plan#2`, means that one and no later one.
     """
     if step is not None:
         return _step_of(state, step)
+    if signed["request_id"] is not None:
+        raise ConductorError(
+            "--request-id: name the step, so that what is sent again asks for the same"
+        )
     asking = [attempt.step for attempt in state.open_approvals()]
     if len(asking) == 1:
         return asking[0]

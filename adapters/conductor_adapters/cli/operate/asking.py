@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, TypedDict, assert_never
 
 import click
 
-from conductor_adapters.cli.console import say, say_json
+from conductor_adapters.cli.console import leave_unwritten, say, say_json
 from conductor_adapters.cli.operate.stores import asked, with_store
 from conductor_adapters.cli.user import user_name
 from conductor_adapters.client import Client, ClientFlow
@@ -87,10 +87,14 @@ def _is_text(given: str) -> bool:
 async def _carry_out(flow_id: str, ask: Ask, as_json: bool, client: Client) -> int:
     flow = await client.flow(flow_id)
     verdict = await ask(flow)
-    if as_json:
-        say_json(_as_data(flow, verdict))
-    else:
-        say(told_verdict(verdict))
+    try:
+        if as_json:
+            say_json(_as_data(flow, verdict))
+        else:
+            say(told_verdict(verdict))
+    except OSError as error:
+        # What came of the request does not depend on whether it could be told.
+        leave_unwritten(error)
     return REJECTED if isinstance(verdict, Rejected) else 0
 
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from conductor_adapters.cli.operate.needs import living_works
 from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.ledger import Ledger
-from conductor_adapters.store.protocol import Store
+from conductor_adapters.store.protocol import ASK, Store
 from conductor_core.explain import UP_TO_PEOPLE
 
 
@@ -42,7 +42,7 @@ def idle(ledger: Ledger, *, asks: bool) -> Idle | None:
     store, now_ms = ledger.store, ledger.now_ms()
     works = living_works(store)
     waiting = {f"{kind}:{name}" for kind, name, _ in store.waiting_works()}
-    asked = asks and store.ready("ask", "", at_ms=now_ms, limit=1)
+    asked = asks and store.ready(ASK, "", at_ms=now_ms, limit=1)
     if asked or waiting & works or _is_held(store) or _goes_on_by_a_timer(store):
         return IN_USE
     return Idle(

@@ -43,7 +43,7 @@ def vacuum(store: str, age_ms: int, dry_run: bool, shrink: bool, as_json: bool) 
     path = path_of(store)
     before_ms = WallClock().now_ms() - age_ms
     with SqliteStore(path, create=False) as file:
-        old = [row.flow_id for row in _ended(file) if row.changed_ms < before_ms]
+        old = _ended_before(file, before_ms) if dry_run else []
         removed = 0 if dry_run else remove_ended(file, before_ms=before_ms)
         if not dry_run:
             _remove_outputs(path, file)
@@ -60,15 +60,16 @@ def vacuum(store: str, age_ms: int, dry_run: bool, shrink: bool, as_json: bool) 
         say(f"{counted(removed, 'flow')} removed")
 
 
-def _ended(store: SqliteStore) -> Iterator[FlowRow]:
-    return _rows(store, ENDED)
+def _ended_before(store: SqliteStore, before_ms: int) -> list[str]:
+    """The ids of the flows that ended before a time."""
+    return [row.flow_id for row in _rows(store, ENDED) if row.changed_ms < before_ms]
 
 
 def _rows(store: SqliteStore, statuses: tuple[str, ...]) -> Iterator[FlowRow]:
     """The rows of flows, perhaps of some statuses."""
     after = None
     while True:
-        with store.transaction():
+        with store.reading():
             rows = store.flows(statuses=statuses, after=after, limit=AT_ONCE)
         yield from rows
         if not rows:

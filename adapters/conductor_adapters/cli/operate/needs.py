@@ -20,6 +20,9 @@ def living_works(store: Store) -> frozenset[str]:
 
 def nobody_does(state: FlowState, works: frozenset[str]) -> Iterator[str]:
     """Name what a flow needs that is not among these works, which are `kind:name`."""
+    if not works:
+        yield "warning: no worker runs just now; the flow waits for one"
+        return
     for kind, name in _needed(state):
         if f"{kind}:{name}" not in works:
             does = "a handler for" if kind == STEP else "a generator for flows of type"

@@ -1,4 +1,4 @@
-"""`conductor retry`, `skip`, `rerun`, `retry-group`, `retry-now`, `cancel`, `pause`, `resume`.
+"""`conductor retry`, `skip`, `rerun`, `retry-now`, `cancel`, `pause`, and all that is no answer.
 
 Rule: each is one verb of `FlowHandle` with the options that it has there.
 """
@@ -106,3 +106,11 @@ def pause(signed: Signed) -> Ask:
 def resume(signed: Signed) -> Ask:
     """Let a paused flow go on."""
     return lambda flow: flow.resume(**signed)
+
+
+@click.command()
+@asks_a_flow
+@click.argument("option", metavar="OPTION", type=click.Choice(("prompt", "approve-all")))
+def approval_option(option: str, signed: Signed) -> Ask:
+    """Have people asked from now on (prompt), or take every plan as approved (approve-all)."""
+    return lambda flow: flow.set_approval_option(option, **signed)

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from conductor_adapters.cli.console import say, say_json, warn
+from conductor_adapters.cli.console import leave_unwritten, say, say_json, warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow_for_others
 from conductor_adapters.cli.flow_ids import made_up_id
 from conductor_adapters.cli.operate.needs import living_works, nobody_does
@@ -77,10 +77,14 @@ async def _started(path: Path, spec: FlowSpec, flow_id: str, *, as_json: bool) -
         state, works = flow.state, await host.consult(lambda ledger: living_works(ledger.store))
     for line in nobody_does(state, works):
         warn(line)
-    if as_json:
-        say_json({"flow_id": flow_id, "status": state.status, "started": any(begun)})
-    else:
-        say(flow_id)
-        if not any(begun):
-            warn(f"{flow_id} was started already, and is {state.status}")
+    try:
+        if as_json:
+            say_json({"flow_id": flow_id, "status": state.status, "started": any(begun)})
+        else:
+            say(flow_id)
+    except OSError as error:
+        # The flow is in the store whether that could be told or not.
+        leave_unwritten(error)
+    if not as_json and not any(begun):
+        warn(f"{flow_id} was started already, and is {state.status}")
     return SUCCEEDED

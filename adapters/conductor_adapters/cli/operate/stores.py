@@ -34,8 +34,9 @@ def with_store(command: F) -> F:
         "--store",
         envvar=VARIABLE,
         required=True,
+        show_envvar=True,
         metavar="FILE",
-        help=f"The SQLite file that keeps the flows; {VARIABLE}, if it is left out.",
+        help="The SQLite file that keeps the flows.",
     )
     return option(command)
 
