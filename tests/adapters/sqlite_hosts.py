@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,3 +70,17 @@ class Meter:
     def measure(self, name: str, ms: int, labels: Mapping[str, str]) -> None:
         """Take a duration in milliseconds."""
         self.seen[name] = ms
+
+
+def taken(path: Path, flow_id: str) -> None:
+    """Wait, without giving the loop a turn, until an order of a flow is taken."""
+    patience_s = time.monotonic() + 30
+    while not any(owner for flow_, _, owner in orders(path) if flow_ == flow_id):
+        assert time.monotonic() < patience_s
+        time.sleep(0.001)
+
+
+async def turns() -> None:
+    """Give the loop a few turns, so that what was asked for is handed over."""
+    for _ in range(3):
+        await asyncio.sleep(0)

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,24 +25,10 @@ from conductor_core.spec import GroupSpec
 from conductor_core.testing.brief import flow, group
 from tests.adapters.ledgers import LEASE_MS, Clocks, Hand, fragile, look, renew, worker
 from tests.adapters.processes import play, until
-from tests.adapters.sqlite_hosts import ONE, host, nothing, orders
+from tests.adapters.sqlite_hosts import ONE, host, nothing, taken, turns
 
 ROOT = Path(__file__).parents[2]
 MADE = FlowSpec(type="made")
-
-
-def taken(path: Path, flow_id: str) -> None:
-    """Wait, without giving the loop a turn, until an order of a flow is taken."""
-    patience_s = time.monotonic() + 30
-    while not any(owner for flow_, _, owner in orders(path) if flow_ == flow_id):
-        assert time.monotonic() < patience_s
-        time.sleep(0.001)
-
-
-async def turns() -> None:
-    """Give the loop a few turns, so that what was asked for is handed over."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("verb", ["drain", "close"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from conductor_core.commands import GenerateSteps
 from conductor_core.spec import GroupSpec, RetryPolicy
 from conductor_core.testing.brief import flow, group
 from tests.adapters.processes import play, until
-from tests.adapters.sqlite_hosts import ONE, host, nothing, orders
+from tests.adapters.sqlite_hosts import ONE, host, nothing, turns
 
 ROOT = Path(__file__).parents[2]
 MADE = FlowSpec(type="made")
@@ -28,20 +27,6 @@ def removed(path: Path, flow_id: str = "f") -> None:
     """Remove a flow from another process."""
     with SqliteStore(path) as store, store.transaction():
         store.remove_flow(flow_id)
-
-
-def taken(path: Path, flow_id: str) -> None:
-    """Wait, without giving the loop a turn, until an order of a flow is taken."""
-    patience_s = time.monotonic() + 30
-    while not any(owner for flow_, _, owner in orders(path) if flow_ == flow_id):
-        assert time.monotonic() < patience_s
-        time.sleep(0.001)
-
-
-async def turns() -> None:
-    """Give the loop a few turns, so that what was asked for is handed over."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 def test_a_deaf_thread_that_gave_up_is_not_taken_for_the_new_attempt(path: Path) -> None:

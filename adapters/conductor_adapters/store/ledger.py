@@ -135,10 +135,6 @@ class Ledger:
         """Put everything that a flow waits for where it is found, as after an import."""
         self._fresh(flow_id, lambda flow: flow.recover())
 
-    def forget(self, flow_id: str) -> None:
-        """Keep a flow in memory no longer."""
-        self._flows.pop(flow_id, None)
-
     def fire(self, flow_id: str, timer: str) -> None:
         """Fire a timer that is due."""
         self.store.remove_timer(flow_id, timer)
