@@ -17,6 +17,7 @@ from conductor_adapters.sqlite import SqliteClient
 from conductor_adapters.store import StoreError
 from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.sqlite_file import VERSION
 from conductor_adapters.work import StepContext
 from conductor_core import StepSpec, events
 from conductor_core.testing.brief import flow, group
@@ -200,10 +201,12 @@ def test_a_file_of_another_release_is_left_alone(path: Path) -> None:
                 one.list,
                 one.waiting_works,
             ):
-                with pytest.raises(StoreError, match="its schema has version 99 by now, and had 1"):
+                with pytest.raises(
+                    StoreError, match=f"its schema has version 99 by now, and had {VERSION}"
+                ):
                     await asks()
             assert rows(path, everything) == before
-            rows(path, "PRAGMA user_version = 1")
+            rows(path, f"PRAGMA user_version = {VERSION}")
             assert (await started.wait()).status == "success"
 
     play(script())

@@ -15,7 +15,7 @@ import pytest
 
 from conductor_adapters.store import StoreError, sqlite_file
 from conductor_adapters.store.sqlite import SqliteStore
-from conductor_adapters.store.sqlite_file import APPLICATION, VERSION, file_system_of
+from conductor_adapters.store.sqlite_file import APPLICATION, MIGRATIONS, VERSION, file_system_of
 
 NOBODY: Final = 65_534
 
@@ -136,13 +136,39 @@ def test_an_older_schema_is_taken_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
         connection.execute("CREATE TABLE two (x)")
         connection.execute("this is no statement")
 
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", (one, broken))
+    monkeypatch.setattr(sqlite_file, "MIGRATIONS", (*MIGRATIONS, one, broken))
     assert told(path).startswith('near "this"')
     assert tables(path) >= {"flows", "one"}
     assert "two" not in tables(path)
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", (broken, one))
+    monkeypatch.setattr(sqlite_file, "MIGRATIONS", (*MIGRATIONS, broken, one))
     with pytest.raises(StoreError):
         SqliteStore(path)  # the second step takes up "one" again, which is there
+
+
+def test_a_store_of_the_first_version_learns_what_was_sent(tmp_path: Path) -> None:
+    """Its outbox is what a new one's is, and what is in it was never sent."""
+    path, new = tmp_path / "flows.db", tmp_path / "new.db"
+    for made in (path, new):
+        SqliteStore(made).close()
+    with sqlite3.connect(path) as first:
+        first.execute("DROP INDEX outbox_due")
+        first.execute("ALTER TABLE outbox DROP COLUMN sent_ms")
+        first.execute("INSERT INTO outbox VALUES (1, 'f', 'step', 'a#1', 'a', NULL, 0, 0, 0, 7)")
+        first.execute("PRAGMA user_version = 1")
+    first.close()
+    with SqliteStore(path) as store, SqliteStore(new) as fresh:
+        assert columns(store) == columns(fresh)
+        with store.transaction():
+            (found,) = store.claim("step", at_ms=8, until_ms=9, limit=9)
+    assert (found.order.name, found.since_ms, found.sent_ms) == ("a#1", 7, 0)
+
+
+def columns(store: SqliteStore) -> tuple[list[object], list[object]]:
+    """The columns of an outbox, and its indices."""
+    return (
+        store.connection.execute("PRAGMA table_info(outbox)").fetchall(),
+        sorted(store.connection.execute("SELECT name FROM pragma_index_list('outbox')")),
+    )
 
 
 def tables(path: Path) -> set[str]:

@@ -88,6 +88,10 @@ class Leases:
             return self.worker_id
         return None
 
+    def sends(self, kind: str) -> int:
+        """What is left open is found by other workers."""
+        return 0
+
     def _has(self, key: Key) -> bool:
         """Whether something of that name runs here, be it of an earlier flow of that id."""
         return key in self.held or key in self.ending

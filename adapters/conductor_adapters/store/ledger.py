@@ -68,14 +68,16 @@ class Ledger:
         self._snapshot_every = snapshot_every
         self._flows: OrderedDict[str, LedgerFlow] = OrderedDict()
         self._touched: set[str] = set()
+        self.conflicts = 0
+        """How often another was faster than an entry from here, which was then made anew."""
 
     def reading(self) -> AbstractContextManager[News]:
         """Look at flows and rows as they are at one moment; nobody is held up."""
         return self._whole(self.store.reading(), lambda: None)
 
-    def transaction(self) -> AbstractContextManager[News]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[News]:
         """Do everything within, and learn what it brought about; or nothing happened."""
-        return self._whole(self.store.transaction(), self._finish)
+        return self._whole(self.store.transaction(durable=durable), self._finish)
 
     @contextmanager
     def _whole(
@@ -129,7 +131,7 @@ class Ledger:
 
     def look(self, flow_id: str) -> FlowState:
         """Where a flow is; raises UnknownFlow."""
-        return self._fresh(flow_id, lambda flow: flow.check())
+        return self._fresh(flow_id, lambda flow: flow.kept.state)
 
     def recover(self, flow_id: str) -> None:
         """Put everything that a flow waits for where it is found, as after an import."""
@@ -159,7 +161,7 @@ class Ledger:
 
     def _fresh(self, flow_id: str, act: Callable[[LedgerFlow], T]) -> T:
         """Act on a flow; again, with what was not seen, where another was faster."""
-        self._touched.add(flow_id)
+        self._hold(flow_id)
         while True:
             flow = self._flows.get(flow_id)
             if flow is None:
@@ -168,7 +170,17 @@ class Ledger:
             try:
                 return act(flow)
             except Conflict:
+                self.conflicts += 1
                 self._catch_up(flow_id, flow)
+
+    def _hold(self, flow_id: str) -> None:
+        """Have a flow for this transaction, and see in time whether others went on with it."""
+        if flow_id in self._touched:
+            return
+        self._touched.add(flow_id)
+        place, flow = self.store.hold(flow_id), self._flows.get(flow_id)
+        if flow is not None and flow.kept.place != place:
+            self._catch_up(flow_id, flow)
 
     def _catch_up(self, flow_id: str, flow: LedgerFlow) -> None:
         """Go on to what others appended; where that is not what is due, read it all."""

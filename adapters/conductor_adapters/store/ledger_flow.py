@@ -45,15 +45,8 @@ class LedgerFlow:
         """The clock, which does not go back behind the last entry, whoever wrote that."""
         return max(self.kept.at_ms, self._office.now_ms())
 
-    def check(self) -> FlowState:
-        """The state, which raises Conflict where others went on from it."""
-        if self._store.place(self._flow_id) != self.kept.place:
-            raise Conflict(self._flow_id)
-        return self.kept.state
-
     def recover(self) -> None:
         """Answer for what was interrupted, and do again what is pending."""
-        self.check()
         self._loop.recover()
 
     def append(self, event: Event, transition: Transition) -> None:
@@ -65,9 +58,7 @@ class LedgerFlow:
             lines = kept.writer.entry(event, transition)
         except LogError as error:
             raise FormatError("", error.reason) from None
-        if not lines:
-            self.check()
-        else:
+        if lines:
             try:
                 kept.place = self._store.append(
                     self._flow_id, position.entries + 1, lines, behind=kept.place

@@ -19,7 +19,7 @@ from conductor_core.state import FlowState
 
 @frozen
 class Taken:
-    """An order that is ours, what it commands, and the state it was read from."""
+    """An order that is ours, to do or to send, what it commands, and the state it is read from."""
 
     order: Order
     command: Command
@@ -33,6 +33,7 @@ class News:
     entries: list[tuple[Event, Transition]] = field(factory=list)
     changed: dict[str, FlowState] = field(factory=dict)
     taken: list[Taken] = field(factory=list)
+    to_send: list[Taken] = field(factory=list)
     given_up: list[Key] = field(factory=list)
     lost: list[Key] = field(factory=list)
     ended: list[Key] = field(factory=list)
@@ -49,6 +50,10 @@ class Holder(Protocol):
         """The name of the owner where an order may be taken here at once."""
         ...
 
+    def sends(self, kind: str) -> int:
+        """For how many milliseconds an order counts as sent that is put here; 0: it is not."""
+        ...
+
     def is_mine(self, owner: str | None) -> bool:
         """Whether this owner is the one here."""
         ...
@@ -59,11 +64,15 @@ class Holder(Protocol):
 
 
 class Nobody:
-    """Takes nothing, as who only asks does."""
+    """Takes and sends nothing, as who only asks does."""
 
     def wants(self, key: Key, work: str) -> str | None:
         """Nothing."""
         return None
+
+    def sends(self, kind: str) -> int:
+        """Whoever takes it finds it."""
+        return 0
 
     def is_mine(self, owner: str | None) -> bool:
         """No owner is."""

@@ -67,12 +67,18 @@ class Outbox:
             work=work,
             deliveries=0 if owner is None else 1,
         )
-        if not self._store.put_order(order, owner, at_ms=self._kept.at_ms):
+        holder, at_ms = self._office.holder, self._kept.at_ms
+        sent_for_ms = holder.sends(kind) if owner is None else 0
+        until_ms = at_ms + sent_for_ms if sent_for_ms else 0
+        if not self._store.put_order(order, owner, at_ms=at_ms, sent_until_ms=until_ms):
             return
-        if owner is None:
-            self._office.holder.left_open()
+        taken = Taken(order, command, self._kept.state)
+        if owner is not None:
+            self._office.news.taken.append(taken)
+        elif sent_for_ms:
+            self._office.news.to_send.append(taken)
         else:
-            self._office.news.taken.append(Taken(order, command, self._kept.state))
+            holder.left_open()
 
     def cancel_futures(self, command: CancelFutures) -> None:
         """Leave word for who works; what nobody works on has given up already."""

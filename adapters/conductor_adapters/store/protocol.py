@@ -57,6 +57,15 @@ class Order:
         return self.flow_id, self.kind, self.name
 
 
+@frozen
+class Sendable:
+    """A command that nobody has taken, since when it waits, and when it was sent, or 0: never."""
+
+    order: Order
+    since_ms: int
+    sent_ms: int
+
+
 @frozen(kw_only=True)
 class SnapshotRow:
     """A state that was put aside after `seq` entries, where its log stood then, and its time."""
@@ -69,7 +78,7 @@ class SnapshotRow:
 
 @frozen(kw_only=True)
 class WorkerRow:
-    """A worker, and until when it lives unless it renews; `boot` says of which clock.
+    """A worker, and until when it lives unless it renews, by the clock that `boot` names.
 
     `works` holds the kinds and names of what it carries out, as `kind:work`.
     """
@@ -84,8 +93,11 @@ class WorkerRow:
 class Store(Protocol):
     """A store in the hands of one thread."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Do everything within, for good when it ends, or else nothing; raises StoreError."""
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Do everything within, for good when it ends, or else nothing; raises StoreError.
+
+        What is not `durable` can be lost with the machine's power, until the next is that is.
+        """
         ...
 
     def reading(self) -> AbstractContextManager[None]:
@@ -98,6 +110,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give everything back."""
+        ...
+
+    def hold(self, flow_id: str) -> int | None:
+        """Let nobody else change a flow before the transaction ends; tells its `place`."""
+        ...
+
+    def clock(self) -> tuple[str, int]:
+        """The name of the clock by which workers live, and what it shows, in milliseconds."""
         ...
 
     # --- flows and their logs ---
@@ -157,8 +177,13 @@ class Store(Protocol):
 
     # --- the outbox ---
 
-    def put_order(self, order: Order, owner: str | None, *, at_ms: int) -> bool:
-        """Put a command into the outbox, perhaps as taken; False where it is there already."""
+    def put_order(
+        self, order: Order, owner: str | None, *, at_ms: int, sent_until_ms: int = 0
+    ) -> bool:
+        """Put a command into the outbox; False where it is there already.
+
+        It may have an owner at once, or count as sent and be left alone until a time.
+        """
         ...
 
     def order(self, key: Key) -> tuple[Order, str | None] | None:
@@ -167,6 +192,14 @@ class Store(Protocol):
 
     def ready(self, kind: str, work: str, *, at_ms: int, limit: int) -> list[Order]:
         """Commands that nobody has taken, the oldest first."""
+        ...
+
+    def claim(self, kind: str, *, at_ms: int, until_ms: int, limit: int) -> list[Sendable]:
+        """Commands that nobody has taken and that are to be looked at, which puts them off."""
+        ...
+
+    def sent(self, key: Key, *, at_ms: int, until_ms: int) -> None:
+        """Take note that a command was sent, and is not to be looked at before a time."""
         ...
 
     def take(self, key: Key, owner: str) -> None:

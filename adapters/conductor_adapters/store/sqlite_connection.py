@@ -30,13 +30,23 @@ class SqliteConnection:
         self, path: str | Path, *, synchronous: Synchronous = "FULL", create: bool = True
     ) -> None:
         self.path = Path(path)
+        self.synchronous: Synchronous = synchronous
+        self._turned_to: Synchronous = synchronous
         self._process = os.getpid()
         self.connection = opened(self.path, synchronous=synchronous, create=create)
         self._version = self._data_version()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Do everything within, for good when it ends, or else nothing."""
+        self._turn_to(self.synchronous if durable else "NORMAL")
         return self._within("BEGIN IMMEDIATE")
+
+    def _turn_to(self, synchronous: Synchronous) -> None:
+        """Say whether commits wait for the disk; between transactions only."""
+        if synchronous != self._turned_to:
+            self._check_process()
+            self.connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._turned_to = synchronous
 
     def reading(self) -> AbstractContextManager[None]:
         """Read everything within as it is at one moment; nobody is held up, nothing written."""

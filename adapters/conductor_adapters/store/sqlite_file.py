@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from conductor_adapters.store.errors import StoreError
-from conductor_adapters.store.statements import SCHEMA
+from conductor_adapters.store.statements import OUTBOX_DUE, SCHEMA
 
 Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
 APPLICATION: Final = 0x636F6E64
 """What SQLite keeps in the head of the file to say whose it is: `cond`."""
-VERSION: Final = 1
-"""The version of the schema."""
+VERSION: Final = 2
+"""The version of the schema: 2 knows what was sent to a broker."""
 BUSY_S: Final = 30.0
 """How long a transaction waits for those of other processes."""
 CHECKPOINT_PAGES: Final = 4_000
@@ -34,7 +34,14 @@ NETWORK: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
 )
 """File systems whose locks and shared memory SQLite cannot rely on."""
-MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = ()
+
+
+def _know_what_was_sent(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE outbox ADD COLUMN sent_ms BIGINT NOT NULL DEFAULT 0")
+    connection.execute(OUTBOX_DUE)
+
+
+MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_know_what_was_sent,)
 """What takes a store from each version to the next, from version 1 on."""
 
 

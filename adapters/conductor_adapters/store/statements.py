@@ -2,8 +2,8 @@
 
 Rule: parameters are named `:name`; a database that names them otherwise has them renamed when
 it is opened. What the two say differently is the type of a row that numbers itself and how
-its number is told, how an entry is appended, the beginning of a transaction, and how a row is
-taken while others look for one too.
+its number is told, how an entry is appended, the beginning of a transaction, how a flow is
+held in one, and how rows are claimed while others look for some too.
 
 flows      one row a flow: what a list says of it
 entries    the lines of the logs, the header as number 0; `number` orders them over all flows
@@ -20,6 +20,9 @@ from typing import Final
 SERIAL: Final = "INTEGER PRIMARY KEY AUTOINCREMENT"
 """A number is never given again, so that whoever reads on from one misses nothing."""
 
+OUTBOX_DUE: Final = """
+    CREATE INDEX outbox_due ON outbox (kind, not_before_ms, number) WHERE owner IS NULL"""
+
 SCHEMA: Final = (
     """CREATE TABLE flows (
         flow_id TEXT PRIMARY KEY, type TEXT NOT NULL, status TEXT NOT NULL,
@@ -35,9 +38,11 @@ SCHEMA: Final = (
     """CREATE TABLE outbox (
         number INTEGER PRIMARY KEY, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
         work TEXT NOT NULL, owner TEXT, deliveries INTEGER NOT NULL, give_up INTEGER NOT NULL,
-        not_before_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL, UNIQUE (flow_id, kind, name))""",
+        not_before_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL,
+        sent_ms BIGINT NOT NULL DEFAULT 0, UNIQUE (flow_id, kind, name))""",
     "CREATE INDEX outbox_ready ON outbox (kind, work, number) WHERE owner IS NULL",
     "CREATE INDEX outbox_taken ON outbox (owner) WHERE owner IS NOT NULL",
+    OUTBOX_DUE,
     "CREATE INDEX outbox_put_off ON outbox (not_before_ms) WHERE not_before_ms > 0",
     """CREATE TABLE timers (
         flow_id TEXT NOT NULL, timer TEXT NOT NULL, due_ms BIGINT NOT NULL,
@@ -70,14 +75,6 @@ SET_STATUS: Final = """
     UPDATE flows SET status = :status, changed_ms = :changed_ms WHERE flow_id = :flow_id"""
 ADD_HEADER: Final = """
     INSERT INTO entries (flow_id, seq, lines) VALUES (:flow_id, 0, :lines)"""
-APPEND: Final = """
-    INSERT OR IGNORE INTO entries (flow_id, seq, lines)
-    VALUES (:flow_id, (SELECT seq + 1 FROM entries
-        WHERE number = :behind AND flow_id = :flow_id AND seq = :seq - 1), :lines)"""
-"""Compare and append: the entry before it is there, and nobody else has appended meanwhile.
-
-Otherwise the new one has no number, or one that is given, and nothing is done.
-"""
 EXTEND: Final = """
     UPDATE entries SET lines = lines || :lines WHERE flow_id = :flow_id AND seq = :seq"""
 PLACE: Final = """
@@ -104,8 +101,9 @@ REMOVE_FLOW: Final = (
 
 PUT_ORDER: Final = """
     INSERT INTO outbox
-    (flow_id, kind, name, work, owner, deliveries, give_up, not_before_ms, since_ms)
-    VALUES (:flow_id, :kind, :name, :work, :owner, :deliveries, 0, 0, :since_ms)
+    (flow_id, kind, name, work, owner, deliveries, give_up, not_before_ms, since_ms, sent_ms)
+    VALUES (:flow_id, :kind, :name, :work, :owner, :deliveries, 0, :not_before_ms, :since_ms,
+        :sent_ms)
     ON CONFLICT (flow_id, kind, name) DO NOTHING"""
 ORDER: Final = """
     SELECT flow_id, kind, name, work, deliveries, give_up, owner FROM outbox
@@ -114,6 +112,16 @@ READY: Final = """
     SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
     WHERE owner IS NULL AND kind = :kind AND work = :work AND not_before_ms <= :at_ms
     ORDER BY number LIMIT :limit"""
+CLAIM: Final = """
+    UPDATE outbox SET not_before_ms = :until_ms WHERE number IN
+        (SELECT number FROM outbox
+        WHERE owner IS NULL AND kind = :kind AND not_before_ms <= :at_ms
+        ORDER BY not_before_ms, number LIMIT :limit{skip})
+    RETURNING flow_id, kind, name, work, deliveries, give_up, since_ms, sent_ms"""
+"""Where others claim too, `skip` says that what they are about to claim is passed over."""
+SENT: Final = """
+    UPDATE outbox SET sent_ms = :sent_ms, not_before_ms = :not_before_ms
+    WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
 TAKE: Final = """
     UPDATE outbox SET owner = :owner, deliveries = deliveries + 1
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
