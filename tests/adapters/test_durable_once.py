@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conductor_adapters.sqlite import SqliteClient
-from conductor_adapters.store.leases import PUT_OFF_MS
 from conductor_adapters.store.sqlite import SqliteStore
+from conductor_adapters.store.upkeep import PUT_OFF_MS
 from conductor_adapters.work import HostFailure, StepContext
 from conductor_core import FlowState, StepSpec
 from conductor_core.testing.brief import flow, group

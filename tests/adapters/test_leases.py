@@ -10,8 +10,9 @@ from typing import TypeVar
 import pytest
 from attrs import evolve
 
-from conductor_adapters.store.leases import PUT_OFF_MS, Leases
+from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Key, Order
+from conductor_adapters.store.upkeep import PUT_OFF_MS
 from conductor_core import ApprovalSpec, StepSpec, events
 from conductor_core.attempt import Attempt
 from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval

@@ -2,8 +2,7 @@
 
 Rule: an order is begun only after the transaction that took it, and is answered only by who
 holds it. A worker renews itself in the thread of its store, so that no handler that blocks a
-loop costs it its leases. What a worker that is gone left behind is answered for as S14.3 says,
-or given back; what was to give up has given up with it.
+loop costs it its leases. What others left behind is the matter of `upkeep`.
 """
 
 from __future__ import annotations
@@ -13,24 +12,18 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from conductor_adapters.host import INTERRUPTED
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.boot import boot_id, since_boot_ms
-from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.lease import Lease
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
-from conductor_adapters.work import Finished, cancelled
-from conductor_core.errors import LogError
-from conductor_core.events import StepError
-from conductor_core.recovery import interrupted_attempts
+from conductor_adapters.store.upkeep import Upkeep, interrupted
+from conductor_adapters.work import cancelled
 from conductor_core.state import FlowState
 
 AT_ONCE: Final = 200
 """So many orders, or timers, are looked at in one transaction."""
-PUT_OFF_MS: Final = 60_000
-"""So long what belongs to a flow that cannot be read is left alone."""
 
 _logger = logging.getLogger("conductor_adapters.store")
 
@@ -76,6 +69,7 @@ class Leases:
         """Take orders of the flows of a ledger."""
         self._ledger = ledger
         self._store = ledger.store
+        self._upkeep = Upkeep(ledger, max_deliveries=self._max_deliveries)
         self.lease.begin()
 
     # --- what the ledger asks (Holder) ---
@@ -165,7 +159,7 @@ class Leases:
             self._store.remove_order(key)
         elif order.give_up:
             self._ledger.feed(key[0], cancelled(order.name))
-        elif begun and (answer := _interrupted(order, state)) is not None:
+        elif begun and (answer := interrupted(order, state)) is not None:
             self._ledger.feed(key[0], answer)
         else:
             not_before_ms = delay_ms and self._ledger.now_ms() + delay_ms
@@ -212,20 +206,14 @@ class Leases:
             return
         boot, now_ms = boot_id(), self.lease.now_ms()
         for order in self._store.abandoned(boot=boot, now_ms=now_ms, limit=AT_ONCE):
-            self._for(order, self._rescue)
+            self._upkeep.attend(order, self._upkeep.rescue)
         self._store.bury(boot=boot, now_ms=now_ms)
 
     def fire_timers(self) -> None:
         """Fire the timers that are due."""
         now_ms = self._ledger.now_ms()
         for flow_id, timer in self._store.due_timers(at_ms=now_ms, limit=AT_ONCE):
-            try:
-                self._ledger.fire(flow_id, timer)
-            except UnknownFlow:
-                self._store.remove_timer(flow_id, timer)
-            except LogError as error:
-                _logger.warning("timer %s cannot fire: %s", timer, error)
-                self._store.put_timer(flow_id, timer, now_ms + PUT_OFF_MS)
+            self._upkeep.fire(flow_id, timer)
         self._ledger.news.timers = True
 
     def hear(self) -> None:
@@ -259,20 +247,10 @@ class Leases:
             orders = self._store.ready(kind, work, at_ms=at_ms, limit=limit)
             for order in orders if orders != seen else ():
                 if self._room() > 0:
-                    self._for(order, self._take)
+                    self._upkeep.attend(order, self._take)
             if len(orders) < limit or orders == seen:
                 return
             seen = orders
-
-    def _for(self, order: Order, act: Callable[[Order, FlowState], None]) -> None:
-        """Do something about an order, unless its flow cannot be read."""
-        try:
-            act(order, self._ledger.look(order.flow_id))
-        except UnknownFlow:
-            self._store.remove_order(order.key)
-        except LogError as error:
-            _logger.warning("%s cannot be carried out: %s", order.name, error)
-            self._store.give_back(order.key, not_before_ms=self._ledger.now_ms() + PUT_OFF_MS)
 
     def _take(self, order: Order, state: FlowState) -> None:
         command = command_of(state, order)
@@ -282,32 +260,11 @@ class Leases:
         if self._has(order.key):
             self._more = True
             return
-        if order.deliveries > 0 and (answer := self._answer_for(order, state)) is not None:
+        if order.deliveries > 0 and (answer := self._upkeep.answer_for(order, state)) is not None:
             self._ledger.feed(order.flow_id, answer)
             return
         self._store.take(order.key, self.worker_id)
         self._ledger.news.taken.append(Taken(order, command, state))
-
-    def _rescue(self, order: Order, state: FlowState) -> None:
-        if command_of(state, order) is None:
-            self._store.remove_order(order.key)
-            return
-        answer = self._answer_for(order, state)
-        if answer is None:
-            self._store.give_back(order.key)
-        else:
-            self._ledger.feed(order.flow_id, answer)
-
-    def _answer_for(self, order: Order, state: FlowState) -> Finished | None:
-        """What is answered for work that went down with its worker; None: it begins again."""
-        if order.kind != STEP:
-            return None
-        if order.give_up:
-            return cancelled(order.name)
-        interrupted = _interrupted(order, state)
-        if interrupted is None and order.deliveries >= self._max_deliveries:
-            return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
-        return interrupted
 
     def settle(self, news: News) -> None:
         """Take note of what a transaction did that is for good."""
@@ -318,17 +275,3 @@ class Leases:
         self.ending.update(news.given_up, news.lost)
         for flow_id, _, name in news.lost:
             _logger.warning("lease lost: %s of flow %s is another worker's", name, flow_id)
-
-
-def _interrupted(order: Order, state: FlowState) -> Finished | None:
-    """What is answered for work that began and must not run twice unseen; None for other work."""
-    if order.kind == STEP and order.name in interrupted_attempts(state):
-        return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
-    return None
-
-
-def _lost(deliveries: int) -> StepError:
-    """What is answered for work that takes its workers down."""
-    return StepError(
-        type="lost", message=f"{deliveries} workers went down with it", non_retryable=True
-    )

@@ -1,0 +1,96 @@
+"""What somebody must do for the flows of a ledger whoever works on them: timers, and rescues.
+
+Rule: what a worker that is gone left behind is answered for as S14.3 says, or given back; what
+was to give up has given up with it. A flow whose log cannot be read is left alone for a while,
+and holds up nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from conductor_adapters.host import INTERRUPTED
+from conductor_adapters.store.asked_for import command_of
+from conductor_adapters.store.errors import UnknownFlow
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.protocol import STEP, Order
+from conductor_adapters.work import Finished, cancelled
+from conductor_core.errors import LogError
+from conductor_core.events import StepError
+from conductor_core.recovery import interrupted_attempts
+from conductor_core.state import FlowState
+
+PUT_OFF_MS: Final = 60_000
+"""So long what belongs to a flow that cannot be read is left alone."""
+
+_logger = logging.getLogger("conductor_adapters.store")
+
+
+class Upkeep:
+    """Looks after the flows of a ledger; everything is done in the transaction that is open.
+
+    After `max_deliveries` workers that went down with it an attempt has failed as `lost`.
+    """
+
+    def __init__(self, ledger: Ledger, *, max_deliveries: int) -> None:
+        self._ledger = ledger
+        self._max_deliveries = max_deliveries
+
+    def attend(self, order: Order, act: Callable[[Order, FlowState], None]) -> None:
+        """Do something about an order, unless its flow cannot be read."""
+        try:
+            act(order, self._ledger.look(order.flow_id))
+        except UnknownFlow:
+            self._ledger.store.remove_order(order.key)
+        except LogError as error:
+            _logger.warning("%s cannot be carried out: %s", order.name, error)
+            not_before_ms = self._ledger.now_ms() + PUT_OFF_MS
+            self._ledger.store.give_back(order.key, not_before_ms=not_before_ms)
+
+    def rescue(self, order: Order, state: FlowState) -> None:
+        """Answer for, or give back, what a worker held that is gone."""
+        if command_of(state, order) is None:
+            self._ledger.store.remove_order(order.key)
+            return
+        answer = self.answer_for(order, state)
+        if answer is None:
+            self._ledger.store.give_back(order.key)
+        else:
+            self._ledger.feed(order.flow_id, answer)
+
+    def answer_for(self, order: Order, state: FlowState) -> Finished | None:
+        """What is answered for work that went down with its worker; None: it begins again."""
+        if order.kind != STEP:
+            return None
+        if order.give_up:
+            return cancelled(order.name)
+        answer = interrupted(order, state)
+        if answer is None and order.deliveries >= self._max_deliveries:
+            return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
+        return answer
+
+    def fire(self, flow_id: str, timer: str) -> None:
+        """Fire a timer that is due."""
+        try:
+            self._ledger.fire(flow_id, timer)
+        except UnknownFlow:
+            self._ledger.store.remove_timer(flow_id, timer)
+        except LogError as error:
+            _logger.warning("timer %s cannot fire: %s", timer, error)
+            self._ledger.store.put_timer(flow_id, timer, self._ledger.now_ms() + PUT_OFF_MS)
+
+
+def interrupted(order: Order, state: FlowState) -> Finished | None:
+    """What is answered for work that began and must not run twice unseen; None for other work."""
+    if order.kind == STEP and order.name in interrupted_attempts(state):
+        return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
+    return None
+
+
+def _lost(deliveries: int) -> StepError:
+    """What is answered for work that takes its workers down."""
+    return StepError(
+        type="lost", message=f"{deliveries} workers went down with it", non_retryable=True
+    )
