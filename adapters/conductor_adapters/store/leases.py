@@ -18,8 +18,7 @@ from conductor_adapters.store.lease import Lease
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_adapters.store.protocol import STEP, Key, Order, WorkerRow, works_of
-from conductor_adapters.store.upkeep import Upkeep, interrupted
-from conductor_adapters.work import cancelled
+from conductor_adapters.store.upkeep import Upkeep
 from conductor_core.state import FlowState
 
 AT_ONCE: Final = 200
@@ -155,16 +154,9 @@ class Leases:
         if found is None or found[1] != self.worker_id:
             return
         order, state = found[0], self._ledger.look(key[0])
-        if command_of(state, order) is None:
-            self._store.remove_order(key)
-        elif order.give_up:
-            self._ledger.feed(key[0], cancelled(order.name))
-        elif begun and (answer := interrupted(order, state)) is not None:
-            self._ledger.feed(key[0], answer)
-        else:
-            not_before_ms = delay_ms and self._ledger.now_ms() + delay_ms
-            self._store.give_back(key, not_before_ms=not_before_ms, uncounted=True)
-            self._ledger.news.timers = True
+        not_before_ms = delay_ms and self._ledger.now_ms() + delay_ms
+        self._upkeep.hand_back(order, state, begun=begun, not_before_ms=not_before_ms)
+        self._ledger.news.timers = True
         self._ledger.news.ended.append(key)
 
     def living_works(self) -> frozenset[str]:

@@ -138,10 +138,11 @@ class Ledger:
         self._fresh(flow_id, lambda flow: flow.recover())
 
     def fire(self, flow_id: str, timer: str) -> None:
-        """Fire a timer that is due."""
-        self.store.remove_timer(flow_id, timer)
+        """Fire a timer that is due, unless another did, or it was forgotten meanwhile."""
+        self._hold(flow_id)
         self.news.timers = True
-        self.feed(flow_id, partial(events.TimerFired, timer=timer))
+        if self.store.remove_timer(flow_id, timer, due_by_ms=self.now_ms()):
+            self.feed(flow_id, partial(events.TimerFired, timer=timer))
 
     def answer(self, order: Key, owner: str, what: Unstamped[Event]) -> bool:
         """Record how an order ended; False where it is not its owner who says so.

@@ -16,6 +16,9 @@ STEP: Final = "step"
 GENERATE: Final = "generate"
 ASK: Final = "ask"
 
+LATEST: Final = 2**62
+"""Later than any time."""
+
 Key: TypeAlias = tuple[str, str, str]
 """What there is one order of: a flow, a kind, a name."""
 
@@ -202,6 +205,10 @@ class Store(Protocol):
         """Take note that a command was sent, and is not to be looked at before a time."""
         ...
 
+    def is_due(self, kind: str, *, at_ms: int) -> bool:
+        """Whether there is anything to `claim`."""
+        ...
+
     def take(self, key: Key, owner: str) -> None:
         """Take a command that nobody has taken."""
         ...
@@ -248,8 +255,8 @@ class Store(Protocol):
         """Set a timer, in place of one with the same id."""
         ...
 
-    def remove_timer(self, flow_id: str, timer: str) -> None:
-        """Forget a timer."""
+    def remove_timer(self, flow_id: str, timer: str, *, due_by_ms: int = LATEST) -> bool:
+        """Forget a timer, if it falls due by then; False where there is none such."""
         ...
 
     def remove_timers(self, flow_id: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from conductor_adapters.store import statements
 from conductor_adapters.store.protocol import (
+    LATEST,
     Conflict,
     FlowRow,
     Key,
@@ -186,6 +187,10 @@ class SqlStore:
         """Take note that a command was sent, and is not to be looked at before a time."""
         self._do(statements.SENT, **_named(key), sent_ms=at_ms, not_before_ms=until_ms)
 
+    def is_due(self, kind: str, *, at_ms: int) -> bool:
+        """Whether there is anything to `claim`."""
+        return self._one(statements.IS_DUE, kind=kind, at_ms=at_ms) is not None
+
     def take(self, key: Key, owner: str) -> None:
         """Take a command that nobody has taken."""
         self._do(statements.TAKE, **_named(key), owner=owner)
@@ -236,9 +241,10 @@ class SqlStore:
         """Set a timer, in place of one with the same id."""
         self._do(statements.PUT_TIMER, flow_id=flow_id, timer=timer, due_ms=due_ms)
 
-    def remove_timer(self, flow_id: str, timer: str) -> None:
-        """Forget a timer."""
-        self._do(statements.REMOVE_TIMER, flow_id=flow_id, timer=timer)
+    def remove_timer(self, flow_id: str, timer: str, *, due_by_ms: int = LATEST) -> bool:
+        """Forget a timer, if it falls due by then."""
+        gone = self._do(statements.REMOVE_TIMER, flow_id=flow_id, timer=timer, due_by_ms=due_by_ms)
+        return gone == 1
 
     def remove_timers(self, flow_id: str) -> None:
         """Forget every timer of a flow."""

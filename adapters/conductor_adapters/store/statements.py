@@ -119,6 +119,9 @@ CLAIM: Final = """
         ORDER BY not_before_ms, number LIMIT :limit{skip})
     RETURNING flow_id, kind, name, work, deliveries, give_up, since_ms, sent_ms"""
 """Where others claim too, `skip` says that what they are about to claim is passed over."""
+IS_DUE: Final = """
+    SELECT 1 FROM outbox
+    WHERE owner IS NULL AND kind = :kind AND not_before_ms <= :at_ms LIMIT 1"""
 SENT: Final = """
     UPDATE outbox SET sent_ms = :sent_ms, not_before_ms = :not_before_ms
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
@@ -158,7 +161,9 @@ WAITING_WORKS: Final = """
 PUT_TIMER: Final = """
     INSERT INTO timers (flow_id, timer, due_ms) VALUES (:flow_id, :timer, :due_ms)
     ON CONFLICT (flow_id, timer) DO UPDATE SET due_ms = excluded.due_ms"""
-REMOVE_TIMER: Final = "DELETE FROM timers WHERE flow_id = :flow_id AND timer = :timer"
+REMOVE_TIMER: Final = """
+    DELETE FROM timers
+    WHERE flow_id = :flow_id AND timer = :timer AND due_ms <= :due_by_ms"""
 REMOVE_TIMERS: Final = "DELETE FROM timers WHERE flow_id = :flow_id"
 DUE_TIMERS: Final = """
     SELECT flow_id, timer FROM timers WHERE due_ms <= :at_ms

@@ -60,13 +60,26 @@ class Upkeep:
         else:
             self._ledger.feed(order.flow_id, answer)
 
+    def hand_back(
+        self, order: Order, state: FlowState, *, begun: bool, not_before_ms: int = 0
+    ) -> None:
+        """Let others do what a worker leaves undone; what must not run twice has failed (S14.3)."""
+        if command_of(state, order) is None:
+            self._ledger.store.remove_order(order.key)
+        elif order.give_up:
+            self._ledger.feed(order.flow_id, cancelled(order.name))
+        elif begun and (answer := _interrupted(order, state)) is not None:
+            self._ledger.feed(order.flow_id, answer)
+        else:
+            self._ledger.store.give_back(order.key, not_before_ms=not_before_ms, uncounted=True)
+
     def answer_for(self, order: Order, state: FlowState) -> Finished | None:
         """What is answered for work that went down with its worker; None: it begins again."""
         if order.kind != STEP:
             return None
         if order.give_up:
             return cancelled(order.name)
-        answer = interrupted(order, state)
+        answer = _interrupted(order, state)
         if answer is None and order.deliveries >= self._max_deliveries:
             return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
         return answer
@@ -82,7 +95,7 @@ class Upkeep:
             self._ledger.store.put_timer(flow_id, timer, self._ledger.now_ms() + PUT_OFF_MS)
 
 
-def interrupted(order: Order, state: FlowState) -> Finished | None:
+def _interrupted(order: Order, state: FlowState) -> Finished | None:
     """What is answered for work that began and must not run twice unseen; None for other work."""
     if order.kind == STEP and order.name in interrupted_attempts(state):
         return Finished(attempt=order.name, outcome="failed", error=INTERRUPTED)
