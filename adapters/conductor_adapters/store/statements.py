@@ -129,7 +129,7 @@ TAKE: Final = """
     UPDATE outbox SET owner = :owner, deliveries = deliveries + 1
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL"""
 GIVE_BACK: Final = """
-    UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms,
+    UPDATE outbox SET owner = NULL, not_before_ms = :not_before_ms, sent_ms = 0,
         deliveries = deliveries - :uncounted
     WHERE flow_id = :flow_id AND kind = :kind AND name = :name"""
 ANSWERED: Final = """

@@ -49,6 +49,11 @@ class Upkeep:
             not_before_ms = self._ledger.now_ms() + PUT_OFF_MS
             self._ledger.store.give_back(order.key, not_before_ms=not_before_ms)
 
+    def remove_if_stale(self, order: Order, state: FlowState) -> None:
+        """Be done with an order that no flow asks for any more."""
+        if command_of(state, order) is None:
+            self._ledger.store.remove_order(order.key)
+
     def rescue(self, order: Order, state: FlowState) -> None:
         """Answer for, or give back, what a worker held that is gone."""
         if command_of(state, order) is None:

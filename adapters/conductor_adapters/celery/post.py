@@ -1,0 +1,253 @@
+"""One process among those that carry out orders: its lease, and what it holds.
+
+Rule: an order is begun after the transaction that took it, and answered only while it is ours.
+A process has a row among the workers while it holds anything, and renews it in a thread of its
+own, which also hears what shall give up; so no handler that takes long costs it its lease.
+
+Taking need not reach the disk at once: what is lost with the machine's power is lost together
+with the work, or else, where the store is on another machine, done twice and counted once. Only
+work that must not run twice unseen (S14.3) waits for the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final
+
+from conductor_adapters.celery.books import Books
+from conductor_adapters.celery.config import Config
+from conductor_adapters.celery.sender import Sender
+from conductor_adapters.celery.work_here import WorkHere
+from conductor_adapters.host import Unstamped
+from conductor_adapters.store.asked_for import command_of
+from conductor_adapters.store.errors import StoreError, UnknownFlow
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.office import Taken
+from conductor_adapters.store.protocol import STEP, Key, WorkerRow
+from conductor_adapters.store.upkeep import Upkeep
+from conductor_adapters.work import cancelled
+from conductor_core import events
+from conductor_core.errors import ConductorError
+from conductor_core.events import Event
+
+HEAR_S: Final = 0.25
+"""So often a process that works hears what shall give up."""
+AGAIN_S: Final = 1.0
+"""So long an answer waits for a store that could not take it."""
+
+_logger = logging.getLogger("conductor_adapters.celery")
+
+
+class Post:
+    """One process that carries out orders; its threads share a lease.
+
+    `may_die` says whether the process may end itself to terminate work: another takes its place.
+    """
+
+    def __init__(self, config: Config, sender: Sender, *, may_die: bool) -> None:
+        self.worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._config = config
+        self._sender = sender
+        self._may_die = may_die
+        self._own = threading.local()
+        self._held: dict[Key, WorkHere | None] = {}
+        self._renewed_s = float("-inf")
+        self._waking = threading.Condition()
+        self._asleep = True
+        self._keeper: threading.Thread | None = None
+
+    def _books(self) -> Books:
+        """The ledger of this thread; raises StoreError."""
+        books: Books | None = getattr(self._own, "books", None)
+        if books is None:
+            books = self._own.books = Books(self._config, self._sender)
+        return books
+
+    # --- taking ---
+
+    def take(self, key: Key) -> Taken | None:
+        """Take an order; None where others have it, nobody waits for it, or it is unknown work.
+
+        Raises StoreError, UnknownFlow and LogError.
+        """
+        with self._standing(durable=False) as ledger:
+            taken = self._take(ledger, key)
+        if taken is None:
+            return None
+        self._held[key] = None
+        self._wake()
+        if _is_fragile(taken):
+            with self._standing(durable=True, at_once=True):
+                pass
+        return taken
+
+    @contextmanager
+    def _standing(self, *, durable: bool, at_once: bool = False) -> Generator[Ledger]:
+        """A transaction in which the lease is renewed too where it is due."""
+        now_s = time.monotonic()
+        due = at_once or now_s - self._renewed_s >= self._config.lease_ms / 3000
+        with self._books().transaction(durable=durable) as ledger:
+            yield ledger
+            if due:
+                clock, now_ms = ledger.store.clock()
+                ledger.store.renew(
+                    WorkerRow(
+                        worker_id=self.worker_id,
+                        name=self.worker_id.rpartition(":")[0],
+                        boot=clock,
+                        until_ms=now_ms + self._config.lease_ms,
+                        works=frozenset(),
+                    )
+                )
+        if due:
+            self._renewed_s = now_s
+
+    def _take(self, ledger: Ledger, key: Key) -> Taken | None:
+        state = ledger.look(key[0])
+        found = ledger.store.order(key)
+        if found is None or found[1] is not None:
+            return None
+        order, command = found[0], command_of(state, found[0])
+        if command is None:
+            ledger.store.remove_order(key)
+            return None
+        if order.deliveries > 0 and (answer := self._upkeep(ledger).answer_for(order, state)):
+            ledger.feed(key[0], answer)
+            return None
+        if not self._config.does(order.kind, order.work):
+            _logger.warning(
+                "no worker here does %s %r, for which work waits", *key[1:2], order.work
+            )
+            return None
+        ledger.store.take(key, self.worker_id)
+        if order.kind == STEP:
+            ledger.feed(key[0], partial(events.StepStarted, attempt=order.name))
+        return Taken(order, command, state)
+
+    def _upkeep(self, ledger: Ledger) -> Upkeep:
+        return Upkeep(ledger, max_deliveries=self._config.max_deliveries)
+
+    def holds(self, work: WorkHere) -> None:
+        """Take note of the work that was taken, so that it can be asked to give up."""
+        self._held[work.key] = work
+
+    # --- answering ---
+
+    def answer(self, key: Key, what: Unstamped[Event]) -> None:
+        """Record how an order ended, unless it is another's by now; raises FormatError, LogError.
+
+        Where the store is out of reach this waits for it.
+        """
+        self._settle(key, lambda ledger: ledger.answer(key, self.worker_id, what))
+
+    def drop(self, key: Key) -> None:
+        """Be done with an order that no entry answers."""
+        self._settle(key, lambda ledger: ledger.drop(key, self.worker_id))
+
+    def hand_back(self, key: Key, *, put_off: bool) -> None:
+        """Leave an order to others, perhaps only when a lease has passed."""
+
+        def act(ledger: Ledger) -> None:
+            state, found = ledger.look(key[0]), ledger.store.order(key)
+            if found is not None and found[1] == self.worker_id:
+                until_ms = ledger.now_ms() + self._config.lease_ms if put_off else 0
+                self._upkeep(ledger).hand_back(found[0], state, begun=True, not_before_ms=until_ms)
+
+        self._settle(key, act)
+
+    def _settle(self, key: Key, act: Callable[[Ledger], object]) -> None:
+        """Say something of an order for good, and hold it no more."""
+        work = self._held.get(key)
+        if work is not None:
+            work.ended = True
+        try:
+            while not self._is_settled(key, act):
+                time.sleep(AGAIN_S)
+        finally:
+            self._held.pop(key, None)
+
+    def _is_settled(self, key: Key, act: Callable[[Ledger], object]) -> bool:
+        """Say something of an order; False where the store is out of reach."""
+        try:
+            with self._books().transaction() as ledger:
+                act(ledger)
+        except UnknownFlow:
+            return True
+        except StoreError as error:
+            _logger.warning("what became of %s is kept until it can be written: %s", key[2], error)
+            return False
+        else:
+            return True
+
+    # --- the thread that keeps the lease ---
+
+    def _wake(self) -> None:
+        """Have the lease kept while something is held."""
+        if self._keeper is None:
+            with self._waking:
+                if self._keeper is None:
+                    name = "conductor-lease"
+                    self._keeper = threading.Thread(target=self._keep, name=name, daemon=True)
+                    self._keeper.start()
+        if self._asleep:
+            with self._waking:
+                self._waking.notify()
+
+    def _keep(self) -> None:
+        while True:
+            with self._waking:
+                self._asleep = not self._held
+                if self._asleep:
+                    self._waking.wait()
+                    self._asleep = False
+            time.sleep(HEAR_S)
+            try:
+                self._hear()
+            except ConductorError as error:
+                _logger.warning("cannot hear what shall give up: %s", error)
+                time.sleep(AGAIN_S)
+
+    def _hear(self) -> None:
+        """Renew the lease, and learn what shall give up here and what is ours no more."""
+        held = {key: work for key, work in self._held.copy().items() if work is not None}
+        if not self._held:
+            return
+        with self._standing(durable=False) as ledger:
+            orders = {order.key: order for order in ledger.store.orders_of(self.worker_id)}
+        for key, work in held.items():
+            if work.ended:
+                continue
+            if key not in orders:
+                if work.asked_s is None:
+                    _logger.warning("lease lost: %s of flow %s is another's", key[2], key[0])
+                work.ask_to_give_up()
+            elif orders[key].give_up:
+                work.ask_to_give_up()
+                self._terminate_if_late(work)
+
+    def _terminate_if_late(self, work: WorkHere) -> None:
+        """End this process with work that was asked to give up and does not, if that is wished."""
+        patience_s = self._config.terminate_after_s
+        if patience_s is None or work.asked_s is None:
+            return
+        if not self._may_die or time.monotonic() - work.asked_s < patience_s:
+            return
+        with self._books().transaction() as ledger:
+            ledger.answer(work.key, self.worker_id, cancelled(work.key[2]))
+        _logger.warning("%s of flow %s is terminated with its process", work.key[2], work.key[0])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_fragile(taken: Taken) -> bool:
+    """Whether work must not run twice unseen (S14.3)."""
+    position = taken.state.position_of(taken.order.name) if taken.order.kind == STEP else None
+    return position is not None and taken.state.catalog.steps[position].on_recovery == "fail"

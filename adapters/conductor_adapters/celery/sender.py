@@ -1,0 +1,132 @@
+"""Sends orders to a broker, which may lose them all: the store has them.
+
+Rule: a message names an order and says nothing else, so that nothing in a broker can be stale,
+secret or forged to any effect. What cannot be sent is told once, and left to the relay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from conductor_adapters.celery.config import Config
+from conductor_adapters.celery.routes import Route
+from conductor_adapters.store.office import Taken
+from conductor_adapters.store.protocol import Key
+
+AGAIN: Final[dict[str, Any]] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""A connection that a broker closed is opened anew once; the relay has more patience."""
+LONGEST_ID: Final = 200
+"""Protocols keep ids of messages in fields of 255 bytes."""
+
+_logger = logging.getLogger("conductor_adapters.celery")
+
+
+class Sender:
+    """Sends the orders of a host to the broker of its Celery app."""
+
+    def __init__(self, app: Celery, config: Config) -> None:
+        self._app = app
+        self._config = config
+        self._reachable = True
+
+    def send(self, orders: Sequence[Taken], *, again: str = "") -> int:
+        """Send orders, and tell how many were sent; `again` tells their messages from earlier."""
+        if not orders:
+            return 0
+        sent = 0
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for order in orders:
+                    self._send(order, producer, again)
+                    sent += 1
+        except self._errors() as error:
+            self._tell(error)
+        else:
+            self._reachable = True
+        return sent
+
+    def _send(self, taken: Taken, producer: Any, again: str) -> None:
+        order = taken.order
+        route = self._config.routes.of(order, taken.state)
+        task = self._app.tasks[self._config.task_name(order.kind)]
+        task.apply_async(
+            (order.flow_id, order.name),
+            task_id=message_id(order.key) + again,
+            producer=producer,
+            shadow=order.work or None,
+            headers=_headers(route),
+            add_to_parent=False,
+            retry_policy=AGAIN,
+            **_said(route),
+        )
+
+    def revoke(self, keys: Iterable[Key]) -> None:
+        """Have workers pass over the messages of orders that nobody waits for; only a hint."""
+        ids = [message_id(key) for key in keys]
+        if not ids:
+            return
+        try:
+            self._app.control.revoke(ids)
+        except self._errors() as error:
+            self._tell(error)
+
+    def queue_of(self, taken: Taken) -> str:
+        """The queue of an order, as far as the host says it and not Celery's own routes."""
+        route = self._config.routes.of(taken.order, taken.state)
+        return route.queue or self._app.conf.task_default_queue
+
+    def is_empty(self, queue: str) -> bool:
+        """Whether nothing waits in a queue, as far as the broker can be asked."""
+        try:
+            with self._app.connection_for_write() as connection:
+                channel: Any = connection.default_channel
+                try:
+                    return bool(channel.queue_declare(queue, passive=True).message_count == 0)
+                except connection.channel_errors:
+                    return True  # Where there is no queue nothing waits in it.
+        except self._errors() as error:
+            self._tell(error)
+            return False
+
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        """What goes wrong with a broker, by the library for it."""
+        connection = self._app.connection_for_write()
+        errors = *connection.connection_errors, *connection.channel_errors
+        return OSError, OperationalError, *errors
+
+    def _tell(self, error: BaseException) -> None:
+        """Warn of a broker that is down, once."""
+        if self._reachable:
+            _logger.warning(
+                "the broker %s cannot be reached (%s); what it should have had is in the store, "
+                "and is sent when it can be",
+                self._app.connection_for_write().as_uri(),
+                error,
+            )
+        self._reachable = False
+
+
+def _said(route: Route) -> dict[str, Any]:
+    """What a route says that Celery knows; where it says nothing Celery's own routes count."""
+    said = {"queue": route.queue, "priority": route.priority}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _headers(route: Route) -> dict[str, str]:
+    owner = route.owner
+    return {} if owner is None else {"owner_id": owner.id, "owner_type": owner.type}
+
+
+def message_id(key: Key) -> str:
+    """The id of the first message of an order; no harm is done where another one has it too."""
+    flow_id, _, name = key
+    told = f"{flow_id}/{name}"
+    if len(told.encode()) <= LONGEST_ID:
+        return told
+    return hashlib.sha256(told.encode()).hexdigest()
