@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from conductor_adapters.store.errors import StoreError
-from conductor_adapters.store.sqlite_file import VERSION, Synchronous, opened
+from conductor_adapters.store.sqlite_file import BUSY_S, VERSION, Synchronous, opened
 from conductor_core.errors import shown
 
 _TROUBLE: Final = (sqlite3.Error, OverflowError)
 """What a statement may raise: also for a number that is too large."""
+
+BUSY_ONCE_MS: Final = 5
+"""So long SQLite itself waits for others, in ever longer steps of which the last is 2 ms."""
 
 
 class SqliteConnection:
@@ -34,6 +38,7 @@ class SqliteConnection:
         self._turned_to: Synchronous = synchronous
         self._process = os.getpid()
         self.connection = opened(self.path, synchronous=synchronous, create=create)
+        self.connection.execute(f"PRAGMA busy_timeout = {BUSY_ONCE_MS}")
         self._version = self._data_version()
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
@@ -56,21 +61,44 @@ class SqliteConnection:
     def _within(self, begin: str) -> Generator[None]:
         self._check_process()
         try:
-            self.connection.execute(begin)
+            self._begin(begin)
             try:
-                self._check_version()
                 yield
                 self.connection.execute("COMMIT")
             except BaseException:
-                # Where the disk was full SQLite may have rolled back by itself.
-                if self.connection.in_transaction:
-                    with suppress(sqlite3.Error):
-                        self.connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
         except UnicodeEncodeError as error:
             raise StoreError(f"{shown(error.object)} is no text that a store can hold") from error
         except _TROUBLE as error:
             raise StoreError(f"{self.path}: {error}") from error
+
+    def _begin(self, begin: str) -> None:
+        """Begin, once nobody else writes, and see that the file is still what it was.
+
+        Left to itself SQLite would sleep ever longer, up to 100 ms, and who waits longest would
+        wait longest of all.
+        """
+        patience_s = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self.connection.execute(begin)
+                self._check_version()
+            except sqlite3.OperationalError as error:
+                self._roll_back()
+                if "locked" not in str(error) or time.monotonic() > patience_s:
+                    raise
+            except BaseException:
+                self._roll_back()
+                raise
+            else:
+                return
+
+    def _roll_back(self) -> None:
+        # Where the disk was full SQLite may have rolled back by itself.
+        if self.connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
 
     def changed(self) -> bool:
         """Whether other connections wrote since this was last asked."""
