@@ -88,6 +88,7 @@ class ConductorApp:
     ) -> None:
         _check_content(celery_app)
         self._app = celery_app
+        self._store_name = str(store)
         self.config = Config(
             name=name,
             open_store=opener(store, synchronous=synchronous, create=True),
@@ -137,6 +138,15 @@ class ConductorApp:
                 post = Post(self.config, self._sender, may_die=process in _pool_processes)
                 carrier = self._carriers.setdefault(process, Carrier(self.config, post))
         return carrier
+
+    @property
+    def store_name(self) -> str:
+        """The store, as it may be shown."""
+        return self._store_name
+
+    def check_store(self) -> None:
+        """Raise StoreError where the store cannot be used."""
+        self.config.open_store().close()
 
     def relay(self) -> Relay:
         """A relay for a process that runs nothing else: call its `run`."""

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "approve": "conductor_adapters.cli.operate.answers",
     "backup": "conductor_adapters.cli.operate.keep",
     "cancel": "conductor_adapters.cli.operate.requests",
+    "celery": "conductor_adapters.cli.celery",
     "check": "conductor_adapters.cli.check",
     "completion": "conductor_adapters.cli.completion",
     "deny": "conductor_adapters.cli.operate.answers",
