@@ -96,6 +96,15 @@ class WorkerRow:
 class Store(Protocol):
     """A store in the hands of one thread."""
 
+    @property
+    def connections(self) -> int:
+        """How often the store was opened from here: what was remembered before is not certain.
+
+        A transaction may be the first to find that what was open is lost, and so this is asked
+        once it has begun.
+        """
+        ...
+
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Do everything within, for good when it ends, or else nothing; raises StoreError.
 

@@ -30,6 +30,8 @@ BUSY_ONCE_MS: Final = 5
 class SqliteConnection:
     """A file, opened by one thread of one process."""
 
+    connections = 1
+
     def __init__(
         self, path: str | Path, *, synchronous: Synchronous = "FULL", create: bool = True
     ) -> None:

@@ -20,6 +20,9 @@ from typing import Final
 SERIAL: Final = "INTEGER PRIMARY KEY AUTOINCREMENT"
 """A number is never given again, so that whoever reads on from one misses nothing."""
 
+NUMBER: Final = "INTEGER PRIMARY KEY"
+"""Rows of the outbox are told in the order in which they were put, and nothing else."""
+
 OUTBOX_DUE: Final = """
     CREATE INDEX outbox_due ON outbox (kind, not_before_ms, number) WHERE owner IS NULL"""
 
@@ -35,8 +38,8 @@ SCHEMA: Final = (
     """CREATE TABLE snapshots (
         flow_id TEXT PRIMARY KEY, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL,
         position TEXT NOT NULL, state TEXT NOT NULL)""",
-    """CREATE TABLE outbox (
-        number INTEGER PRIMARY KEY, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+    f"""CREATE TABLE outbox (
+        number {NUMBER}, flow_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
         work TEXT NOT NULL, owner TEXT, deliveries INTEGER NOT NULL, give_up INTEGER NOT NULL,
         not_before_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL,
         sent_ms BIGINT NOT NULL DEFAULT 0, UNIQUE (flow_id, kind, name))""",
