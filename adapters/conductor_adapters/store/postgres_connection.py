@@ -41,7 +41,6 @@ _WAIT: Final = "SET LOCAL synchronous_commit = on;"
 _DO_NOT_WAIT: Final = "SET LOCAL synchronous_commit = off;"
 _SETTINGS: Final = f"""
     SET LOCAL search_path = {NAMESPACE}, pg_temp;
-    SET LOCAL plan_cache_mode = force_generic_plan;
     SET LOCAL lock_timeout = {PATIENCE_MS};
     SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS};"""
 
