@@ -449,7 +449,7 @@ def test_a_flow_that_is_not_there_is_told(command: str) -> None:
         ("no.db", "there is no such store\n"),
         (".", "it is a directory\n"),
         ("text.db", "it is no database\n"),
-        ("postgresql://x/y", "--store: expected a file, got 'postgresql://x/y'\n"),
+        ("http://x/y", "--store: expected a file or postgresql://..., got 'http://x/y'\n"),
     ],
 )
 def test_a_store_that_is_none_is_told(command: str, store: str, error: str) -> None:

@@ -411,7 +411,11 @@ def test_a_flow_that_is_not_there_is_told(command: str) -> None:
         ("--store", "no.db", "there is no such store\n"),
         ("--store", ".", "it is a directory\n"),
         ("--store", "text.db", "it is no database\n"),
-        ("--store", "postgresql://x/y", "--store: expected a file, got 'postgresql://x/y'\n"),
+        (
+            "--store",
+            "http://x/y",
+            "--store: expected a file or postgresql://..., got 'http://x/y'\n",
+        ),
     ],
 )
 def test_a_bad_option_ends_with_2(command: str, option: str, value: str, error: str) -> None:

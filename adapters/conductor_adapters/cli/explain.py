@@ -41,8 +41,8 @@ STORE: Final = "CONDUCTOR_STORE"
 @click.option(
     "--store",
     envvar=STORE,
-    metavar="FILE",
-    help=f"The SQLite file that keeps the flow FLOW_ID; {STORE}, if it is left out.",
+    metavar="STORE",
+    help=f"The file or the URL of what keeps the flow FLOW_ID; {STORE}, if it is left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @click.pass_context
@@ -68,10 +68,12 @@ def explain(
 
 def _read_flow(store: str, flow_id: str, at: int | None) -> Recorded:
     """Read the log of a flow in a store."""
-    from conductor_adapters.cli.operate.looks import log_of  # noqa: PLC0415 - slow to import
+    # Slow to import.
+    from conductor_adapters.cli.operate.looks import log_of  # noqa: PLC0415
+    from conductor_adapters.store_urls import told  # noqa: PLC0415
 
     lines = (line.encode() for line in log_of(store, flow_id))
-    return evolve(read_log(f"{store}: flow {shown(flow_id)}", lines, at), file=store)
+    return evolve(read_log(f"{told(store)}: flow {shown(flow_id)}", lines, at), file=told(store))
 
 
 def _told(source: Source) -> Iterator[str]:

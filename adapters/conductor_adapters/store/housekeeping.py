@@ -37,12 +37,20 @@ def remove_ended(store: Store, *, before_ms: int) -> int:
         with store.transaction():
             rows = store.flows(statuses=ENDED, after=after, limit=AT_ONCE)
             old = [row for row in rows if row.changed_ms < before_ms]
-            for row in old:
-                store.remove_flow(row.flow_id)
-        removed += len(old)
+            gone = [row for row in old if _removed(store, row)]
+        removed += len(gone)
         if not rows:
             return removed
         after = rows[-1].began_ms, rows[-1].flow_id
+
+
+def _removed(store: Store, row: FlowRow) -> bool:
+    """Remove a flow, unless somebody was faster who went on with it, or removed it."""
+    store.hold(row.flow_id)
+    if store.flow(row.flow_id) != row:
+        return False
+    store.remove_flow(row.flow_id)
+    return True
 
 
 def exported(store: Store, flow_id: str) -> list[str]:

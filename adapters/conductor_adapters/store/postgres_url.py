@@ -12,7 +12,7 @@ from urllib.parse import unquote
 SCHEMES: Final = ("postgresql://", "postgres://")
 SECRETS: Final = frozenset({"password", "sslpassword"})
 """What libpq takes for a secret where it stands behind the `?`."""
-_CREDENTIALS: Final = re.compile(r"(?<=://)([^:/?#@]*):.*@", re.DOTALL)
+_CREDENTIALS: Final = re.compile(r"(?<=:)(/*[^:/?#@]*):.*@", re.DOTALL)
 
 
 def is_postgres(url: str) -> bool:

@@ -134,7 +134,11 @@ def test_the_environment_of_steps_is_that_of_the_worker() -> None:
         (ONE, ["--flow-id", ""], "flow_id: '' does not match"),
         (ONE, ["--set", "x"], "--set: expected KEY=VALUE, got 'x'"),
         (ONE, ["--handlers", "nowhere"], "--handlers nowhere: ModuleNotFoundError"),
-        (ONE, ["--store", "sqlite://x"], "--store: expected a file, got 'sqlite://x'"),
+        (
+            ONE,
+            ["--store", "sqlite://x"],
+            "--store: expected a file or postgresql://..., got 'sqlite://x'",
+        ),
         (ONE, ["--store", "no/where.db"], "no/where.db: there is no directory"),
         (ONE, ["--store", "."], "it is a directory"),
         (ONE, ["--store", "flow.yaml"], "it is no database"),

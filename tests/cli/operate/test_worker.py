@@ -248,7 +248,7 @@ def test_a_store_of_another_product_is_refused_and_left_as_it_is() -> None:
         (["--grace", "-1"], "--grace"),
         (["--grace", "inf"], "--grace"),
         (["--synchronous", "OFF"], "--synchronous"),
-        (["--store", "http://x"], "--store: expected a file, got 'http://x'"),
+        (["--store", "http://x"], "--store: expected a file or postgresql://..., got 'http://x'"),
         (["--store", "no/where.db"], "there is no directory"),
         (["--store", "/proc/flows.db"], "it cannot be made"),
         (["flow.yaml"], "unexpected extra argument"),

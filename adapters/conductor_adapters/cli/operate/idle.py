@@ -11,7 +11,6 @@ from typing import Final
 from attrs import frozen
 
 from conductor_adapters.cli.operate.needs import living_works
-from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import ASK, Store
 from conductor_core.explain import UP_TO_PEOPLE
@@ -61,7 +60,7 @@ def _goes_on_by_a_timer(store: Store) -> bool:
 
 def _is_held(store: Store) -> bool:
     """Whether a worker holds an order: one that lives, or one that is gone and not buried yet."""
-    boot, now_ms = boot_id(), since_boot_ms()
+    boot, now_ms = store.clock()
     if store.abandoned(boot=boot, now_ms=now_ms, limit=1):
         return True
     workers = store.workers(boot=boot, now_ms=now_ms)

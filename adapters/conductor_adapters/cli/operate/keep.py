@@ -7,6 +7,7 @@ when it is done, 2 when it cannot be.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -14,11 +15,11 @@ import click
 from conductor_adapters.cli.console import counted, say, say_json
 from conductor_adapters.cli.operate.ages import as_age_ms
 from conductor_adapters.cli.operate.attempt_claims import Claims, files_beside
-from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.operate.stores import file_for, file_of, opener, with_store
 from conductor_adapters.clock import WallClock
 from conductor_adapters.store.housekeeping import AT_ONCE, ENDED, remove_ended
 from conductor_adapters.store.housekeeping import backup as copied
-from conductor_adapters.store.protocol import FlowRow
+from conductor_adapters.store.protocol import FlowRow, Store
 from conductor_adapters.store.sqlite import SqliteStore
 
 
@@ -40,15 +41,17 @@ def vacuum(store: str, age_ms: int, dry_run: bool, shrink: bool, as_json: bool) 
 
     A flow that ended in an error could have been rerun: one that is removed cannot be.
     """
-    path = path_of(store)
+    if shrink:
+        file_for(store, "a database is given room back by its own VACUUM, not with --shrink")
     before_ms = WallClock().now_ms() - age_ms
-    with SqliteStore(path, create=False) as file:
-        old = _ended_before(file, before_ms) if dry_run else []
-        removed = 0 if dry_run else remove_ended(file, before_ms=before_ms)
+    with closing(opener(store)()) as rows:
+        old = _ended_before(rows, before_ms) if dry_run else []
+        removed = 0 if dry_run else remove_ended(rows, before_ms=before_ms)
         if not dry_run:
-            _remove_outputs(path, file)
+            _remove_outputs(file_of(store), rows)
         if shrink and not dry_run:
-            file.shrink()
+            assert isinstance(rows, SqliteStore), "what is no file was refused"
+            rows.shrink()
     if as_json:
         would = {"would_remove": old} if dry_run else {}
         say_json({"removed": removed, "before_ms": before_ms, **would})
@@ -60,12 +63,12 @@ def vacuum(store: str, age_ms: int, dry_run: bool, shrink: bool, as_json: bool) 
         say(f"{counted(removed, 'flow')} removed")
 
 
-def _ended_before(store: SqliteStore, before_ms: int) -> list[str]:
+def _ended_before(store: Store, before_ms: int) -> list[str]:
     """The ids of the flows that ended before a time."""
     return [row.flow_id for row in _rows(store, ENDED) if row.changed_ms < before_ms]
 
 
-def _rows(store: SqliteStore, statuses: tuple[str, ...]) -> Iterator[FlowRow]:
+def _rows(store: Store, statuses: tuple[str, ...]) -> Iterator[FlowRow]:
     """The rows of flows, perhaps of some statuses."""
     after = None
     while True:
@@ -77,8 +80,10 @@ def _rows(store: SqliteStore, statuses: tuple[str, ...]) -> Iterator[FlowRow]:
         after = rows[-1].began_ms, rows[-1].flow_id
 
 
-def _remove_outputs(path: Path, store: SqliteStore) -> None:
-    """Remove what commands of flows printed that are gone."""
+def _remove_outputs(path: Path | None, store: Store) -> None:
+    """Remove what commands of flows printed that are gone; beside a database lies nothing."""
+    if path is None:
+        return
     claims = Claims(files_beside(path))
     # Looked at first: a flow that is started meanwhile is among those that are there.
     names = claims.flows_with_outputs()
@@ -95,7 +100,7 @@ def backup(target: Path, store: str, as_json: bool) -> None:
 
     The copy is whole and of one moment. Never work on both: each would do the work.
     """
-    path = path_of(store)
+    path = file_for(store, "a database is copied with pg_dump, not with conductor backup")
     with SqliteStore(path, create=False) as file:
         copied(file, target)
     size = target.stat().st_size

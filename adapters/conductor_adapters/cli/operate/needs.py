@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.protocol import GENERATE, STEP, Store
 from conductor_core.state import FlowState
 
 
 def living_works(store: Store) -> frozenset[str]:
     """What the workers that live carry out, as `kind:name`."""
-    rows = store.workers(boot=boot_id(), now_ms=since_boot_ms())
+    boot, now_ms = store.clock()
+    rows = store.workers(boot=boot, now_ms=now_ms)
     return frozenset(work for row in rows for work in row.works)
 
 

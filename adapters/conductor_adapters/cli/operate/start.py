@@ -7,6 +7,7 @@ store, also where the same was there already, 2 when it is not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,12 @@ from conductor_adapters.cli.console import leave_unwritten, say, say_json, warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow_for_others
 from conductor_adapters.cli.flow_ids import made_up_id
 from conductor_adapters.cli.operate.needs import living_works, nobody_does
-from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.operate.stores import opener, with_store
 from conductor_adapters.cli.options import with_settings
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
-from conductor_adapters.sqlite_client import SqliteClient
+from conductor_adapters.durable_client import DurableClient
+from conductor_adapters.store.protocol import Store
 from conductor_core import initial_state
 from conductor_core.events import Event, FlowStarted
 from conductor_core.reducer import Transition
@@ -52,12 +54,12 @@ def start(
 
     Where the same flow was started under this id, it is found as it is.
     """
-    path = path_of(store)
+    open_store = opener(store, create=True)
     known = None if handlers is None else import_workers(handlers, _never)
     spec = with_inputs(read_flow_for_others(file, known), settings)
     name = made_up_id(spec) if flow_id is None else flow_id
     initial_state(spec, name)  # raises SpecError before a file is made
-    ctx.exit(ran(_started(path, spec, name, as_json=as_json)))
+    ctx.exit(ran(_started(open_store, spec, name, as_json=as_json)))
 
 
 def _never(_context: object) -> object:
@@ -65,14 +67,16 @@ def _never(_context: object) -> object:
     raise AssertionError("only asked for, never called")
 
 
-async def _started(path: Path, spec: FlowSpec, flow_id: str, *, as_json: bool) -> int:
+async def _started(
+    open_store: Callable[[], Store], spec: FlowSpec, flow_id: str, *, as_json: bool
+) -> int:
     """Start a flow and say so; returns the exit code."""
     begun: list[bool] = []
 
     def observe(event: Event, _transition: Transition) -> None:
         begun.append(isinstance(event, FlowStarted))
 
-    async with SqliteClient(path, create=True) as host:
+    async with DurableClient(open_store=open_store) as host:
         flow = await host.start(spec, flow_id=flow_id, observe=observe)
         state, works = flow.state, await host.consult(lambda ledger: living_works(ledger.store))
     for line in nobody_does(state, works):

@@ -1,13 +1,12 @@
 """The store that a command works on: named by an option or by the environment.
 
 Rule: every command about a flow that runs elsewhere opens its store here and asks a `Client`,
-so that another kind of store is one more way to open one. A command ends when its question is
+whatever kind of store it is (`store_urls`). A command ends when its question is
 answered; what it asked for stands in the log, or nothing happened.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,15 +14,16 @@ from typing import Final, TypeVar
 
 import click
 
+from conductor_adapters import store_urls
 from conductor_adapters.cli.operate.interruptible import interruptible
 from conductor_adapters.cli.process import ran
 from conductor_adapters.client import Client
-from conductor_adapters.sqlite_client import SqliteClient
-from conductor_core.errors import ConductorError, shown
+from conductor_adapters.durable_client import DurableClient
+from conductor_adapters.store.protocol import Store
+from conductor_core.errors import ConductorError
 
 VARIABLE: Final = "CONDUCTOR_STORE"
 """The environment variable that names the store where no option does."""
-URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -35,23 +35,38 @@ def with_store(command: F) -> F:
         envvar=VARIABLE,
         required=True,
         show_envvar=True,
-        metavar="FILE",
-        help="The SQLite file that keeps the flows.",
+        metavar="STORE",
+        help="What keeps the flows: a SQLite file, or postgresql://USER@HOST/DATABASE.",
     )
     return option(command)
 
 
-def path_of(store: str) -> Path:
-    """The file of a store; raises ConductorError for what is named as no file is."""
-    if URL.match(store):
-        raise ConductorError(f"--store: expected a file, got {shown(store)}")
-    return Path(store)
+def file_of(store: str) -> Path | None:
+    """The file of a store, None for a database; raises ConductorError for what is neither."""
+    try:
+        return store_urls.file_of(store)
+    except ConductorError as error:
+        raise ConductorError(f"--store: {error}") from None
+
+
+def file_for(store: str, what: str) -> Path:
+    """The file of a store for what is done with files alone; raises ConductorError."""
+    path = file_of(store)
+    if path is None:
+        raise ConductorError(f"--store: {store_urls.told(store)}: {what}")
+    return path
+
+
+def opener(store: str, *, create: bool = False) -> Callable[[], Store]:
+    """What opens a store; raises ConductorError where nothing can."""
+    file_of(store)
+    return store_urls.opener(store, create=create)
 
 
 @asynccontextmanager
 async def client_of(store: str) -> AsyncGenerator[Client]:
     """A client of a store that is there; raises StoreError."""
-    async with SqliteClient(path_of(store)) as client:
+    async with DurableClient(open_store=opener(store)) as client:
         yield client
 
 

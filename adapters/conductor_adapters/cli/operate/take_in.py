@@ -11,7 +11,7 @@ import asyncio
 import stat
 import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import fstat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,7 @@ import click
 from conductor_adapters.attempt_files import AttemptFiles
 from conductor_adapters.cli.console import counted, say, say_json, warn
 from conductor_adapters.cli.operate.needs import living_works, nobody_does
-from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.operate.stores import file_of, opener, with_store
 from conductor_adapters.cli.replay_progress import lines_of
 from conductor_adapters.cli.running import files_of
 from conductor_adapters.clock import WallClock
@@ -29,7 +29,6 @@ from conductor_adapters.leftovers import end_leftovers
 from conductor_adapters.store.errors import FlowExists
 from conductor_adapters.store.housekeeping import imported
 from conductor_adapters.store.ledger import Ledger
-from conductor_adapters.store.sqlite import SqliteStore
 from conductor_core.errors import ConductorError, LogError
 from conductor_core.log import replay
 
@@ -48,10 +47,10 @@ def import_(log: Path, store: str, as_json: bool) -> None:
 
     The flow goes on as after a crash. Do not go on with LOG itself: both would do the work.
     """
-    path = path_of(store)
+    file_of(store)
     try:
         with _opened(log) as file, lines_of(file, str(log)) as lines:
-            found, warnings = _taken(path, lines)
+            found, warnings = _taken(store, lines)
     except OSError as error:
         raise ConductorError(f"{log}: {error.strerror or error}") from None
     except (LogError, FlowExists) as error:
@@ -87,13 +86,13 @@ def _hold(log: Path, file: BinaryIO) -> None:
         warn(f"{attempt} still ran and was ended")
 
 
-def _taken(path: Path, lines: Iterable[bytes]) -> tuple[dict[str, Any], list[str]]:
+def _taken(named: str, lines: Iterable[bytes]) -> tuple[dict[str, Any], list[str]]:
     """Take a log in; returns where its flow is then, and what is to be warned of."""
-    clock, raws = WallClock(), list(lines)
+    clock, raws, path = WallClock(), list(lines), file_of(named)
     # A log that is refused makes no file.
-    if not path.exists() and (cut_off := replay(raws).truncated) is not None:
+    if path is not None and not path.exists() and (cut_off := replay(raws).truncated) is not None:
         raise cut_off
-    with SqliteStore(path) as store:
+    with closing(opener(named, create=True)()) as store:
         ledger = Ledger(store, now_ms=clock.now_ms)
         flow_id = imported(ledger, raws)
         with ledger.transaction():

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from conductor_adapters.cli.flow_file import import_workers
-from conductor_adapters.cli.operate.stores import path_of, with_store
+from conductor_adapters.cli.operate.stores import file_for, with_store
 from conductor_adapters.cli.operate.worker_screen import WorkerJson, WorkerText
 from conductor_adapters.cli.operate.working import Order, run_by_worker, work
 from conductor_adapters.cli.options import LONGEST_S, seconds, with_grace
@@ -93,7 +93,9 @@ def worker(
     Signal it once to stop it when the work that runs has ended, and once more to stop it at
     once. Others do what is left.
     """
-    path = path_of(store).absolute()
+    path = file_for(
+        store, "conductor worker works on a SQLite file; on a database Celery workers do the work"
+    ).absolute()
     _go_to(directory)
     order = Order(
         store=path,
