@@ -49,7 +49,7 @@ def file_of(store: str | Path) -> Path | None:
 
 
 def opener(
-    store: str | Path, *, create: bool = False, synchronous: Synchronous = "FULL"
+    store: str | Path, *, create: bool = True, synchronous: Synchronous = "FULL"
 ) -> Callable[[], Store]:
     """What opens a store, in whichever thread; `synchronous` is for files alone.
 

@@ -46,8 +46,9 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_failure(store: SqliteStore, number: int, instead: Any) -> Failing:
-    """Let one of the statements that follow go wrong."""
+def with_failure(store: object, number: int, instead: Any) -> Failing:
+    """Let one of the statements that follow go wrong, in a file."""
+    assert isinstance(store, SqliteStore), "it is for files"
     failing = Failing(store.connection, number, instead)
     # It stands in for a connection, as far as a store uses one.
     store.connection = failing  # type: ignore[assignment]

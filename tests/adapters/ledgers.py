@@ -1,23 +1,30 @@
-"""What the tests of stores share: ledgers of one file, as several processes have them."""
+"""What the tests of stores share: ledgers of one store, as several processes have them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import Holder, News
 from conductor_adapters.store.protocol import STEP
 from conductor_adapters.store.sqlite import SqliteStore
+from conductor_adapters.store_urls import opener
 from conductor_core import FlowSpec, FlowState, StepSpec, events, initial_state
 from conductor_core.events import Event, WorkOutcome
 from conductor_core.testing.brief import flow, group
 from conductor_core.verdicts import Verdict
 
+if TYPE_CHECKING:
+    from conductor_adapters.store.postgres import PostgresStore
+
 T = TypeVar("T")
+
+Place: TypeAlias = Path | str
+"""Where a test keeps flows: the path of a file, or the URL of a database."""
 
 TWO = flow(group("g", "a", "b", parallel=True), group("h", "c"))
 LEASE_MS = 100
@@ -39,15 +46,31 @@ class Clocks:
         return self.boot_ms
 
 
+_opened: list[SqliteStore | PostgresStore] = []
+
+
+def close_all() -> None:
+    """Close the stores of all hands so far."""
+    while _opened:
+        _opened.pop().close()
+
+
 class Hand:
     """One process: a ledger, and what its last transaction brought about."""
 
     def __init__(
-        self, path: Path, clocks: Clocks | None = None, *, leases: Leases | None = None, **how: Any
+        self,
+        place: Place,
+        clocks: Clocks | None = None,
+        *,
+        leases: Leases | None = None,
+        **how: Any,
     ) -> None:
         self.clocks = Clocks() if clocks is None else clocks
         self.leases = leases
-        self.store = SqliteStore(path, synchronous="NORMAL")
+        opened = opener(place, synchronous="NORMAL")()
+        self.store = cast("SqliteStore | PostgresStore", opened)
+        _opened.append(self.store)
         holder: Holder | None = leases
         self.ledger = Ledger(self.store, now_ms=self.clocks.day, holder=holder, **how)
         self.news = News()
@@ -62,6 +85,20 @@ class Hand:
         if self.leases is not None:
             self.leases.settle(self.news)
         return done
+
+    @property
+    def file(self) -> SqliteStore:
+        """The store, which is a file."""
+        assert isinstance(self.store, SqliteStore)
+        return self.store
+
+    def sql(self, statement: str) -> list[Any]:
+        """Do something to the rows behind the back of the store."""
+        if isinstance(self.store, SqliteStore):
+            return self.store.connection.execute(statement).fetchall()
+        with self.store.transaction():
+            done = self.store.connection.execute(statement.encode())
+            return [] if done.description is None else done.fetchall()
 
     def start(self, spec: FlowSpec = TWO, flow_id: str = "f") -> None:
         """Start a flow."""
@@ -110,11 +147,11 @@ def new_leases(
 
 
 def worker(
-    path: Path, clocks: Clocks, name: str = "w1", *, snapshot_every: int = 200, **how: Any
+    place: Place, clocks: Clocks, name: str = "w1", *, snapshot_every: int = 200, **how: Any
 ) -> Hand:
     """A process that works."""
     leases = new_leases(clocks, name, **how)
-    return Hand(path, clocks, leases=leases, snapshot_every=snapshot_every)
+    return Hand(place, clocks, leases=leases, snapshot_every=snapshot_every)
 
 
 def ended(attempt: str, outcome: WorkOutcome = "succeeded", **more: Any) -> Callable[..., Event]:

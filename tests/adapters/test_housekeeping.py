@@ -16,7 +16,7 @@ from conductor_core.errors import LogError, LogTruncated
 from conductor_core.log import LogWriter, replay
 from conductor_core.testing.brief import flow, group
 from conductor_core.verdicts import Accepted
-from tests.adapters.ledgers import TWO, Clocks, Hand, ended, fragile, worker
+from tests.adapters.ledgers import TWO, Clocks, Hand, Place, ended, fragile, worker
 
 ONE = flow(group("g", "a"))
 
@@ -33,22 +33,36 @@ def names(hand: Hand) -> list[str]:
     return [row.flow_id for row in hand.do(lambda ledger: ledger.store.flows(limit=1_000))]
 
 
-def test_what_ended_long_ago_is_removed(path: Path) -> None:
+def test_what_ended_long_ago_is_removed(place: Place) -> None:
     """What runs stays, however old; and what ended lately."""
-    hand = Hand(path)
+    hand = Hand(place)
     hand.start(TWO, "runs")
     for number in range(250):
         finished(hand, f"f{number}", 2_000 + number)
     assert remove_ended(hand.store, before_ms=2_249) == 249
     assert names(hand) == ["runs", "f249"]
     assert remove_ended(hand.store, before_ms=2_249) == 0
-    hand.store.shrink()
     assert hand.feed(ended("a#1"), "runs") == Accepted()
 
 
-def test_a_process_that_remembers_a_removed_flow_finds_it_gone(path: Path) -> None:
+def test_a_file_shrinks(path: Path) -> None:
+    """What was removed leaves it no larger than it was."""
+    hand = Hand(path)
+    finished(hand, "f", 2_000)
+    hand.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    for number in range(100):
+        finished(hand, f"f{number}", 2_000)
+    hand.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = path.stat().st_size
+    remove_ended(hand.store, before_ms=2_001)
+    hand.file.shrink()
+    hand.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert path.stat().st_size < size
+
+
+def test_a_process_that_remembers_a_removed_flow_finds_it_gone(place: Place) -> None:
     """It appends nothing to a log that is not there."""
-    one, two = Hand(path), Hand(path)
+    one, two = Hand(place), Hand(place)
     one.start(ONE, "f")
     one.feed(ended("a#1", "failed"))
     two.state()
@@ -58,12 +72,12 @@ def test_a_process_that_remembers_a_removed_flow_finds_it_gone(path: Path) -> No
     )
     with pytest.raises(UnknownFlow):
         two.feed(rerun)
-    assert one.store.connection.execute("SELECT * FROM entries").fetchall() == []
+    assert one.sql("SELECT * FROM entries") == []
 
 
-def test_a_log_goes_out_and_comes_in(path: Path, tmp_path: Path) -> None:
+def test_a_log_goes_out_and_comes_in(place: Place, tmp_path: Path) -> None:
     """It is the same log, and its flow goes on."""
-    hand = Hand(path)
+    hand = Hand(place)
     hand.start()
     hand.feed(ended("a#1", output="line\u2028separator"))
     lines = exported(hand.store, "f")
@@ -78,12 +92,12 @@ def test_a_log_goes_out_and_comes_in(path: Path, tmp_path: Path) -> None:
         exported(other.store, "g")
 
 
-def test_what_comes_in_finished_is_closed(path: Path, tmp_path: Path) -> None:
+def test_what_comes_in_finished_is_closed(place: Place, tmp_path: Path) -> None:
     """Also where the log did not say so, and from bytes without a newline at their end."""
-    hand = Hand(path)
+    hand = Hand(tmp_path / "other.db")
     finished(hand, "f", 2_000)
     lines = exported(hand.store, "f")
-    other = Hand(tmp_path / "other.db")
+    other = Hand(place)
     imported(other.ledger, [*(line.encode() for line in lines[:-2]), lines[-2][:-1].encode()])
     assert exported(other.store, "f") == lines
     row = other.do(lambda ledger: ledger.store.flow("f"))
@@ -91,29 +105,31 @@ def test_what_comes_in_finished_is_closed(path: Path, tmp_path: Path) -> None:
     assert (row.status, row.changed_ms) == ("success", 2_000)
 
 
-def test_what_must_not_run_twice_unseen_comes_in_as_interrupted(path: Path, tmp_path: Path) -> None:
+def test_what_must_not_run_twice_unseen_comes_in_as_interrupted(
+    place: Place, tmp_path: Path
+) -> None:
     """Nobody knows whether it ran."""
-    hand = Hand(path)
+    hand = Hand(tmp_path / "other.db")
     hand.start(flow(group("g", fragile("a"))))
-    other = Hand(tmp_path / "other.db")
+    other = Hand(place)
     imported(other.ledger, exported(hand.store, "f"))
     assert other.state().status == "error"
 
 
-def test_a_log_that_has_not_begun_begins(path: Path) -> None:
+def test_a_log_that_has_not_begun_begins(place: Place) -> None:
     """As `conductor run` leaves one that was killed at once."""
-    hand = Hand(path)
+    hand = Hand(place)
     imported(hand.ledger, [LogWriter(initial_state(ONE, "f"), at_ms=7).header()])
     assert hand.orders() == ["a#1"]
 
 
-def test_a_log_of_accepted_events_only_stays_one(path: Path) -> None:
+def test_a_log_of_accepted_events_only_stays_one(place: Place) -> None:
     """What is ignored leaves no line, also when it was loaded again."""
     state = initial_state(flow(group("g", StepSpec(key="a"), StepSpec(key="b"))), "f")
-    hand = Hand(path, snapshot_every=1)
+    hand = Hand(place, snapshot_every=1)
     imported(hand.ledger, [LogWriter(state, at_ms=7, accepted_only=True).header()])
     for attempt in ("a#1", "a#1"):
-        Hand(path, snapshot_every=1).feed(ended(attempt))
+        Hand(place, snapshot_every=1).feed(ended(attempt))
     replayed = replay(exported(hand.store, "f"))
     assert (replayed.entries, replayed.header.accepted_only) == (2, True)
 
@@ -128,13 +144,13 @@ def test_a_log_of_accepted_events_only_stays_one(path: Path) -> None:
     ],
 )
 def test_a_false_log_does_not_come_in(
-    path: Path, tmp_path: Path, damage: object, error: type[Exception]
+    place: Place, tmp_path: Path, damage: object, error: type[Exception]
 ) -> None:
     """Not a row of it."""
-    hand = Hand(path)
+    hand = Hand(tmp_path / "other.db")
     hand.start()
     hand.feed(ended("a#1"))
-    other = Hand(tmp_path / "other.db")
+    other = Hand(place)
     with pytest.raises(error):
         # One table of damages, which type checkers see as objects.
         imported(other.ledger, damage(exported(hand.store, "f")))  # type: ignore[operator]
@@ -146,20 +162,20 @@ def test_a_store_is_copied_while_it_is_in_use(path: Path, tmp_path: Path) -> Non
     hand = worker(path, Clocks())
     hand.start()
     target = tmp_path / "copy.db"
-    backup(hand.store, target)
+    backup(hand.file, target)
     hand.feed(ended("a#1"))
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     with SqliteStore(target, create=False) as copy:
         assert len(exported(copy, "f")) == 2
     with pytest.raises(StoreError, match="File exists"):
-        backup(hand.store, target)
+        backup(hand.file, target)
 
 
 def test_a_copy_that_fails_is_not_left_behind(path: Path, tmp_path: Path) -> None:
     """Half a store is none."""
     hand = Hand(path)
-    connection = hand.store.connection
+    connection = hand.file.connection
     connection.close()
     with pytest.raises(StoreError):
-        backup(hand.store, tmp_path / "copy.db")
+        backup(hand.file, tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()

@@ -170,8 +170,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """What does not fit did not happen, and what was there can still be read."""
     hand = begun(tmp_path / "flows.db")
     before = contents(tmp_path / "flows.db")
-    (pages,) = hand.store.connection.execute("PRAGMA page_count").fetchone()
-    hand.store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = hand.file.connection.execute("PRAGMA page_count").fetchone()
+    hand.file.connection.execute(f"PRAGMA max_page_count = {pages}")
     large = ended("a#1", output="x" * 100_000)
     with pytest.raises(StoreError, match=r"flows\.db: database or disk is full$"):
         hand.feed(large)

@@ -130,6 +130,9 @@ class PostgresConnection:
     def _begin(self, begin: bytes) -> None:
         """Begin, on another connection where this one is lost: nothing has happened yet."""
         self._revive()
+        if not self._is_idle():
+            # The server would warn, and take both for one.
+            raise StoreError(f"{self.name}: a transaction is open already")
         try:
             self._cursor.execute(begin, prepare=False)
         except psycopg.OperationalError:
