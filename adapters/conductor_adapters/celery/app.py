@@ -33,7 +33,7 @@ from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer
 from conductor_adapters.store.kept import SNAPSHOT_EVERY
 from conductor_adapters.store.sqlite_file import Synchronous
-from conductor_adapters.store_urls import opener
+from conductor_adapters.store_urls import file_of, opener, told
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core.errors import ConductorError, shown
 from conductor_core.spec import FlowSpec
@@ -87,8 +87,13 @@ class ConductorApp:
         meter: Meter | None = None,
     ) -> None:
         _check_content(celery_app)
+        path = file_of(store)
+        if path is not None:
+            # Workers may be started elsewhere than who asks of them, or go elsewhere.
+            store = path.absolute()
         self._app = celery_app
-        self._store_name = str(store)
+        self.store_name = told(store)
+        """The store, as it may be shown."""
         self.config = Config(
             name=name,
             open_store=opener(store, synchronous=synchronous, create=True),
@@ -138,11 +143,6 @@ class ConductorApp:
                 post = Post(self.config, self._sender, may_die=process in _pool_processes)
                 carrier = self._carriers.setdefault(process, Carrier(self.config, post))
         return carrier
-
-    @property
-    def store_name(self) -> str:
-        """The store, as it may be shown."""
-        return self._store_name
 
     def check_store(self) -> None:
         """Raise StoreError where the store cannot be used."""

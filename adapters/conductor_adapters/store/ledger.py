@@ -63,6 +63,7 @@ class Ledger:
         snapshot_every: int = SNAPSHOT_EVERY,
     ) -> None:
         self.store = store
+        self._connections = store.connections
         self.now_ms = now_ms
         self._office = Office(store, now_ms, Nobody() if holder is None else holder)
         self._snapshot_every = snapshot_every
@@ -87,6 +88,7 @@ class Ledger:
         self._office.news, self._touched = News(), set()
         try:
             with transaction:
+                self._forget_what_is_lost()
                 yield self.news
                 finish()
         except BaseException:
@@ -95,6 +97,12 @@ class Ledger:
             raise
         while len(self._flows) > KEPT:
             self._flows.popitem(last=False)
+
+    def _forget_what_is_lost(self) -> None:
+        """Read anew, after a connection was lost, whatever the store may have lost with it."""
+        if self.store.connections != self._connections:
+            self._connections = self.store.connections
+            self._flows.clear()
 
     @property
     def news(self) -> News:
