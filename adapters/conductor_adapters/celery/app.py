@@ -20,6 +20,7 @@ from conductor_adapters.celery.carrying import Carrier
 from conductor_adapters.celery.client import CeleryClient
 from conductor_adapters.celery.config import KINDS, Config
 from conductor_adapters.celery.in_worker import step_for
+from conductor_adapters.celery.measures import Measures
 from conductor_adapters.celery.post import Post
 from conductor_adapters.celery.relay import Relay
 from conductor_adapters.celery.routes import NOWHERE, Route, Routes
@@ -87,6 +88,7 @@ class ConductorApp:
         meter: Meter | None = None,
     ) -> None:
         _check_content(celery_app)
+        _check_eager(celery_app)
         path = file_of(store)
         if path is not None:
             # Workers may be started elsewhere than who asks of them, or go elsewhere.
@@ -107,7 +109,7 @@ class ConductorApp:
             terminate_after_s=terminate_after_s,
             snapshot_every=snapshot_every,
             observe=observe,
-            meter=meter,
+            measures=Measures(meter),
         )
         self._sender = Sender(celery_app, self.config)
         self._carriers: dict[int, Carrier] = {}
@@ -159,6 +161,7 @@ class ConductorApp:
         return CeleryClient(self.config, self._sender)
 
     def _here(self) -> CeleryClient:
+        _check_eager(self._app)
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is None or self._loop.is_closed():
             self._client, self._loop = self.client(), loop
@@ -214,6 +217,15 @@ def _check_content(app: Celery) -> None:
         raise ConductorError(
             f"accept_content: expected nothing but json, got {shown(unsafe)}: whoever can send "
             "to the broker could run code here"
+        )
+
+
+def _check_eager(app: Celery) -> None:
+    """Refuse an app that has no workers but calls its tasks; raises ConductorError."""
+    if app.conf.task_always_eager:
+        raise ConductorError(
+            "task_always_eager: flows need workers; where there are none, as in tests, "
+            "the same handlers run on a MemoryHost"
         )
 
 

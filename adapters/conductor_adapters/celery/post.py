@@ -228,6 +228,7 @@ class Post:
                 continue
             if key not in orders:
                 if work.asked_s is None:
+                    self._config.measures.lost(key[1])
                     _logger.warning("lease lost: %s of flow %s is another's", key[2], key[0])
                 work.ask_to_give_up()
             elif orders[key].give_up:

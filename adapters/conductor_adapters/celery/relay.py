@@ -115,6 +115,9 @@ class Relay:
                 )
             )
             ledger.store.bury(boot=clock, now_ms=now_ms)
+            since_ms = ledger.store.oldest_ready_ms()
+            waited_ms = 0 if since_ms is None else max(0, ledger.now_ms() - since_ms)
+        self._config.measures.waited(waited_ms)
         self._renewed_s = now_s
 
     # --- timers and rescues, each in a transaction of its own ---
@@ -147,6 +150,7 @@ class Relay:
         if owner not in {row.worker_id for row in ledger.store.workers(boot=clock, now_ms=now_ms)}:
             told = "%s of flow %s is taken from %s, which is gone"
             _logger.warning(told, order.name, order.flow_id, owner)
+            self._config.measures.rescued(order.kind)
             self._upkeep(ledger).rescue(order, state)
 
     def _upkeep(self, ledger: Ledger) -> Upkeep:

@@ -65,6 +65,7 @@ class Sender:
             retry_policy=AGAIN,
             **_said(route),
         )
+        self._config.measures.sent(order.kind, again=bool(again))
 
     def revoke(self, keys: Iterable[Key]) -> None:
         """Have workers pass over the messages of orders that nobody waits for; only a hint."""
