@@ -28,7 +28,7 @@ from conductor_adapters.celery.sender import Sender
 from conductor_adapters.client import FlowSummary
 from conductor_adapters.clock import Clock, WallClock
 from conductor_adapters.durable_flow import DurableFlow
-from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES
+from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES, POLL_S
 from conductor_adapters.local import Asked
 from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer
@@ -39,7 +39,6 @@ from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core.errors import ConductorError, shown
 from conductor_core.spec import FlowSpec
 
-POLL_S: Final = 0.1
 SAFE: Final = frozenset({"json", "application/json"})
 """What a message may be written in."""
 

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from attrs import frozen
+
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.sender import Sender
@@ -44,6 +46,15 @@ TROUBLE_S: Final = 1.0
 _logger = logging.getLogger("conductor_adapters.celery")
 
 
+@frozen
+class Due:
+    """What a relay sees to be done: timers to fire, kinds of orders to send, orders to rescue."""
+
+    timers: Sequence[tuple[str, str]]
+    kinds: Sequence[str]
+    abandoned: Sequence[Order]
+
+
 class Relay:
     """Looks after the flows of a store, in the thread that calls `run`."""
 
@@ -55,6 +66,8 @@ class Relay:
         self._renewed_s = float("-inf")
         self._looked_s = time.monotonic()
         self._patient_until_s = float("-inf")
+        self._rescued_s = float("-inf")
+        self._rescue_each_s = config.lease_ms / 10_000
 
     def run(self, stopped: threading.Event) -> None:
         """Look after everything until told to stop."""
@@ -87,9 +100,29 @@ class Relay:
             self._books = Books(self._config, self._sender)
         books = self._books
         self._renew(books)
-        self._fire_timers(books)
-        self._rescue(books)
-        return all(self._send(books, kind) for kind in self._config.kinds)
+        due = self._due(books)
+        for flow_id, timer in due.timers:
+            with books.transaction() as ledger:
+                self._upkeep(ledger).fire(flow_id, timer)
+        for order in due.abandoned:
+            with books.transaction() as ledger:
+                self._upkeep(ledger).attend(order, partial(self._rescue_if_gone, ledger))
+        return all(self._send(books, kind) for kind in due.kinds)
+
+    def _due(self, books: Books) -> Due:
+        """See what is to be done, without holding anybody up."""
+        now_s = time.monotonic()
+        patient = now_s < max(self._patient_until_s, self._rescued_s + self._rescue_each_s)
+        with books.reading() as ledger:
+            store, at_ms = ledger.store, ledger.now_ms()
+            timers = store.due_timers(at_ms=at_ms, limit=AT_ONCE)
+            kinds = [kind for kind in self._config.kinds if store.is_due(kind, at_ms=at_ms)]
+            abandoned: list[Order] = []
+            if not patient:
+                clock, now_ms = store.clock()
+                abandoned = store.abandoned(boot=clock, now_ms=now_ms, limit=AT_ONCE)
+                self._rescued_s = now_s
+        return Due(timers, kinds, abandoned)
 
     # --- the relay among the workers ---
 
@@ -120,26 +153,6 @@ class Relay:
         self._config.measures.waited(waited_ms)
         self._renewed_s = now_s
 
-    # --- timers and rescues, each in a transaction of its own ---
-
-    def _fire_timers(self, books: Books) -> None:
-        with books.reading() as ledger:
-            due = ledger.store.due_timers(at_ms=ledger.now_ms(), limit=AT_ONCE)
-        for flow_id, timer in due:
-            with books.transaction() as ledger:
-                self._upkeep(ledger).fire(flow_id, timer)
-
-    def _rescue(self, books: Books) -> None:
-        """Answer for, or give back, what processes held that are gone."""
-        if time.monotonic() < self._patient_until_s:
-            return
-        with books.reading() as ledger:
-            clock, now_ms = ledger.store.clock()
-            gone = ledger.store.abandoned(boot=clock, now_ms=now_ms, limit=AT_ONCE)
-        for order in gone:
-            with books.transaction() as ledger:
-                self._upkeep(ledger).attend(order, partial(self._rescue_if_gone, ledger))
-
     def _rescue_if_gone(self, ledger: Ledger, order: Order, state: FlowState) -> None:
         """Rescue an order unless another relay has just done so."""
         found = ledger.store.order(order.key)
@@ -160,9 +173,6 @@ class Relay:
 
     def _send(self, books: Books, kind: str) -> bool:
         """Send what was never sent, and again what the broker lost; False where it is down."""
-        with books.reading() as ledger:
-            if not ledger.store.is_due(kind, at_ms=ledger.now_ms()):
-                return True
         with books.transaction(durable=False) as ledger:
             at_ms = ledger.now_ms()
             claimed = ledger.store.claim(
