@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck check coverage bench differential crashes worker-crashes \
+.PHONY: help demo demo-celery test lint format typecheck check coverage bench differential crashes worker-crashes \
 	bench-instructions every-flow fuzz mutation build clean
 
 help: ## list the targets
@@ -31,6 +31,9 @@ demo: $(READY) ## run a release of this project, wait for no one, and replay its
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/conductor run examples/release/flow.yaml \
 		--log $(DEMO) --approve plan --by demo
 	$(BIN)/conductor replay $(DEMO)
+
+demo-celery: $(READY) ## the same release on Celery: broker, store and workers of its own
+	$(BIN)/python -m examples.on_celery.demo
 
 # No test is timed; the limit only keeps one that hangs from hanging for ever.
 test: $(READY) ## run all tests; every branch of the core must be covered
