@@ -6,14 +6,18 @@ sent counts as never sent. A store that was out of reach is opened anew by the n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.observing import log_entry, watched
+from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Nobody, Taken
+
+_logger = logging.getLogger("conductor_adapters.celery")
 
 
 class Sends(Nobody):
@@ -38,6 +42,7 @@ class Books:
             now_ms=config.clock.now_ms,
             holder=Sends(config),
             snapshot_every=config.snapshot_every,
+            alarms=False,
         )
 
     @contextmanager
@@ -66,9 +71,12 @@ class Books:
         """Send orders that count as sent; what the broker does not take is left to the relay."""
         sent = self._sender.send(orders)
         if sent < len(orders):
-            with self.ledger.transaction(durable=False):
-                for taken in orders[sent:]:
-                    self.ledger.store.sent(taken.order.key, at_ms=0, until_ms=0)
+            try:
+                with self.ledger.transaction(durable=False):
+                    for taken in orders[sent:]:
+                        self.ledger.store.sent(taken.order.key, at_ms=0, until_ms=0)
+            except StoreError as error:
+                _logger.warning("what was not sent is sent when a lease has passed: %s", error)
 
     def send(self, orders: Sequence[Taken], *, again: str = "") -> bool:
         """Send orders that do not count as sent before they are; False where not all were."""

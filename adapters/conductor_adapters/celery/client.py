@@ -45,6 +45,7 @@ class CeleryClient(DurableClient):
             now_ms=self.clock.now_ms,
             holder=Sends(self._config),
             snapshot_every=self._snapshot_every,
+            alarms=False,
         )
 
     def _start(self, state: FlowState, ledger: Ledger) -> None:

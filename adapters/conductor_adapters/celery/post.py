@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -63,6 +63,7 @@ class Post:
         self._renewed_s = float("-inf")
         self._waking = threading.Condition()
         self._asleep = True
+        self._doubts = False
         self._keeper: threading.Thread | None = None
 
     def _books(self) -> Books:
@@ -79,15 +80,25 @@ class Post:
 
         Raises StoreError, UnknownFlow and LogError.
         """
-        with self._standing(durable=False) as ledger:
-            taken = self._take(ledger, key)
-        if taken is None:
+        if key in self._held:
             return None
         self._held[key] = None
-        self._wake()
-        if _is_fragile(taken):
-            with self._standing(durable=True, at_once=True):
-                pass
+        taken = None
+        try:
+            with self._standing(durable=False) as ledger:
+                taken = self._take(ledger, key)
+            if taken is not None and _is_fragile(taken):
+                with self._standing(durable=True, at_once=True):
+                    pass
+        except BaseException:
+            # It may be ours all the same, which is found out by who keeps the lease.
+            taken, self._doubts = None, True
+            raise
+        finally:
+            if taken is None:
+                self._held.pop(key, None)
+            if taken is not None or self._doubts:
+                self._wake()
         return taken
 
     @contextmanager
@@ -154,13 +165,16 @@ class Post:
         self._settle(key, lambda ledger: ledger.drop(key, self.worker_id))
 
     def hand_back(self, key: Key, *, put_off: bool) -> None:
-        """Leave an order to others, perhaps only when a lease has passed."""
+        """Leave an order whose work began to others, perhaps only when a lease has passed."""
+        self._give_back(key, begun=True, put_off=put_off)
 
+    def _give_back(self, key: Key, *, begun: bool, put_off: bool) -> None:
         def act(ledger: Ledger) -> None:
             state, found = ledger.look(key[0]), ledger.store.order(key)
             if found is not None and found[1] == self.worker_id:
                 until_ms = ledger.now_ms() + self._config.lease_ms if put_off else 0
-                self._upkeep(ledger).hand_back(found[0], state, begun=True, not_before_ms=until_ms)
+                upkeep = self._upkeep(ledger)
+                upkeep.hand_back(found[0], state, begun=begun, not_before_ms=until_ms)
 
         self._settle(key, act)
 
@@ -205,7 +219,7 @@ class Post:
     def _keep(self) -> None:
         while True:
             with self._waking:
-                self._asleep = not self._held
+                self._asleep = not (self._held or self._doubts)
                 if self._asleep:
                     self._waking.wait()
                     self._asleep = False
@@ -218,13 +232,15 @@ class Post:
 
     def _hear(self) -> None:
         """Renew the lease, and learn what shall give up here and what is ours no more."""
-        held = {key: work for key, work in self._held.copy().items() if work is not None}
-        if not self._held:
+        if not (self._held or self._doubts):
             return
         with self._standing(durable=False) as ledger:
             orders = {order.key: order for order in ledger.store.orders_of(self.worker_id)}
-        for key, work in held.items():
-            if work.ended:
+        if self._doubts:
+            self._doubts = False
+            self._give_up_unknown(orders)
+        for key, work in self._held.copy().items():
+            if work is None or work.ended:
                 continue
             if key not in orders:
                 if work.asked_s is None:
@@ -234,6 +250,15 @@ class Post:
             elif orders[key].give_up:
                 work.ask_to_give_up()
                 self._terminate_if_late(work)
+
+    def _give_up_unknown(self, orders: Iterable[Key]) -> None:
+        """Give back what is ours, since a transaction ended that nobody heard of, and never began.
+
+        Whatever this process takes is among what it holds before it is taken.
+        """
+        for key in orders:
+            if key not in self._held:
+                self._give_back(key, begun=False, put_off=False)
 
     def _terminate_if_late(self, work: WorkHere) -> None:
         """End this process with work that was asked to give up and does not, if that is wished."""

@@ -52,7 +52,10 @@ KEPT: Final = 2_000
 
 
 class Ledger:
-    """The flows of a store, in the hands of one thread."""
+    """The flows of a store, in the hands of one thread.
+
+    With `alarms` it tells when the next timer is due, for who does not ask again and again.
+    """
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class Ledger:
         now_ms: Callable[[], int],
         holder: Holder | None = None,
         snapshot_every: int = SNAPSHOT_EVERY,
+        alarms: bool = True,
     ) -> None:
         self.store = store
         self._connections = store.connections
         self.now_ms = now_ms
         self._office = Office(store, now_ms, Nobody() if holder is None else holder)
         self._snapshot_every = snapshot_every
+        self._alarms = alarms
         self._flows: OrderedDict[str, LedgerFlow] = OrderedDict()
         self._touched: set[str] = set()
         self.conflicts = 0
@@ -215,7 +220,7 @@ class Ledger:
     def _finish(self) -> None:
         """Do what is due at the end of a transaction."""
         self._put_aside()
-        if self.news.timers:
+        if self.news.timers and self._alarms:
             self.news.next_due_ms = self.store.next_due_ms(at_ms=self.now_ms())
 
     def _put_aside(self) -> None:
