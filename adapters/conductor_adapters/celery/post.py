@@ -80,9 +80,10 @@ class Post:
 
         Raises StoreError, UnknownFlow and LogError.
         """
-        if key in self._held:
-            return None
-        self._held[key] = None
+        with self._waking:
+            if key in self._held:
+                return None
+            self._held[key] = None
         taken = None
         try:
             with self._standing(durable=False) as ledger:
