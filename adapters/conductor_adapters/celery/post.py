@@ -14,10 +14,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
@@ -26,13 +24,14 @@ from typing import Final
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.sender import Sender
+from conductor_adapters.celery.standing import new_name, say_alive
 from conductor_adapters.celery.work_here import WorkHere
 from conductor_adapters.host import Unstamped
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.errors import StoreError, UnknownFlow
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import Taken
-from conductor_adapters.store.protocol import STEP, Key, WorkerRow
+from conductor_adapters.store.protocol import STEP, Key
 from conductor_adapters.store.upkeep import Upkeep
 from conductor_adapters.work import cancelled
 from conductor_core import events
@@ -54,7 +53,7 @@ class Post:
     """
 
     def __init__(self, config: Config, sender: Sender, *, may_die: bool) -> None:
-        self.worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.worker_id = new_name()
         self._config = config
         self._sender = sender
         self._may_die = may_die
@@ -110,16 +109,7 @@ class Post:
         with self._books().transaction(durable=durable) as ledger:
             yield ledger
             if due:
-                clock, now_ms = ledger.store.clock()
-                ledger.store.renew(
-                    WorkerRow(
-                        worker_id=self.worker_id,
-                        name=self.worker_id.rpartition(":")[0],
-                        boot=clock,
-                        until_ms=now_ms + self._config.lease_ms,
-                        works=frozenset(),
-                    )
-                )
+                say_alive(ledger.store, self.worker_id, self._config.lease_ms)
         if due:
             self._renewed_s = now_s
 

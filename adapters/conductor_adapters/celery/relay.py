@@ -8,11 +8,8 @@ otherwise ever more rarely: a message may also just wait its turn.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -22,6 +19,7 @@ from attrs import frozen
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.sender import Sender
+from conductor_adapters.celery.standing import new_name, say_alive
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.errors import StoreError, UnknownFlow
 from conductor_adapters.store.ledger import Ledger
@@ -31,7 +29,6 @@ from conductor_adapters.store.protocol import (
     STEP,
     Order,
     Sendable,
-    WorkerRow,
     works_of,
 )
 from conductor_adapters.store.upkeep import Upkeep
@@ -59,7 +56,7 @@ class Relay:
     """Looks after the flows of a store, in the thread that calls `run`."""
 
     def __init__(self, config: Config, sender: Sender) -> None:
-        self.worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.worker_id = new_name()
         self._config = config
         self._sender = sender
         self._books: Books | None = None
@@ -137,18 +134,11 @@ class Relay:
             return
         works = {STEP: self._config.workers.handlers, GENERATE: self._config.workers.generators}
         with books.transaction(durable=False) as ledger:
-            clock, now_ms = ledger.store.clock()
-            ledger.store.renew(
-                WorkerRow(
-                    worker_id=self.worker_id,
-                    name=self.worker_id.rpartition(":")[0],
-                    boot=clock,
-                    until_ms=now_ms + self._config.lease_ms,
-                    works=works_of(works.items()),
-                )
-            )
-            ledger.store.bury(boot=clock, now_ms=now_ms)
-            since_ms = ledger.store.oldest_ready_ms()
+            store = ledger.store
+            say_alive(store, self.worker_id, self._config.lease_ms, works_of(works.items()))
+            clock, now_ms = store.clock()
+            store.bury(boot=clock, now_ms=now_ms)
+            since_ms = store.oldest_ready_ms()
             waited_ms = 0 if since_ms is None else max(0, ledger.now_ms() - since_ms)
         self._config.measures.waited(waited_ms)
         self._renewed_s = now_s
