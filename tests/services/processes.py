@@ -5,6 +5,7 @@ Rule: waiting ends at a limit, and what is raised then shows what the process it
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import random
@@ -121,10 +122,13 @@ class Process:
         while any(runs(process) for process in family):
             time.sleep(POLL_S)
 
-    def _about(self, problem: str) -> str:
+    def wrote(self) -> str:
+        """The last lines that it wrote."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-        wrote = "\n".join(lines[-LAST_LINES:]) or "nothing"
-        return f"{problem}: {' '.join(self.command)}\nIt wrote:\n{wrote}"
+        return "\n".join(lines[-LAST_LINES:])
+
+    def _about(self, problem: str) -> str:
+        return f"{problem}: {' '.join(self.command)}\nIt wrote:\n{self.wrote() or 'nothing'}"
 
 
 class Household:
@@ -137,6 +141,7 @@ class Household:
         # In a session of its own it does not hear of Ctrl-C.
         self._keeper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         self._user = user
+        self._numbers = itertools.count(1)
         self._processes: dict[Process, int] = {}
         if user is not None:
             shutil.chown(self.folder, user)
@@ -145,10 +150,10 @@ class Household:
         self, *command: str, ends_by: int = signal.SIGTERM, env: Mapping[str, str] | None = None
     ) -> Process:
         """Start a process that ends by a signal; it knows nothing of our environment."""
-        log = self.folder / f"{Path(command[0]).name}.log"
+        log = self.folder / f"{next(self._numbers)}-{Path(command[0]).name}.log"
         home, user = str(self.folder), self._user
         known = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": home, "TMPDIR": home}
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=home,
                 env={**known, **(env or {})}, start_new_session=True,

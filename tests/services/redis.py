@@ -36,7 +36,11 @@ class Redis(Service):
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return self.database(0)
+
+    def database(self, number: int) -> str:
+        """Where clients find one of its databases, which know nothing of each other."""
+        return f"redis://127.0.0.1:{self.port}/{number}"
 
     def _settled(self) -> Household:
         return Household("redis")
