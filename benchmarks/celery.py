@@ -1,7 +1,7 @@
 """What a flow costs on Celery, beside a chain, a group, and a client that sends task by task.
 
 All share one Redis, and each has a worker of two processes. Flows are as durable as they can be:
-each commit is on the disk, which those who keep nothing but messages and results do not wait for.
+the end of each step waits for the disk, which nobody else here does.
 Who sends one task, waits for its result and sends the next does what a sequential flow does, but
 remembers nothing; a chain carries its whole rest in each message.
 """

@@ -33,6 +33,7 @@ class Scale:
     host_steps: int
     durable_steps: int
     waiting_flows: int
+    celery_steps: tuple[int, ...]
 
 
 FULL: Final = Scale(
@@ -51,6 +52,7 @@ FULL: Final = Scale(
     host_steps=10_000,
     durable_steps=2_000,
     waiting_flows=10_000,
+    celery_steps=(20, 200, 2_000),
 )
 QUICK: Final = Scale(
     rounds=3,
@@ -68,6 +70,7 @@ QUICK: Final = Scale(
     host_steps=2_000,
     durable_steps=500,
     waiting_flows=1_000,
+    celery_steps=(20, 200),
 )
 TINY: Final = Scale(
     rounds=1,
@@ -85,5 +88,6 @@ TINY: Final = Scale(
     host_steps=20,
     durable_steps=20,
     waiting_flows=20,
+    celery_steps=(20,),
 )
 SCALES: Final = {"full": FULL, "quick": QUICK, "tiny": TINY}
