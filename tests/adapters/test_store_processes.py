@@ -1,4 +1,4 @@
-"""Several processes with one file append one after the other, and take no order twice."""
+"""Several processes with one store append one after the other, and take no order twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conductor_adapters.store.kept import log_lines
 from conductor_core import StepSpec
 from conductor_core.log import replay
 from conductor_core.testing.brief import flow, group
-from tests.adapters.ledgers import Hand
+from tests.adapters.ledgers import Hand, Place
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -22,11 +22,10 @@ ROOT: Final = Path(__file__).parents[2]
 APPENDING: Final = """
 import sys
 from functools import partial
-from pathlib import Path
 from conductor_core import events
 from tests.adapters.ledgers import Hand
 
-hand = Hand(Path(sys.argv[1]))
+hand = Hand(sys.argv[1])
 for number in range(25):
     kind = (events.PauseRequested, events.ResumeRequested)[number % 2]
     request_id = f"{sys.argv[2]}-{number}"
@@ -34,12 +33,11 @@ for number in range(25):
 """
 
 
-def test_processes_append_one_after_the_other(tmp_path: Path) -> None:
+def test_processes_append_one_after_the_other(place: Place) -> None:
     """Every request of four processes stands in the log once, and the log replays."""
-    path = tmp_path / "flows.db"
-    hand = Hand(path)
+    hand = Hand(place)
     hand.start()
-    run_together(APPENDING, path)
+    run_together(APPENDING, place)
     lines = log_lines(hand.entries())
     assert replay(lines, flow_id="f").state == hand.state()
     said = [json.loads(line)["event"].get("request_id") for line in lines if '"seq"' in line]
@@ -73,9 +71,9 @@ def test_no_order_is_taken_twice(tmp_path: Path) -> None:
     assert sorted(taken) == sorted(f"{key}#1" for key in steps)
 
 
-def run_together(program: str, path: Path) -> list[str]:
+def run_together(program: str, place: Place) -> list[str]:
     """Run a program in four processes, each with a name of its own; what they print."""
-    command = [sys.executable, "-c", program, str(path)]
+    command = [sys.executable, "-c", program, str(place)]
     children = [
         subprocess.Popen([*command, str(n)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for n in range(4)
