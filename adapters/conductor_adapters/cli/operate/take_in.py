@@ -89,8 +89,8 @@ def _hold(log: Path, file: BinaryIO) -> None:
 def _taken(named: str, lines: Iterable[bytes]) -> tuple[dict[str, Any], list[str]]:
     """Take a log in; returns where its flow is then, and what is to be warned of."""
     clock, raws, path = WallClock(), list(lines), file_of(named)
-    # A log that is refused makes no file.
-    if path is not None and not path.exists() and (cut_off := replay(raws).truncated) is not None:
+    # A log that is refused makes no file, and no tables.
+    if (path is None or not path.exists()) and (cut_off := replay(raws).truncated) is not None:
         raise cut_off
     with closing(opener(named, create=True)()) as store:
         ledger = Ledger(store, now_ms=clock.now_ms)
