@@ -16,19 +16,8 @@ from conductor_adapters.store.postgres import PostgresStore
 class PostgresClient(DurableClient):
     """Starts, asks and watches, and does no work; the store must be there, unless it may be made.
 
-    `url` is what libpq takes. `prepare=False` is for a proxy that gives each transaction another
-    connection and knows no prepared statements. `clock`, `observe` and `poll_s` are those of
-    SqliteClient.
+    `url` is that of PostgresStore; `clock`, `observe` and `poll_s` are those of SqliteClient.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        create: bool = False,
-        prepare: bool = True,
-        **options: Unpack[ClientOptions],
-    ) -> None:
-        super().__init__(
-            open_store=partial(PostgresStore, url, create=create, prepare=prepare), **options
-        )
+    def __init__(self, url: str, *, create: bool = False, **options: Unpack[ClientOptions]) -> None:
+        super().__init__(open_store=partial(PostgresStore, url, create=create), **options)

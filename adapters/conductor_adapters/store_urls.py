@@ -7,7 +7,7 @@ imported when it is asked for. Whatever is told of a store is told without its p
 |---|---|
 | `flows.db`, `sqlite:flows.db`, `sqlite:///flows.db` | a file, from the current directory |
 | `/var/flows.db`, `sqlite:/var/flows.db`, `sqlite:////var/flows.db` | a file |
-| `postgresql://user@host/database`, `postgres://...` | a database, as libpq names it |
+| `postgresql://user@host/database`, `postgres://...` | a database, see `postgres_url` |
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ PATIENCE_S = 30.0
 
 
 @contextmanager
-def opened(url: str, *, create: bool = True, prepare: bool = True) -> Generator[PostgresStore]:
+def opened(url: str, *, create: bool = True) -> Generator[PostgresStore]:
     """A store, until it is closed."""
     from conductor_adapters.store.postgres import PostgresStore  # noqa: PLC0415 - perhaps missing
 
-    with PostgresStore(url, create=create, prepare=prepare) as store:
+    with PostgresStore(url, create=create) as store:
         yield store
 
 

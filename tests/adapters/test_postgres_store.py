@@ -164,6 +164,8 @@ def test_a_change_of_version_waits_for_those_who_work(url: str) -> None:
         "postgresql://ann:s3cret@127.0.0.1:port/flows",
         "postgresql://ann:s3cret%zz@127.0.0.1/flows",
         "postgresql://ann:s3cret@127.0.0.1/flows?nothing=1",
+        "postgresql://ann:s3cret@127.0.0.1/flows?prepare=maybe",
+        "postgresql://ann:s3cret@127.0.0.1:1/flows?prepare=off",
         "postgresql://ann:s3cret@127.0.0.1:1/\udcff",
     ],
 )
@@ -273,7 +275,8 @@ def test_nothing_stays_behind_in_a_session(url: str) -> None:
 
 def test_a_store_works_without_prepared_statements(url: str) -> None:
     """As proxies need it that know none."""
-    with opened(url, prepare=False) as store:
+    with opened(f"{url}?application_name=pooled&prepare=off") as store:
+        assert within(store, "SHOW application_name") == "pooled"
         for number in range(20):
             add_flow(store, f"f{number}")
         assert within(store, "SELECT COUNT(*) FROM pg_prepared_statements") == 0

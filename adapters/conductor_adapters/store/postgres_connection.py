@@ -52,15 +52,14 @@ class PostgresConnection:
     """A database, opened by one thread of one process.
 
     `url` is what libpq takes, with whatever it says of TLS, of passwords and of several hosts.
-    Behind a proxy that gives each transaction another connection, `prepare=False` is needed
-    unless that knows prepared statements.
+    Behind a proxy that gives each transaction another connection it says `prepare=off`, unless
+    that proxy knows prepared statements.
     """
 
-    def __init__(self, url: str, *, create: bool = True, prepare: bool = True) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self.name = without_password(url)
         self.connections = 0
         self._url = url
-        self._prepare = prepare
         self._process = os.getpid()
         self._reads = False
         self._connect(create=create)
@@ -70,7 +69,7 @@ class PostgresConnection:
 
     def _connect(self, *, create: bool) -> None:
         """Open a connection, and see that the store is there."""
-        connection = connected(self._url, prepare=self._prepare)
+        connection = connected(self._url)
         try:
             prepare(connection, self.name, create=create)
             found = connection.execute(_VERSION)

@@ -17,7 +17,7 @@ from psycopg.types.string import StrDumper
 
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.postgres_schema import Connection
-from conductor_adapters.store.postgres_url import without_password
+from conductor_adapters.store.postgres_url import as_libpq_takes_it, without_password
 
 DEFAULTS: Final[dict[str, str]] = {
     "connect_timeout": "10",
@@ -30,11 +30,12 @@ DEFAULTS: Final[dict[str, str]] = {
 """What is not said otherwise: within half a minute or so a server that is gone is noticed."""
 
 
-def connected(url: str, *, prepare: bool) -> Connection:
+def connected(url: str) -> Connection:
     """A new connection; raises StoreError."""
     name = without_password(url)
+    info, prepares = as_libpq_takes_it(url)
     try:
-        said = conninfo_to_dict(url)
+        said = conninfo_to_dict(info)
     except (psycopg.Error, UnicodeEncodeError):
         # What is wrong may be told with the password in it.
         raise StoreError(f"{name}: it is no URL of a PostgreSQL database") from None
@@ -43,11 +44,11 @@ def connected(url: str, *, prepare: bool) -> Connection:
         defaults.pop("connect_timeout", None)
     try:
         connection: Connection = psycopg.connect(
-            url, autocommit=True, client_encoding="utf8", **defaults
+            info, autocommit=True, client_encoding="utf8", **defaults
         )
     except psycopg.Error as error:
         raise StoreError(f"{name}: {told(error)}") from error
-    if not prepare:
+    if not prepares:
         connection.prepare_threshold = None
     # One type for all numbers, and one for all text: so each statement is prepared once.
     connection.adapters.register_dumper(int, Int8Dumper)
