@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 OTHER = flow(group("x", "y"))
 
 
-def client(url: str, **how: Any) -> PostgresClient:
+def client(url: str, *, create: bool = True) -> PostgresClient:
     """A client that looks often."""
     from conductor_adapters.postgres_client import (  # noqa: PLC0415 - it needs psycopg
         PostgresClient,
     )
 
-    return PostgresClient(url, **{"create": True, "poll_s": 0.005, **how})
+    return PostgresClient(url, create=create, poll_s=0.005)
 
 
 def test_a_client_starts_asks_and_lists(url: str) -> None:

@@ -117,11 +117,11 @@ def test_what_fails_has_not_happened(tmp_path: Path, act: Callable[[Ledger], Non
     for number in range(1, count + 1):
         path = tmp_path / f"{number}.db"
         hand = begun(path)
-        before, connection = contents(path), hand.store.connection
+        before, connection = contents(path), hand.file.connection
         with_failure(hand.store, number, fail)
         with pytest.raises(StoreError, match=r"\.db: disk I/O error$"):
             hand.do(act)
-        hand.store.connection = connection
+        hand.file.connection = connection
         assert contents(path) == before
         hand.do(act)
         assert contents(path) == contents(tmp_path / "count.db")
