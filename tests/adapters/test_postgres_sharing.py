@@ -25,7 +25,7 @@ from tests.adapters.databases import (
     sql,
     until,
 )
-from tests.adapters.ledgers import Hand
+from tests.adapters.ledgers import Clocks, Hand, ended, worker
 
 if TYPE_CHECKING:
     from conductor_adapters.store.postgres import PostgresStore
@@ -92,11 +92,12 @@ def test_who_waited_appends_where_the_other_gave_up(url: str) -> None:
             with two.transaction():
                 return two.append("f", 1, "second\n", behind=place)
 
+        waiting: list[Meanwhile] = []
         with suppress(ZeroDivisionError), one.transaction():
             one.append("f", 1, "first\n", behind=place)
-            waiting = Meanwhile(url, second)
+            waiting.append(Meanwhile(url, second))
             raise ZeroDivisionError
-        assert waiting.result() > place
+        assert waiting[0].result() > place
         with one.reading():
             assert one.entries("f", after=0) == [(1, "second\n")]
 
@@ -142,6 +143,27 @@ def test_of_two_that_hold_each_other_up_one_is_told(url: str) -> None:
     assert isinstance(told, StoreError)
     assert str(told).endswith("deadlock detected")
     assert other is None
+
+
+def test_who_answers_waits_for_who_cancels_and_the_other_way_round(url: str) -> None:
+    """Neither holds a row of the flow while it waits for the flow."""
+    clocks = Clocks()
+    one, two = worker(url, clocks), Hand(url, clocks)
+    one.start()
+    cancel = partial(events.CancelRequested, by="ann")
+
+    def answer() -> bool:
+        return one.do(lambda ledger: ledger.answer(("f", STEP, "a#1"), "w1", ended("a#1")))
+
+    with two.ledger.transaction():
+        two.ledger.look("f")
+        waiting = Meanwhile(url, answer)
+        assert two.ledger.feed("f", cancel) == Accepted()
+    assert waiting.result()
+    with one.ledger.transaction():
+        assert one.ledger.answer(("f", STEP, "b#1"), "w1", ended("b#1"))
+        waiting = Meanwhile(url, two.state)
+    assert waiting.result().status == "cancelled"
 
 
 # --- claiming ---

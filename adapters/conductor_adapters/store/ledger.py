@@ -162,6 +162,8 @@ class Ledger:
 
         Only who holds the lease is heard: whoever lost it may have been answered for.
         """
+        # First of all: who waits for a flow must hold nothing for which its holder may wait.
+        self._hold(order[0])
         if not self.store.answered(order, owner):
             return False
         self.news.ended.append(order)
