@@ -6,12 +6,18 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from conductor_adapters.store import StoreError
+from conductor_adapters.store.kept import log_lines
+from conductor_core import events
+from conductor_core.log import replay
+from conductor_core.verdicts import Accepted
 from tests.adapters.databases import add_flow, added, end_sessions, opened, sql, until
+from tests.adapters.ledgers import Hand
 from tests.services.fixtures import require
 from tests.services.postgres import Postgres
 
@@ -88,6 +94,21 @@ def test_a_version_that_came_with_a_new_server_is_seen(url: str) -> None:
         end_sessions(url)
         with pytest.raises(StoreError, match="has version 2 by now"), store.reading():
             raise AssertionError("it began")
+
+
+def test_what_was_remembered_before_a_loss_is_read_anew(url: str) -> None:
+    """A crash may have given the place of an entry that was lost to another one."""
+    hand = Hand(url)
+    hand.start()
+    hand.feed(partial(events.PauseRequested, by="ann"))
+    ((lost,),) = sql(url, "DELETE FROM conductor.entries WHERE seq = 2 RETURNING number")
+    sql(url, f"SELECT setval('conductor.entries_number_seq', {lost}, false)")
+    Hand(url).feed(partial(events.PauseRequested, by="bo"))
+    assert sql(url, "SELECT number FROM conductor.entries WHERE seq = 2") == [(lost,)]
+    end_sessions(url)
+    assert hand.feed(partial(events.ResumeRequested, by="ann")) == Accepted()
+    replayed = replay(log_lines(hand.entries()))
+    assert (replayed.entries, replayed.state) == (3, hand.state())
 
 
 # --- a server that crashes ---

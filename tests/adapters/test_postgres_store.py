@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -107,6 +108,14 @@ def test_a_database_that_cannot_hold_every_text_is_refused(url: str) -> None:
     )
     assert wrong(other) == "the database has the encoding LATIN1, expected UTF8"
     assert sql(other, "SELECT 1 FROM pg_namespace WHERE nspname = 'conductor'") == []
+
+
+def test_a_server_that_is_too_old_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As this one will be to a later release."""
+    from conductor_adapters.store import postgres_schema  # noqa: PLC0415 - it needs psycopg
+
+    monkeypatch.setattr(postgres_schema, "OLDEST", 99)
+    assert re.fullmatch(r"it is PostgreSQL \d\d, expected 99 or later", wrong(url))
 
 
 # --- versions ---

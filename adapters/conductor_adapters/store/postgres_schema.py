@@ -20,6 +20,8 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 NAMESPACE: Final = "conductor"
 VERSION: Final = 1
 ENCODING: Final = "UTF8"
+OLDEST: Final = 13
+"""The oldest server that tells which transactions are under way as `postgres_growth` asks it."""
 _SET_UP_LOCK: Final = 0x636F6E64
 """An advisory lock of ours: who sets a store up holds it."""
 _VERSION_TABLE: Final = "CREATE TABLE version (number INTEGER NOT NULL)"
@@ -52,8 +54,11 @@ def tables() -> tuple[str, ...]:
     )
 
 
-def check_encoding(connection: Connection, name: str) -> None:
-    """Refuse a database that cannot hold every text."""
+def check_server(connection: Connection, name: str) -> None:
+    """Refuse a server that is too old, and a database that cannot hold every text."""
+    release = connection.info.server_version // 10_000
+    if release < OLDEST:
+        raise StoreError(f"{name}: it is PostgreSQL {release}, expected {OLDEST} or later")
     found = connection.info.parameter_status("server_encoding")
     if found != ENCODING:
         raise StoreError(f"{name}: the database has the encoding {found}, expected {ENCODING}")
@@ -61,7 +66,7 @@ def check_encoding(connection: Connection, name: str) -> None:
 
 def prepare(connection: Connection, name: str, *, create: bool) -> None:
     """See that the store is there and of this version, and set it up where it may be made."""
-    check_encoding(connection, name)
+    check_server(connection, name)
     if _is_there(connection):
         return
     if not create:
