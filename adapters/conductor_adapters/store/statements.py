@@ -115,13 +115,6 @@ READY: Final = """
     SELECT flow_id, kind, name, work, deliveries, give_up FROM outbox
     WHERE owner IS NULL AND kind = :kind AND work = :work AND not_before_ms <= :at_ms
     ORDER BY number LIMIT :limit"""
-CLAIM: Final = """
-    UPDATE outbox SET not_before_ms = :until_ms WHERE number IN
-        (SELECT number FROM outbox
-        WHERE owner IS NULL AND kind = :kind AND not_before_ms <= :at_ms
-        ORDER BY not_before_ms, number LIMIT :limit{skip})
-    RETURNING flow_id, kind, name, work, deliveries, give_up, since_ms, sent_ms"""
-"""Where others claim too, `skip` says that what they are about to claim is passed over."""
 IS_DUE: Final = """
     SELECT 1 FROM outbox
     WHERE owner IS NULL AND kind = :kind AND not_before_ms <= :at_ms LIMIT 1"""
