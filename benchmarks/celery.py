@@ -16,7 +16,7 @@ from typing import Final
 
 from attrs import define, field
 
-from benchmarks.celery_runs import CHAIN, GROUP, ONE_AT_A_TIME, PARALLEL, SEQUENTIAL
+from benchmarks.celery_runs import CHAIN, GROUP, ONE_AT_A_TIME, PARALLEL, SEQUENTIAL, STORE_ALONE
 from benchmarks.children import ROOT, figures
 from benchmarks.parts import Part, run
 from benchmarks.rows import Row
@@ -134,6 +134,13 @@ def of_flows(
             stretch=at_best,
             note=missing.get("") or missing.get(store) or f"{ours:,.0f} µs a step",
         )
+    yield Row(
+        part="celery",
+        what=f"{STORE_ALONE.format(store)}, {steps:,} steps",
+        figure=per_step.get(STORE_ALONE.format(store)),
+        unit="µs a step",
+        note=missing.get("") or missing.get(store) or "two transactions, in one process",
+    )
 
 
 PART: Final = Part("celery", "what a flow costs on Celery, by the wall", measure)

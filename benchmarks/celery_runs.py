@@ -33,6 +33,7 @@ GROUP: Final = "group"
 ONE_AT_A_TIME: Final = "one task at a time"
 SEQUENTIAL: Final = "sequential flow on {}"
 PARALLEL: Final = "parallel flow on {}"
+STORE_ALONE: Final = "the store's own share on {}"
 LIMITS: Final = {SEQUENTIAL: 1, PARALLEL: None}
 AT_LEAST: Final = 200
 """So many steps are in one timing, in several runs if need be."""
@@ -82,6 +83,8 @@ def closed(runner: asyncio.Runner, host: ConductorApp) -> None:
 
 def jobs(stack: ExitStack, broker: str, hosts: Sequence[str]) -> Iterator[tuple[str, Job]]:
     """All that are compared, by their names; what is opened for them is closed by the stack."""
+    from benchmarks.celery_alone import Alone  # noqa: PLC0415 - perhaps without Celery
+
     app = plain(broker)
     for name, job in ((CHAIN, chain), (GROUP, group), (ONE_AT_A_TIME, one_at_a_time)):
         yield name, partial(job, app)
@@ -92,6 +95,7 @@ def jobs(stack: ExitStack, broker: str, hosts: Sequence[str]) -> Iterator[tuple[
         stack.callback(closed, runner, host)
         for kind, limit in LIMITS.items():
             yield kind.format(name), partial(run_flow, runner, host, limit)
+        yield STORE_ALONE.format(name), Alone(own_broker, store).steps
 
 
 def candidate(name: str, job: Job, steps: int) -> Candidate:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks import celery
-from benchmarks.celery_runs import CHAIN, GROUP, ONE_AT_A_TIME, PARALLEL, SEQUENTIAL
+from benchmarks.celery_runs import CHAIN, GROUP, ONE_AT_A_TIME, PARALLEL, SEQUENTIAL, STORE_ALONE
 from benchmarks.rows import Row
 from benchmarks.scale import FULL, TINY
 from tests.services.fixtures import require
@@ -22,10 +22,16 @@ OF = {
 NAMES = [
     *(f"{name}, 20 steps" for name in (CHAIN, GROUP, ONE_AT_A_TIME)),
     *(
-        f"{kind.format(store)}, 20 steps: of {peer}"
+        what
         for store in celery.SEQUENTIAL_GOALS
-        for kind, peers in OF.items()
-        for peer in peers
+        for what in (
+            *(
+                f"{kind.format(store)}, 20 steps: of {peer}"
+                for kind, peers in OF.items()
+                for peer in peers
+            ),
+            f"{STORE_ALONE.format(store)}, 20 steps",
+        )
     ),
 ]
 

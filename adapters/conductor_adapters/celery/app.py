@@ -128,6 +128,7 @@ class ConductorApp:
         register = self._app.task(
             name=self.config.task_name(kind),
             typing=False,
+            shared=False,
             ignore_result=True,
             serializer="json",
             acks_late=False,
