@@ -27,7 +27,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from property_tests.worker_crash_checks import CrashError, Left, checked, left_to_do
+from property_tests.worker_crash_checks import CrashError, Left, checked_file, left_in_file
 
 CHILDREN: Final = "property_tests.worker_crash_children"
 PATIENCE_S: Final = 120.0
@@ -75,7 +75,7 @@ class Killer:
                 child.kill()
                 child.communicate()
         self.check_nothing_wrong()
-        return Story(self.kills, self.by_themselves, checked(self.folder))
+        return Story(self.kills, self.by_themselves, checked_file(self.folder))
 
     def spawn(self, name: str, *, deadly: bool) -> None:
         """Begin a child, which kills itself now and then where it is a deadly one."""
@@ -112,7 +112,7 @@ class Killer:
         What the dead still hold of flows that have ended goes when their leases run out.
         """
         patience_s = time.monotonic() + PATIENCE_S
-        while waiting := [*self.speaking(), *left_to_do(self.folder)]:
+        while waiting := [*self.speaking(), *left_in_file(self.folder)]:
             if time.monotonic() > patience_s:
                 errors = self.text("errors")[-4_000:]
                 raise CrashError(f"it comes to no end: {waiting} {errors}")
