@@ -24,41 +24,46 @@ MADE: Final = "made"
 TOO_LATE_MS: Final = 300
 """So long the flow waits for work that does not end by itself."""
 
-GROUPS: Final = (
-    GroupSpec(
-        key="first",
-        steps=[
-            StepSpec(key="plan", work="sleep", approval=ApprovalSpec()),
-            StepSpec(key="apply", work="thread", needs=["plan"]),
-            StepSpec(
-                key="once",
-                work="sleep",
-                on_recovery="fail",
-                retryable=False,
-                skip_on_failure=True,
-                retry=RetryPolicy(max_auto_retries=0),
-            ),
-        ],
-    ),
-    GroupSpec(
-        key="wide",
-        parallel=True,
-        max_parallel=3,
-        steps=[
-            StepSpec(key="a", work="sleep", timeout_ms=600_000),
-            StepSpec(key="b", work="thread"),
-            StepSpec(key="c", work="fail", retry=RetryPolicy(max_auto_retries=9, backoff_ms=(20,))),
-            StepSpec(key="d", work="nothing"),
-            StepSpec(
-                key="late",
-                work="late",
-                timeout_ms=TOO_LATE_MS,
-                retry=RetryPolicy(max_auto_retries=1_000, backoff_ms=(20,)),
-            ),
-        ],
-    ),
-    GroupSpec(key="last", steps=[StepSpec(key="publish", work="last")]),
-)
+
+def groups_of(too_late_ms: int) -> tuple[GroupSpec, ...]:
+    """What a flow does that waits so long for work that does not end by itself."""
+    return (
+        GroupSpec(
+            key="first",
+            steps=[
+                StepSpec(key="plan", work="sleep", approval=ApprovalSpec()),
+                StepSpec(key="apply", work="thread", needs=["plan"]),
+                StepSpec(
+                    key="once",
+                    work="sleep",
+                    on_recovery="fail",
+                    retryable=False,
+                    skip_on_failure=True,
+                    retry=RetryPolicy(max_auto_retries=0),
+                ),
+            ],
+        ),
+        GroupSpec(
+            key="wide",
+            parallel=True,
+            max_parallel=3,
+            steps=[
+                StepSpec(key="a", work="sleep", timeout_ms=600_000),
+                StepSpec(key="b", work="thread"),
+                StepSpec(
+                    key="c", work="fail", retry=RetryPolicy(max_auto_retries=9, backoff_ms=(20,))
+                ),
+                StepSpec(key="d", work="nothing"),
+                StepSpec(
+                    key="late",
+                    work="late",
+                    timeout_ms=too_late_ms,
+                    retry=RetryPolicy(max_auto_retries=1_000, backoff_ms=(20,)),
+                ),
+            ],
+        ),
+        GroupSpec(key="last", steps=[StepSpec(key="publish", work="last")]),
+    )
 
 
 def name_of(number: int) -> str:
@@ -81,12 +86,12 @@ def every(count: int, number: int) -> bool:
     return number % count == 0
 
 
-def spec_of(number: int) -> FlowSpec:
+def spec_of(number: int, *, too_late_ms: int = TOO_LATE_MS) -> FlowSpec:
     """What a flow does; every other one continues as new after each group."""
     generated = every(GENERATED, number)
     return FlowSpec(
         type=MADE if generated else "flow",
-        groups=() if generated else GROUPS,
+        groups=() if generated else groups_of(too_late_ms),
         options=FlowOptions(continue_as_new_every=1 if number % 4 in (1, 2) else None),
         metadata={"stuck": every(STUCK, number)},
     )

@@ -12,7 +12,6 @@ import os
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +26,7 @@ from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_adapters.workers import Handler
 from conductor_core import GroupSpec
 from conductor_core.commands import GenerateSteps
-from property_tests.worker_crash_flows import GROUPS, ran
+from property_tests.worker_crash_flows import TOO_LATE_MS, groups_of, ran
 
 AGAIN_S: Final = 0.2
 """So long a store that is down is left alone."""
@@ -48,6 +47,7 @@ class Works:
     open_store: Callable[[], Store]
     under_way: Callable[[], None] = lambda: None
     """Called in the middle of everything that takes time."""
+    too_late_ms: int = TOO_LATE_MS
     own: threading.local = field(factory=threading.local)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -104,15 +104,15 @@ class Works:
         """Make the groups of a flow, in some time."""
         await asyncio.sleep(self.chance.uniform(0, 0.03))
         self.under_way()
-        return GROUPS
+        return groups_of(self.too_late_ms)
 
     def begin(self, context: StepContext) -> None:
         """Write down that work begins, and what is wrong with that."""
         if self.has_finished(context):
             self.wrong(context, "had finished and ran again")
-        for pid in self.others(context):
+        for pid, since_ms in self.others(context).items():
             if runs(pid):
-                self.wrong(context, f"runs in {pid} as well")
+                self.wrong(context, f"runs in {pid} as well", since_ms)
         self.tell("begin", context)
         self.under_way()
 
@@ -123,12 +123,12 @@ class Works:
 
     def tell(self, word: str, context: StepContext) -> None:
         """Write down what is done of an attempt, by whom, and when."""
-        file, now_ms = self.folder / ran(context.flow_id), round(time.time() * 1000)
-        note(file, word, context.attempt, os.getpid(), now_ms)
+        note(self.folder / ran(context.flow_id), word, context.attempt, os.getpid(), now_ms())
 
-    def wrong(self, context: StepContext, what: str) -> None:
-        """Write down what must not be."""
-        note(self.folder / "wrong", context.flow_id, context.attempt, f"in {os.getpid()}", what)
+    def wrong(self, context: StepContext, what: str, since_ms: int = 0) -> None:
+        """Write down what must not be, when, and since when; 0: nobody knows."""
+        told = context.flow_id, context.attempt, f"in {os.getpid()}", what
+        note(self.folder / "wrong", now_ms(), since_ms, *told)
 
     def has_finished(self, context: StepContext) -> bool:
         """Whether the log says that an attempt has finished."""
@@ -156,13 +156,22 @@ class Works:
         with store.reading():
             return store.entries(flow_id, after=0)
 
-    def others(self, context: StepContext) -> set[int]:
-        """The processes that began this work and did not end it."""
+    def others(self, context: StepContext) -> dict[int, int]:
+        """The processes that began this work and did not end it, and when they began."""
         file = self.folder / ran(context.flow_id)
         words = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-        begun = Counter(w[2] for w in words if w[:2] == ["begin", context.attempt])
-        begun.subtract(w[2] for w in words if w[:2] == ["end", context.attempt])
-        return {int(pid) for pid, left in begun.items() if left > 0}
+        begun: dict[int, int] = {}
+        for word, attempt, pid, at_ms in words:
+            if attempt == context.attempt:
+                begun.pop(int(pid), None)
+                if word == "begin":
+                    begun[int(pid)] = int(at_ms)
+        return begun
+
+
+def now_ms() -> int:
+    """The time that is written down."""
+    return round(time.time() * 1000)
 
 
 def runs(pid: int) -> bool:

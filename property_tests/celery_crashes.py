@@ -1,0 +1,424 @@
+"""SIGKILL of Celery workers, their pools and relays, and crashes of their servers, over flows.
+
+Rule: however often they are killed, between whichever two steps of theirs, and whatever the
+broker loses, every flow ends as its reducer says, every log verifies, nothing that the log says
+has finished runs again or counts twice, what must not run twice does not, and nothing waits for
+much longer than a lease.
+
+    python -m property_tests.celery_crashes --kills 200 --broker redis --store sqlite --seed 7
+
+Processes are killed from outside, whole workers or one process of a pool; besides, each kills
+itself at points of its work (`celery_crash_points`). The broker crashes and comes back empty; a
+PostgreSQL crashes, and recovers. What is run, and what must be left of it, is that of
+`worker_crashes`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from attrs import define, field, frozen
+
+from conductor_adapters.store.errors import StoreError
+from conductor_adapters.store.kept import log_lines
+from conductor_adapters.store.protocol import ASK, Key, Store
+from conductor_adapters.store_urls import opener
+from property_tests.celery_crash_plan import Plan
+from property_tests.celery_crash_processes import Processes
+from property_tests.celery_recovery import Recovery, recovered
+from property_tests.worker_crash_checks import (
+    CrashError,
+    Left,
+    checked,
+    checked_file,
+    left_to_do,
+    words_of,
+)
+from property_tests.worker_crash_work import now_ms
+from tests.services import Service
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMQ
+from tests.services.redis import Redis
+
+WORKERS: Final = ("worker-1", "worker-2", "worker-3")
+PEOPLE: Final = ("people-1", "people-2")
+POOL: Final = 3
+DIES: Final = 1 / 400
+PATIENCE_S: Final = 120.0
+OUTAGE_S: Final = 60.0
+"""So long after a crash of a server a worker may end because of it, and is begun again."""
+POLL_S: Final = 0.02
+BROKERS: Final[dict[str, type[Service]]] = {"redis": Redis, "rabbitmq": RabbitMQ}
+
+
+@frozen
+class Story:
+    """What was killed and how often, and what became of everything."""
+
+    killed: Counter[str]
+    deaths: Counter[str]
+    broker: list[float]
+    store: list[float]
+    recovery: Recovery
+    left: Left
+    twice: int
+    gave_up: int
+
+
+@define
+class Killer:
+    """Processes and servers, and what kills them."""
+
+    processes: Processes
+    broker: Service
+    postgres: Postgres | None
+    chance: random.Random
+    killed: Counter[str] = field(factory=Counter)
+    crashes: list[int] = field(factory=list)
+    """When PostgreSQL crashed, which may lose the last moments of what need not be durable."""
+
+    @property
+    def plan(self) -> Plan:
+        """What the processes were told."""
+        return self.processes.plan
+
+    @property
+    def kills(self) -> int:
+        """How often something was killed from outside."""
+        return self.killed.total()
+
+    def run(self, kills: int, *, broker_crashes: int, store_crashes: int) -> Story:
+        """Kill so many, let the rest go on in peace, and see what became of all."""
+        shocks = [self.crash_broker] * broker_crashes + [self.crash_store] * store_crashes
+        self.chance.shuffle(shocks)
+        stories: dict[Callable[[], float], list[float]] = {
+            self.crash_broker: [],
+            self.crash_store: [],
+        }
+        for name in (*WORKERS, *PEOPLE):
+            self.processes.begin(name)
+        self.wait_until(self.has_begun, "nothing begins")
+        for number, shock in enumerate([*shocks, None], 1):
+            while self.kills < kills * number // (len(shocks) + 1):
+                time.sleep(self.chance.uniform(0.1, 0.7))
+                self.begin_again()
+                self.kill_one()
+                self.check_nothing_wrong()
+            if shock is not None:
+                stories[shock].append(shock())
+        (self.plan.place / "stop").touch()
+        self.wait_until(self.has_ended, "it comes to no end")
+        self.processes.end()
+        if left := self.processes.left_behind():
+            raise CrashError(f"processes are left behind: {left}")
+        twice = self.check_nothing_wrong()
+        self.check_replay()
+        return Story(
+            killed=self.killed,
+            deaths=deaths_by_point(self.plan.place),
+            broker=stories[self.crash_broker],
+            store=stories[self.crash_store],
+            recovery=self.recovery(),
+            left=self.checked(),
+            twice=twice,
+            gave_up=self.processes.gave_up,
+        )
+
+    # --- killing ---
+
+    def kill_one(self) -> None:
+        """Kill something."""
+        name = self.chance.choice(WORKERS)
+        kinds = ["pool"] * 7 + ["relay", "main", "whole", "people"]
+        kind = self.chance.choice(kinds)
+        if kind == "people":
+            self.processes.kill_main(self.chance.choice(PEOPLE), whole=False)
+        elif kind in ("main", "whole"):
+            self.processes.kill_main(name, whole=kind == "whole")
+        else:
+            of = self.processes.pool_of if kind == "pool" else self.processes.relay_of
+            victims = of(name)
+            if not victims:
+                return
+            self.processes.kill([self.chance.choice(victims)])
+        self.killed[kind] += 1
+
+    def begin_again(self) -> None:
+        """Begin again who died of themselves."""
+        self.processes.begin_again()
+
+    # --- crashes of servers ---
+
+    def crash_broker(self) -> float:
+        """Let the broker lose everything; how long it took until all went on that it lost."""
+        self.processes.pardon(OUTAGE_S)
+        self.broker.kill()
+        time.sleep(self.chance.uniform(0.2, 1.5))
+        self.broker.start()
+        return self.seconds_until_all_goes_on()
+
+    def crash_store(self) -> float:
+        """Let PostgreSQL crash; how long it took until everything went on."""
+        assert self.postgres is not None, "only a server crashes"
+        self.processes.pardon(OUTAGE_S)
+        self.crashes.append(now_ms())
+        self.postgres.kill()
+        time.sleep(self.chance.uniform(0.2, 1.5))
+        self.postgres.start()
+        return self.seconds_until_all_goes_on()
+
+    def seconds_until_all_goes_on(self) -> float:
+        """How long it takes until all has been taken that waits now."""
+        begin_s = time.monotonic()
+        waiting = self.waiting()
+
+        def is_taken() -> bool:
+            self.begin_again()
+            return not waiting & self.waiting()
+
+        self.wait_until(is_taken, "what a server lost is not done")
+        return time.monotonic() - begin_s
+
+    def waiting(self) -> set[tuple[Key, int]]:
+        """The work that nobody has taken, and how often it was."""
+        store = self.open_store()
+        try:
+            with store.reading():
+                return {
+                    (order.key, order.deliveries)
+                    for row in store.flows(limit=1_000_000)
+                    if row.status not in ("success", "cancelled")
+                    for order, owner in store.orders_in(row.flow_id)
+                    if owner is None and order.kind != ASK
+                }
+        finally:
+            store.close()
+
+    # --- waiting, and looking ---
+
+    def open_store(self) -> Store:
+        """The store, which may be down for a moment."""
+        open_store = opener(self.plan.store, create=True)
+        patience_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return open_store()
+            except StoreError:
+                if time.monotonic() > patience_s:
+                    raise
+                time.sleep(POLL_S)
+
+    def wait_until(self, holds: Callable[[], bool], problem: str) -> None:
+        """Wait until something holds; raises CrashError."""
+        patience_s = time.monotonic() + PATIENCE_S
+        while not holds():
+            if time.monotonic() > patience_s:
+                said = "\n".join(self.processes.said(name) for name in WORKERS)
+                raise CrashError(f"{problem}: {self.what_is_left()}\n{said}")
+            time.sleep(POLL_S)
+
+    def has_begun(self) -> bool:
+        """Whether any work was begun."""
+        return any(self.plan.place.glob("ran.*"))
+
+    def has_ended(self) -> bool:
+        """Whether people have all that they wanted, and nothing is left to do."""
+        self.begin_again_unless_done()
+        people = [self.processes.running[name].poll() for name in PEOPLE]
+        return people == [0] * len(PEOPLE) and not self.what_is_left()
+
+    def begin_again_unless_done(self) -> None:
+        """Begin again who died, but not people who have all that they wanted."""
+        running = self.processes.running
+        done = {name: running.pop(name) for name in PEOPLE if running[name].poll() == 0}
+        self.begin_again()
+        running.update(done)
+
+    def what_is_left(self) -> list[object]:
+        """The orders and timers of all flows."""
+        store = self.open_store()
+        try:
+            return left_to_do(store)
+        finally:
+            store.close()
+
+    def check_nothing_wrong(self) -> int:
+        """See that no worker found fault; how often two did what a store had lost."""
+        wrong = [
+            words for words in words_of(self.plan.place / "wrong") if not self.is_excused(words)
+        ]
+        if wrong:
+            raise CrashError("\n".join(map(" ".join, wrong)))
+        return len(words_of(self.plan.place / "wrong"))
+
+    def is_excused(self, words: list[str]) -> bool:
+        """Whether two worked on one attempt because a server forgot that the first had taken it."""
+        at_ms, first_ms = int(words[0]), int(words[1])
+        lost_ms = 1_000
+        return any(first_ms - lost_ms < crash < at_ms for crash in self.crashes if first_ms)
+
+    def recovery(self) -> Recovery:
+        """How long work stood still because of who died."""
+        store = self.open_store()
+        try:
+            return recovered(self.plan.place, store)
+        finally:
+            store.close()
+
+    def checked(self) -> Left:
+        """See that everything came out as it should."""
+        if self.postgres is None:
+            return checked_file(self.plan.place)
+        store = self.open_store()
+        try:
+            return checked(self.plan.place, store)
+        finally:
+            store.close()
+
+    def check_replay(self) -> None:
+        """Verify every log by the command that people use."""
+        logs = self.plan.place / "logs"
+        logs.mkdir()
+        store = self.open_store()
+        try:
+            with store.reading():
+                for row in store.flows(limit=1_000_000):
+                    lines = log_lines(store.entries(row.flow_id))
+                    (logs / f"{row.flow_id}.jsonl").write_text("".join(lines))
+        finally:
+            store.close()
+        conductor = str(Path(sys.executable).with_name("conductor"))
+        command = [conductor, "replay", *map(str, logs.iterdir())]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        if told.returncode != 0:
+            raise CrashError(f"a log does not replay: {told.stdout[-4_000:]}{told.stderr}")
+
+
+def deaths_by_point(folder: Path) -> Counter[str]:
+    """How often processes killed themselves, by the point where."""
+    points = (" ".join(words[2:]) for words in words_of(folder / "deaths"))
+    return Counter(point for point in points if point != "killed")
+
+
+@contextmanager
+def servers(
+    broker: str, store: str, folder: Path
+) -> Generator[tuple[Service, Postgres | None, str]]:
+    """A broker, a PostgreSQL if need be, and what the store is called."""
+    with ExitStack() as stack:
+        service = stack.enter_context(BROKERS[broker]())
+        if store == "sqlite":
+            yield service, None, str(folder / "flows.db")
+        else:
+            postgres = stack.enter_context(Postgres())
+            yield service, postgres, postgres.new_database()
+
+
+def story(
+    kills: int,
+    seed: int,
+    *,
+    broker: str = "redis",
+    store: str = "sqlite",
+    broker_crashes: int = 0,
+    store_crashes: int = 0,
+    lease_s: float = 2.0,
+) -> Story:
+    """Kill at least so often; raises CrashError where that is not made good."""
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        with servers(broker, store, folder) as (service, postgres, url):
+            plan = Plan(
+                broker=service.url, store=url, folder=str(folder), seed=seed, lease_s=lease_s,
+                dies=DIES,
+            )  # fmt: skip
+            chance = random.Random(seed)
+            processes = Processes(plan, POOL, chance)
+            killer = Killer(processes, service, postgres, chance)
+            try:
+                return killer.run(kills, broker_crashes=broker_crashes, store_crashes=store_crashes)
+            except CrashError as error:
+                raise CrashError(f"seed {seed}: {error}") from None
+            finally:
+                processes.sweep()
+
+
+def told(story: Story) -> str:
+    """What became of a trial, in words."""
+    left, recovery = story.left, story.recovery
+    lines = [
+        (
+            f"{story.killed.total()} kills ({listed(story.killed)}), and {story.deaths.total()} more "
+            f"by themselves: {listed(story.deaths)}"
+        ),
+        (
+            f"{len(story.broker)} crashes of the broker, after which all went on within "
+            f"{max(story.broker, default=0):.1f} s at most; {story.gave_up} workers ended because of a "
+            "crash, and were begun again"
+        ),
+        (
+            f"{len(story.store)} crashes of the store, after which all went on within "
+            f"{max(story.store, default=0):.1f} s at most, and {story.twice} attempts ran in two "
+            "processes at once, of which the store had forgotten one"
+        ),
+        (
+            f"work that went down with its process went on {recovery.times} times, after "
+            f"{recovery.median_s:.1f} s (median), {recovery.longest_s:.1f} s at most"
+        ),
+        (
+            f"{left.flows} flows, {left.cancelled} of them cancelled, with {left.lines} entries; "
+            f"{left.begun_again} attempts began again, {left.interrupted} were interrupted, "
+            f"{left.too_late} came too late; every flow ended as it should"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def listed(counts: Counter[str]) -> str:
+    """Counts in words, the largest first."""
+    return ", ".join(f"{count} {word}" for word, count in counts.most_common())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what became of the flows; 1 when a crash broke something."""
+    parser = argparse.ArgumentParser(description="Kill Celery workers and their servers.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--broker", choices=sorted(BROKERS), default="redis")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--broker-crashes", type=int, default=5)
+    parser.add_argument("--store-crashes", type=int, default=3)
+    parser.add_argument("--lease", type=float, default=2.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    options = parser.parse_args(arguments)
+    begin = time.monotonic()
+    try:
+        its = story(
+            options.kills,
+            options.seed,
+            broker=options.broker,
+            store=options.store,
+            broker_crashes=options.broker_crashes,
+            store_crashes=options.store_crashes if options.store == "postgres" else 0,
+            lease_s=options.lease,
+        )
+    except CrashError as error:
+        print(error)
+        return 1
+    took_s = time.monotonic() - begin
+    print(f"seed {options.seed}, {options.broker} and {options.store}, in {took_s:.0f} s:")
+    print(told(its))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
