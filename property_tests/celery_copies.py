@@ -20,14 +20,15 @@ from celery import current_app
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.store.office import Taken
 from property_tests.celery_crash_plan import Plan
-from property_tests.celery_crash_points import wrap
+from property_tests.celery_crash_points import Counts, wrap
 
 
 class Copies:
     """What a process has still to send, and the thread that does so."""
 
-    def __init__(self, plan: Plan, chance: random.Random) -> None:
+    def __init__(self, plan: Plan, chance: random.Random, counts: Counts) -> None:
         self._plan = plan
+        self._counts = counts
         self._chance = chance
         self._send: Callable[..., Any] = vars(Sender)["_send"]
         self._begin()
@@ -38,6 +39,7 @@ class Copies:
         self._waiting: list[tuple[float, int, Sender, Taken, str]] = []
         self._numbers = count()
         self._coming = threading.Condition()
+        self._sending = False
         self._thread: threading.Thread | None = None
 
     def multiply(self) -> None:
@@ -55,7 +57,9 @@ class Copies:
         """Send two copies or more, each after a while of its own."""
         now_s = time.monotonic()
         with self._coming:
-            for _ in range(self._chance.randint(2, self._plan.copies)):
+            copies = self._chance.randint(2, self._plan.copies)
+            self._counts.add("to be sent", copies)
+            for _ in range(copies):
                 # Most come soon, and some very late.
                 due_s = now_s + self._plan.late_s * self._chance.random() ** 3
                 heappush(self._waiting, (due_s, next(self._numbers), sender, taken, again))
@@ -70,8 +74,17 @@ class Copies:
                 while not self._waiting or self._waiting[0][0] > time.monotonic():
                     self._coming.wait(self._patience_s())
                 _, _, sender, taken, again = heappop(self._waiting)
+                self._sending = True
             with current_app.producer_pool.acquire(block=True) as producer:
                 self._send(sender, taken, producer, again)
+            with self._coming:
+                self._sending = False
+                self._coming.notify_all()
+
+    def wait_until_sent(self) -> None:
+        """Wait until nothing is left to send."""
+        with self._coming:
+            self._coming.wait_for(lambda: not self._waiting and not self._sending)
 
     def _patience_s(self) -> float | None:
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None

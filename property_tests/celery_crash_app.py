@@ -75,12 +75,14 @@ conductor: Final = ConductorApp(
     snapshot_every=10,
 )
 
+counts: Final = Counts(plan)
 if plan.dies:
     deaths.lurk()
 else:
-    Counts(plan).keep()
+    counts.keep()
+copies: Final = Copies(plan, chance, counts)
 if plan.copies > 1:
-    Copies(plan, chance).multiply()
+    copies.multiply()
 
 
 @worker_process_init.connect(weak=False)

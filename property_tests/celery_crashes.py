@@ -21,8 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -35,7 +34,8 @@ from conductor_adapters.store.protocol import ASK, Key, Store
 from conductor_adapters.store_urls import opener
 from property_tests.celery_crash_plan import Plan
 from property_tests.celery_crash_processes import Processes
-from property_tests.celery_recovery import Recovery, recovered
+from property_tests.celery_recovery import Outage, Recovery, recovered
+from property_tests.celery_servers import BROKERS, servers
 from property_tests.worker_crash_checks import (
     CrashError,
     Left,
@@ -47,18 +47,16 @@ from property_tests.worker_crash_checks import (
 from property_tests.worker_crash_work import now_ms
 from tests.services import Service
 from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMQ
-from tests.services.redis import Redis
 
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
 PEOPLE: Final = ("people-1", "people-2")
+CHILD: Final = "property_tests.celery_crash_people"
 POOL: Final = 3
 DIES: Final = 1 / 400
 PATIENCE_S: Final = 120.0
 OUTAGE_S: Final = 60.0
 """So long after a crash of a server a worker may end because of it, and is begun again."""
 POLL_S: Final = 0.02
-BROKERS: Final[dict[str, type[Service]]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 
 
 @frozen
@@ -86,6 +84,7 @@ class Killer:
     killed: Counter[str] = field(factory=Counter)
     crashes: list[int] = field(factory=list)
     """When PostgreSQL crashed, which may lose the last moments of what need not be durable."""
+    outages: list[Outage] = field(factory=list)
 
     @property
     def plan(self) -> Plan:
@@ -161,21 +160,24 @@ class Killer:
 
     def crash_broker(self) -> float:
         """Let the broker lose everything; how long it took until all went on that it lost."""
-        self.processes.pardon(OUTAGE_S)
-        self.broker.kill()
-        time.sleep(self.chance.uniform(0.2, 1.5))
-        self.broker.start()
+        self.crash(self.broker)
         return self.seconds_until_all_goes_on()
 
     def crash_store(self) -> float:
         """Let PostgreSQL crash; how long it took until everything went on."""
         assert self.postgres is not None, "only a server crashes"
-        self.processes.pardon(OUTAGE_S)
         self.crashes.append(now_ms())
-        self.postgres.kill()
-        time.sleep(self.chance.uniform(0.2, 1.5))
-        self.postgres.start()
+        self.crash(self.postgres)
         return self.seconds_until_all_goes_on()
+
+    def crash(self, service: Service) -> None:
+        """Let a server crash, and be down for a while."""
+        self.processes.pardon(OUTAGE_S)
+        down_ms = now_ms()
+        service.kill()
+        time.sleep(self.chance.uniform(0.2, 1.5))
+        service.start()
+        self.outages.append((down_ms, now_ms()))
 
     def seconds_until_all_goes_on(self) -> float:
         """How long it takes until all has been taken that waits now."""
@@ -271,7 +273,7 @@ class Killer:
         """How long work stood still because of who died."""
         store = self.open_store()
         try:
-            return recovered(self.plan.place, store)
+            return recovered(self.plan.place, store, self.outages)
         finally:
             store.close()
 
@@ -310,20 +312,6 @@ def deaths_by_point(folder: Path) -> Counter[str]:
     return Counter(point for point in points if point != "killed")
 
 
-@contextmanager
-def servers(
-    broker: str, store: str, folder: Path
-) -> Generator[tuple[Service, Postgres | None, str]]:
-    """A broker, a PostgreSQL if need be, and what the store is called."""
-    with ExitStack() as stack:
-        service = stack.enter_context(BROKERS[broker]())
-        if store == "sqlite":
-            yield service, None, str(folder / "flows.db")
-        else:
-            postgres = stack.enter_context(Postgres())
-            yield service, postgres, postgres.new_database()
-
-
 def story(
     kills: int,
     seed: int,
@@ -343,7 +331,7 @@ def story(
                 dies=DIES,
             )  # fmt: skip
             chance = random.Random(seed)
-            processes = Processes(plan, POOL, chance)
+            processes = Processes(plan, POOL, lambda: [CHILD, str(chance.randrange(2**32))])
             killer = Killer(processes, service, postgres, chance)
             try:
                 return killer.run(kills, broker_crashes=broker_crashes, store_crashes=store_crashes)
@@ -356,32 +344,21 @@ def story(
 def told(story: Story) -> str:
     """What became of a trial, in words."""
     left, recovery = story.left, story.recovery
-    lines = [
-        (
-            f"{story.killed.total()} kills ({listed(story.killed)}), and {story.deaths.total()} more "
-            f"by themselves: {listed(story.deaths)}"
-        ),
-        (
-            f"{len(story.broker)} crashes of the broker, after which all went on within "
-            f"{max(story.broker, default=0):.1f} s at most; {story.gave_up} workers ended because of a "
-            "crash, and were begun again"
-        ),
-        (
-            f"{len(story.store)} crashes of the store, after which all went on within "
-            f"{max(story.store, default=0):.1f} s at most, and {story.twice} attempts ran in two "
-            "processes at once, of which the store had forgotten one"
-        ),
-        (
-            f"work that went down with its process went on {recovery.times} times, after "
-            f"{recovery.median_s:.1f} s (median), {recovery.longest_s:.1f} s at most"
-        ),
-        (
-            f"{left.flows} flows, {left.cancelled} of them cancelled, with {left.lines} entries; "
-            f"{left.begun_again} attempts began again, {left.interrupted} were interrupted, "
-            f"{left.too_late} came too late; every flow ended as it should"
-        ),
-    ]
-    return "\n".join(lines)
+    broker_s, store_s = max(story.broker, default=0.0), max(story.store, default=0.0)
+    return (
+        f"{story.killed.total()} kills ({listed(story.killed)}), and {story.deaths.total()} more "
+        f"of processes by themselves ({listed(story.deaths)}); {story.gave_up} workers gave up "
+        "because of that or of a server\n"
+        f"{len(story.broker)} crashes of the broker, each time all that it lost was taken within "
+        f"{broker_s:.1f} s; {len(story.store)} of the store, {store_s:.1f} s, which forgot "
+        f"{story.twice} times that work was taken, so that two did it\n"
+        f"work went down with its process {recovery.times} times, and went on after "
+        f"{recovery.median_s:.1f} s (median), {recovery.longest_s:.1f} s at most, or "
+        f"{recovery.in_outage_s:.1f} s where a server was down\n"
+        f"{left.flows} flows, {left.cancelled} of them cancelled, with {left.lines} entries; "
+        f"{left.begun_again} attempts began again, {left.interrupted} were interrupted, "
+        f"{left.too_late} came too late; every flow ended as it should"
+    )
 
 
 def listed(counts: Counter[str]) -> str:

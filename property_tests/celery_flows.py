@@ -75,6 +75,11 @@ def wide(steps: int) -> FlowSpec:
     return FlowSpec(type="wide", groups=[GroupSpec(key="wide", parallel=True, steps=members)])
 
 
+def specs(kind: str, number: int) -> list[FlowSpec]:
+    """So many `flows`, or one that is so `wide`."""
+    return [wide(number)] if kind == "wide" else [spec_of(n) for n in range(number)]
+
+
 # --- what is done ---
 
 

@@ -7,9 +7,10 @@ when work began again, and when its end stood in the log.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -21,14 +22,38 @@ from conductor_core.verdicts import Accepted
 from property_tests.worker_crash_checks import Words, words_of
 from property_tests.worker_crash_flows import ran
 
+Outage: TypeAlias = tuple[int, int]
+"""When a server went down, and when it was there again."""
+
 
 @frozen
 class Recovery:
-    """How often work stood still because somebody died, and for how long, in seconds."""
+    """How often work stood still because somebody died, and for how long, in seconds.
+
+    `longest_s` is while all servers ran, and `in_outage_s` where one was down meanwhile.
+    """
 
     times: int
     median_s: float
     longest_s: float
+    in_outage_s: float
+
+
+@frozen
+class Standstill:
+    """Work that went down with its process, and when it went on or was answered for."""
+
+    since_ms: int
+    until_ms: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it stood still."""
+        return (self.until_ms - self.since_ms) / 1000
+
+    def meets(self, outages: Sequence[Outage]) -> bool:
+        """Whether a server was down meanwhile."""
+        return any(down < self.until_ms and up > self.since_ms for down, up in outages)
 
 
 @frozen
@@ -41,20 +66,21 @@ class Did:
     begins: bool
 
 
-def recovered(folder: Path, store: Store) -> Recovery:
+def recovered(folder: Path, store: Store, outages: Sequence[Outage]) -> Recovery:
     """How long work stood still in all flows of a store."""
     deaths = deaths_in(folder)
-    stood_ms: list[int] = []
+    found: list[Standstill] = []
     with store.reading():
         for row in store.flows(limit=1_000_000):
             lines = log_lines(store.entries(row.flow_id))
             log = [line for line in read_log(lines) if isinstance(line, Entry)]
             done = done_in(words_of(folder / ran(row.flow_id)))
-            stood_ms += standstills(deaths, done, log)
+            found += standstills(deaths, done, log)
     return Recovery(
-        times=len(stood_ms),
-        median_s=median(stood_ms or [0]) / 1000,
-        longest_s=max(stood_ms, default=0) / 1000,
+        times=len(found),
+        median_s=median([it.seconds for it in found] or [0.0]),
+        longest_s=max((it.seconds for it in found if not it.meets(outages)), default=0.0),
+        in_outage_s=max((it.seconds for it in found if it.meets(outages)), default=0.0),
     )
 
 
@@ -68,8 +94,10 @@ def done_in(words: Words) -> list[Did]:
     return [Did(name, int(pid), int(at), word == "begin") for word, name, pid, at in words]
 
 
-def standstills(deaths: Mapping[int, int], done: list[Did], log: list[Entry]) -> Iterator[int]:
-    """How many milliseconds after each death its work went on, or was answered for."""
+def standstills(
+    deaths: Mapping[int, int], done: list[Did], log: list[Entry]
+) -> Iterator[Standstill]:
+    """When the work of each who died went on, or was answered for."""
     ended = _ends(log)
     by_attempt: dict[str, list[Did]] = defaultdict(list)
     for did in done:
@@ -85,7 +113,7 @@ def standstills(deaths: Mapping[int, int], done: list[Did], log: list[Entry]) ->
             later = [did.at_ms for did in its if did.begins and did.at_ms > died_ms]
             later += [ended[attempt]] if attempt in ended else []
             if later:  # What was to give up may never be answered for: the flow ends without it.
-                yield min(later) - died_ms
+                yield Standstill(died_ms, min(later))
 
 
 def _ends(log: list[Entry]) -> dict[str, int]:
