@@ -15,8 +15,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from celery import current_app
-
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.store.office import Taken
 from property_tests.celery_crash_plan import Plan
@@ -75,7 +73,7 @@ class Copies:
                     self._coming.wait(self._patience_s())
                 _, _, sender, taken, again = heappop(self._waiting)
                 self._sending = True
-            with current_app.producer_pool.acquire(block=True) as producer:
+            with vars(sender)["_app"].producer_pool.acquire(block=True) as producer:
                 self._send(sender, taken, producer, again)
             with self._coming:
                 self._sending = False
