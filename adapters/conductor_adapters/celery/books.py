@@ -65,7 +65,6 @@ class Books:
             if self._config.observe is not None:
                 watched(self._config.observe, event, transition)
         self._send_new(news.to_send)
-        self._sender.revoke(key for key in news.withdrawn if key[1] in self._config.kinds)
 
     def _send_new(self, orders: Sequence[Taken]) -> None:
         """Send orders that count as sent; what the broker does not take is left to the relay."""

@@ -18,7 +18,6 @@ from conductor_adapters.celery.sender import Sender
 from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
-from conductor_adapters.store.protocol import Key
 from conductor_core.errors import SpecError
 from conductor_core.state import FlowState
 
@@ -58,17 +57,10 @@ class CeleryClient(DurableClient):
     def _act(self, news: News) -> None:
         """Tell who watches, and send what is to be sent."""
         super()._act(news)
-        withdrawn = [key for key in news.withdrawn if key[1] in self._config.kinds]
-        if news.to_send or withdrawn:
+        if news.to_send:
             loop = asyncio.get_running_loop()
-            sending = loop.run_in_executor(self._thread, self._send, news.to_send, withdrawn)
+            sending = loop.run_in_executor(self._thread, self._sender.send, news.to_send)
             sending.add_done_callback(partial(self._leave_unsent, news.to_send))
-
-    def _send(self, orders: Sequence[Taken], withdrawn: Sequence[Key]) -> int:
-        """Send, in a thread, and tell how many were sent."""
-        sent = self._sender.send(orders)
-        self._sender.revoke(withdrawn)
-        return sent
 
     def _leave_unsent(self, orders: Sequence[Taken], sending: asyncio.Future[int]) -> None:
         """Leave to the relay what the broker did not take."""

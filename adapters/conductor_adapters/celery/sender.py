@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
@@ -66,16 +66,6 @@ class Sender:
             **_said(route),
         )
         self._config.measures.sent(order.kind, again=bool(again))
-
-    def revoke(self, keys: Iterable[Key]) -> None:
-        """Have workers pass over the messages of orders that nobody waits for; only a hint."""
-        ids = [message_id(key) for key in keys]
-        if not ids:
-            return
-        try:
-            self._app.control.revoke(ids)
-        except self._errors() as error:
-            self._tell(error)
 
     def queue_of(self, taken: Taken) -> str:
         """The queue of an order, as far as the host says it and not Celery's own routes."""

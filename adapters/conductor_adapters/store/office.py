@@ -35,7 +35,6 @@ class News:
     taken: list[Taken] = field(factory=list)
     to_send: list[Taken] = field(factory=list)
     given_up: list[Key] = field(factory=list)
-    withdrawn: list[Key] = field(factory=list)
     lost: list[Key] = field(factory=list)
     ended: list[Key] = field(factory=list)
     timers: bool = False

@@ -86,7 +86,6 @@ class Outbox:
             key = (self._flow_id, STEP, attempt)
             order = self._store.order(key)
             if order is None or order[1] is None:
-                self._office.news.withdrawn.append(key)
                 self._report(cancelled(attempt))
             else:
                 self._tell(key, order[1])
@@ -114,7 +113,6 @@ class Outbox:
         self._store.remove_timers(self._flow_id)
         for order, owner in self._store.orders_in(self._flow_id):
             if owner is None or order.kind == ASK:
-                self._office.news.withdrawn.append(order.key)
                 self._store.remove_order(order.key)
             else:
                 self._tell(order.key, owner)
