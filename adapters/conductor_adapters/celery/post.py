@@ -225,12 +225,18 @@ class Post:
         """Renew the lease, and learn what shall give up here and what is ours no more."""
         if not (self._held or self._doubts):
             return
-        with self._standing(durable=False) as ledger:
-            orders = {order.key: order for order in ledger.store.orders_of(self.worker_id)}
-        if self._doubts:
-            self._doubts = False
+        # Before the orders are read: what is taken meanwhile is not among them, and not lost.
+        held = self._held.copy()
+        doubts, self._doubts = self._doubts, False
+        try:
+            with self._standing(durable=False) as ledger:
+                orders = {order.key: order for order in ledger.store.orders_of(self.worker_id)}
+        except BaseException:
+            self._doubts = self._doubts or doubts
+            raise
+        if doubts:
             self._give_up_unknown(orders)
-        for key, work in self._held.copy().items():
+        for key, work in held.items():
             if work is None or work.ended:
                 continue
             if key not in orders:
