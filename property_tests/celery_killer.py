@@ -42,6 +42,7 @@ PATIENCE_S: Final = 120.0
 OUTAGE_S: Final = 60.0
 """So long after a crash of a server a worker may end because of it, and is begun again."""
 POLL_S: Final = 0.02
+ENDED: Final = ("success", "cancelled")
 
 
 @frozen
@@ -184,7 +185,7 @@ class Killer:
                 return {
                     (order.key, order.deliveries)
                     for row in store.flows(limit=1_000_000)
-                    if row.status not in ("success", "cancelled")
+                    if row.status not in ENDED
                     for order, owner in store.orders_in(row.flow_id)
                     if owner is None and order.kind != ASK
                 }
@@ -232,10 +233,12 @@ class Killer:
         running.update(done)
 
     def what_is_left(self) -> list[object]:
-        """The orders and timers of all flows."""
+        """The flows that have not ended, and the orders and timers of all."""
         store = self.open_store()
         try:
-            return left_to_do(store)
+            with store.reading():
+                flows = store.flows(limit=1_000_000)
+            return [*(row for row in flows if row.status not in ENDED), *left_to_do(store)]
         finally:
             store.close()
 
