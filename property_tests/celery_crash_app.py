@@ -24,6 +24,7 @@ from property_tests import celery_flows
 from property_tests.celery_copies import Copies
 from property_tests.celery_crash_plan import Plan
 from property_tests.celery_crash_points import IN_A_STEP, Counts, Deaths
+from property_tests.celery_owner import end_with
 from property_tests.worker_crash_flows import MADE
 from property_tests.worker_crash_work import Works, note
 
@@ -32,6 +33,7 @@ TOO_LATE_MS: Final = 1_000
 """A message may wait its turn for longer than work in one process does."""
 
 plan: Final = Plan.here()
+end_with(plan.owner)
 chance: Final = random.Random(f"{plan.seed} {os.getpid()}")
 os.register_at_fork(after_in_child=lambda: chance.seed(f"{plan.seed} {os.getpid()}"))
 

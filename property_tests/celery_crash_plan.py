@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 VARIABLE: Final = "CONDUCTOR_CELERY_TRIAL"
 
@@ -21,7 +21,7 @@ class Plan:
 
     `dies`: so likely a process kills itself at each of the points where it may; `copies`: so
     often a message is sent at most, each time late by up to `late_s`; `flows`: which ones are
-    run, of `celery_crash_app.FLOWS`.
+    run, `deadly` or `quick` ones. `owner` is the process of the trial, which nobody shall outlive.
     """
 
     broker: str
@@ -33,6 +33,7 @@ class Plan:
     dies: float = 0.0
     copies: int = 1
     late_s: float = 0.0
+    owner: int = field(factory=os.getpid)
 
     @property
     def place(self) -> Path:
