@@ -24,14 +24,12 @@ from attrs import evolve
 from conductor_adapters.sqlite import SqliteHost
 from conductor_adapters.store.boot import since_boot_ms
 from conductor_core import FlowSpec, FlowState
-from conductor_core.codec import decode_command, encode_event
-from conductor_core.commands import DispatchStep, GenerateSteps
 from conductor_core.events import Event
 from conductor_core.testing.conformance import Worker
 from conductor_core.verdicts import Verdict
 from tests.adapters.calling import CallingInThreads, CallingRig
+from tests.adapters.kit_calls import AnsweringRig
 from tests.adapters.processes import runs
-from tests.adapters.worker_process import CANCEL, LONGEST
 
 ROOT = Path(__file__).parents[2]
 LEASE_S = 60
@@ -136,16 +134,15 @@ class SeparateRig(SqliteRig):
         await super().close()
 
 
-class ProcessRig(SeparateRig):
+class ProcessRig(AnsweringRig, SeparateRig):
     """The same with work in processes of its own, which are killed."""
 
     async def start(self, spec: FlowSpec, flow_id: str) -> None:
         """Start a flow where nobody works, and a worker."""
         self.flow_id = flow_id
         self.pid = 0
-        self.calls: set[asyncio.Task[None]] = set()
         self.socket = str(Path(self.folder.name) / "kit")
-        self.server = await asyncio.start_unix_server(self.called, self.socket, limit=LONGEST)
+        await self.listen(Path(self.socket))
         self.desk = self.client()
         await self.desk.open()
         await self.recover()
@@ -174,47 +171,9 @@ class ProcessRig(SeparateRig):
     async def close(self) -> None:
         """End all of it."""
         await self.crash()
-        self.server.close()
-        for call in self.calls:
-            call.cancel()
-        await asyncio.gather(*self.calls, return_exceptions=True)
+        await self.hang_up()
         await self.desk.kill()
         self.folder.cleanup()
-
-    async def called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer a call of a worker."""
-        call = asyncio.current_task()
-        assert call is not None, "a server serves in tasks"
-        self.calls.add(call)
-        call.add_done_callback(self.calls.discard)
-        try:
-            told = json.loads(await reader.readline())
-            if "asked" in told:
-                self.asked_for.add(told["asked"])
-            else:
-                fact = await self.fact(told, reader)
-                writer.write(json.dumps(encode_event(fact)).encode() + b"\n")
-                await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    async def fact(self, told: dict[str, Any], reader: asyncio.StreamReader) -> Event:
-        """What the worker of the kit says, which may be asked to give up meanwhile."""
-        command = decode_command(told["command"])
-        if isinstance(command, GenerateSteps):
-            return await self.worker.generate(command)
-        assert isinstance(command, DispatchStep), "there is no other work"
-        cancel = asyncio.ensure_future(reader.readline())
-
-        def asked() -> bool:
-            return cancel.done() and cancel.result() == CANCEL
-
-        try:
-            return await self.worker.work(command, asked, metadata=told["metadata"])
-        finally:
-            cancel.cancel()
 
 
 class Maker:
