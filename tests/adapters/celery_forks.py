@@ -1,0 +1,100 @@
+"""Celery workers as processes of their own, forked from one that has imported all they need.
+
+Rule: each is a whole worker, as `celery worker` runs it; it begins within some hundredths of a
+second, and ends by a signal alone. Run as a program this is the process that forks: a line of
+JSON for each worker on stdin, its number on stdout.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+MODULES = (
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "celery.concurrency.thread",
+    "celery.worker.consumer",
+    "celery.worker.pidbox",
+    "kombu.transport.pyamqp",
+    "kombu.transport.redis",
+)
+"""What a worker imports only when it begins."""
+
+
+class Forks:
+    """A process that forks workers whose apps are made by `make` of a module."""
+
+    def __init__(self, *modules: str) -> None:
+        command = [sys.executable, "-m", "tests.adapters.celery_forks", *modules]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+
+    def worker(
+        self, module: str, settings: Mapping[str, Any], options: Sequence[str], *, log: Path
+    ) -> int:
+        """Fork a worker of the app that a module makes from settings; its number."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        told = {"module": module, "settings": settings, "options": options, "log": str(log)}
+        print(json.dumps(told), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Fork no more."""
+        self.process.communicate()
+
+
+@cache
+def forks() -> Forks:
+    """The process that forks workers for all tests."""
+    made = Forks("tests.adapters.celery_kit")
+    atexit.register(made.end)
+    return made
+
+
+def fork_workers() -> None:
+    """Fork a worker for each line."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            be_worker(**json.loads(line))
+        print(child, flush=True)
+
+
+def be_worker(module: str, settings: dict[str, Any], options: list[str], log: str) -> None:
+    """Be a worker until it ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with Path(log).open("ab") as output:
+        for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
+            os.dup2(output.fileno(), descriptor)
+    os.close(sys.stdin.fileno())
+    code: object = 1
+    try:
+        app = import_module(module).make(settings)
+        code = app.worker_main(["worker", *options])
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else bool(code))
+
+
+if __name__ == "__main__":
+    # Whoever waits for the end of a worker sees it at once.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for needed in (*MODULES, *sys.argv[1:]):
+        import_module(needed)
+    fork_workers()

@@ -1,0 +1,62 @@
+"""The Celery host does what every host must, on real brokers, with workers that are killed.
+
+Workers begin anew so often where hosts go down that each case is played on one combination of a
+broker and a store in such weather; on all of them where CONDUCTOR_ALL_TRIALS is 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator
+from itertools import product
+
+import pytest
+
+from conductor_core.testing.conformance import Case, Weather, cases, conforms, weathers
+from tests.adapters.celery_rigs import CeleryRig, Plant
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMQ
+from tests.services.redis import Redis
+
+COMBINATIONS = tuple(product(("redis", "rabbitmq"), ("sqlite", "postgres")))
+ALL = os.environ.get("CONDUCTOR_ALL_TRIALS") == "1"
+PATIENCE_S = 30.0
+"""A whole worker may have to begin."""
+
+
+def trials() -> Generator[object]:
+    """Every combination with its cases and weathers."""
+    for number, (broker, store) in enumerate(COMBINATIONS):
+        for weather, (place, case) in product(weathers(), enumerate(cases())):
+            if ALL or not weather.interrupts or place % len(COMBINATIONS) == number:
+                name = f"{broker}-{store}-{case}-{weather}"
+                yield pytest.param((broker, store), case, weather, id=name)
+
+
+@pytest.fixture(scope="session")
+def plant(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Plant]:
+    """A broker, a store, and a worker for all trials."""
+    broker, store = request.param
+    service: Redis | RabbitMQ = request.getfixturevalue(broker)
+    folder = tmp_path_factory.mktemp("kit")
+    where = str(folder / "flows.db")
+    if store == "postgres":
+        cluster: Postgres = request.getfixturevalue(store)
+        where = cluster.new_database()
+    made = Plant(folder, service.url, where, queue=f"kit-{store}")
+    yield made
+    asyncio.run(made.end())
+
+
+@pytest.mark.parametrize(("plant", "case", "weather"), [*trials()], indirect=["plant"])
+def test_the_celery_host_conforms(plant: Plant, case: Case, weather: Weather) -> None:
+    """Every case, in every weather, comes to what the pure reducer says."""
+    flow_id = f"{case}/{weather}"
+    rig = conforms(
+        lambda worker: CeleryRig(worker, plant), case, weather,
+        patience_s=PATIENCE_S, flow_id=flow_id,
+    )  # fmt: skip
+    asyncio.run(rig)
