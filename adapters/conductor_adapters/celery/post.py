@@ -35,7 +35,7 @@ from conductor_adapters.store.protocol import STEP, Key
 from conductor_adapters.store.upkeep import Upkeep
 from conductor_adapters.work import cancelled
 from conductor_core import events
-from conductor_core.errors import ConductorError
+from conductor_core.errors import ConductorError, LogError
 from conductor_core.events import Event
 
 HEAR_S: Final = 0.25
@@ -225,17 +225,18 @@ class Post:
         """Renew the lease, and learn what shall give up here and what is ours no more."""
         if not (self._held or self._doubts):
             return
-        # Before the orders are read: what is taken meanwhile is not among them, and not lost.
+        # Before the orders are read: what is taken meanwhile is not among them, and not lost, and
+        # what comes into doubt meanwhile may not be among them either.
         held = self._held.copy()
         doubts, self._doubts = self._doubts, False
         try:
             with self._standing(durable=False) as ledger:
                 orders = {order.key: order for order in ledger.store.orders_of(self.worker_id)}
+            if doubts:
+                self._give_up_unknown(orders)
         except BaseException:
             self._doubts = self._doubts or doubts
             raise
-        if doubts:
-            self._give_up_unknown(orders)
         for key, work in held.items():
             if work is None or work.ended:
                 continue
@@ -255,7 +256,11 @@ class Post:
         """
         for key in orders:
             if key not in self._held:
-                self._give_back(key, begun=False, put_off=False)
+                try:
+                    self._give_back(key, begun=False, put_off=False)
+                except LogError as error:
+                    told = "%s of flow %s cannot be given back before this process ends: %s"
+                    _logger.warning(told, key[2], key[0], error)
 
     def _terminate_if_late(self, work: WorkHere) -> None:
         """End this process with work that was asked to give up and does not, if that is wished."""
