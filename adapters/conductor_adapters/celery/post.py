@@ -270,9 +270,13 @@ class Post:
         if not self._may_die or time.monotonic() - work.asked_s < patience_s:
             return
         with self._books().transaction() as ledger:
-            ledger.answer(work.key, self.worker_id, cancelled(work.key[2]))
-        _logger.warning("%s of flow %s is terminated with its process", work.key[2], work.key[0])
-        os.kill(os.getpid(), signal.SIGKILL)
+            answered = ledger.answer(work.key, self.worker_id, cancelled(work.key[2]))
+        # Nothing is taken meanwhile, and so no other work ends with the process.
+        with self._waking:
+            if answered and self._held.get(work.key) is work and not work.ended:
+                told = "%s of flow %s is terminated with its process"
+                _logger.warning(told, work.key[2], work.key[0])
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _is_fragile(taken: Taken) -> bool:
