@@ -12,7 +12,7 @@ from functools import partial
 
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.post import Post
-from conductor_adapters.celery.work_here import WorkHere, made_of
+from conductor_adapters.celery.work_here import ENDS_PROCESS, WorkHere, made_of
 from conductor_adapters.store.errors import StoreError, UnknownFlow
 from conductor_adapters.store.office import Taken
 from conductor_adapters.store.protocol import Key
@@ -88,7 +88,10 @@ class Carrier:
             self._post.answer(key, partial(events.GroupsGenerated, groups=groups))
         except LogError:
             raise
-        except Exception as error:
+        except ENDS_PROCESS:
+            self._post.hand_back(key, put_off=False)
+            raise
+        except BaseException as error:
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", key[0], exc_info=error)
             self._post.answer(key, partial(events.GenerationFailed, error=step_error(error)))
@@ -98,7 +101,10 @@ class Carrier:
         assert ask is not None, "questions are sent where somebody is to be told"
         try:
             ask(key[0], command)
-        except Exception:
+        except ENDS_PROCESS:
+            self._post.hand_back(key, put_off=False)
+            raise
+        except BaseException:
             _logger.exception("nobody could be told of the approval of %s", command.attempt)
         self._post.drop(key)
 

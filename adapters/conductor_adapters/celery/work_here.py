@@ -30,7 +30,9 @@ from conductor_adapters.work import (
 from conductor_adapters.workers import Handler
 from conductor_core.commands import DispatchStep
 
-ENDS_HOST: Final = (HostFailure, WorkerShutdown, WorkerTerminate, KeyboardInterrupt)
+ENDS_PROCESS: Final = (WorkerShutdown, WorkerTerminate, KeyboardInterrupt)
+"""What is said to a process, whatever it is at."""
+ENDS_HOST: Final = (HostFailure, *ENDS_PROCESS)
 """What is no fact about the work: its host failed it, or ends."""
 
 _logger = logging.getLogger("conductor_adapters.celery")
