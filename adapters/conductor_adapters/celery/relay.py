@@ -134,8 +134,11 @@ class Relay:
             return
         works = {STEP: self._config.workers.handlers, GENERATE: self._config.workers.generators}
         with books.transaction(durable=False) as ledger:
+            say_alive(ledger.store, self.worker_id, self._config.lease_ms, works_of(works.items()))
+        # A transaction of its own: two that bury each other, as after an outage, would wait
+        # for each other if each held what it says of itself.
+        with books.transaction(durable=False) as ledger:
             store = ledger.store
-            say_alive(store, self.worker_id, self._config.lease_ms, works_of(works.items()))
             clock, now_ms = store.clock()
             store.bury(boot=clock, now_ms=now_ms)
             since_ms = store.oldest_ready_ms()

@@ -1,0 +1,220 @@
+"""What processes on Celery do in moments that are hard to meet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from celery import Celery
+from celery.exceptions import WorkerShutdown
+
+from conductor_adapters.celery import ConductorApp
+from conductor_adapters.celery.books import Books
+from conductor_adapters.celery.config import Config
+from conductor_adapters.celery.post import Post
+from conductor_adapters.celery.relay import Relay
+from conductor_adapters.celery.sender import Sender
+from conductor_adapters.celery.standing import say_alive
+from conductor_adapters.celery.work_here import WorkHere
+from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.protocol import GENERATE, STEP, Key, Order, Store
+from conductor_adapters.store.sqlite import SqliteStore
+from conductor_adapters.work import Finished, StepContext
+from conductor_core import FlowSpec, FlowState, initial_state
+from conductor_core.commands import DispatchStep
+from conductor_core.testing.brief import flow, group
+from tests.adapters.databases import PATIENCE_S
+from tests.services.postgres import Postgres
+
+ONE = flow(group("g", "a"))
+OPENED: list[Store] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Generator[None]:
+    """Close every store that a test opened."""
+    yield
+    while OPENED:
+        with suppress(sqlite3.ProgrammingError):  # It is that of a thread which keeps a lease.
+            OPENED.pop().close()
+
+
+KEY: Key = ("f", STEP, "a#1")
+
+
+def nothing(_context: StepContext) -> None:
+    """Do nothing."""
+
+
+class Setting:
+    """A host whose broker is in this process, and the parts that its processes have."""
+
+    def __init__(self, store: str | Path, **options: Any) -> None:
+        self.app = Celery(broker="memory://")
+        self.host = ConductorApp(self.app, store, {"a": nothing, "b": nothing}, **options)
+        self.config: Config = self.host.config
+        self.sender = Sender(self.app, self.config)
+        self.open_with(self.config.open_store)
+
+    def open_with(self, open_store: Callable[[], Store]) -> None:
+        """Have whatever is made from here on open its store so."""
+
+        def opened() -> Store:
+            OPENED.append(open_store())
+            return OPENED[-1]
+
+        self.config = self.host.config = evolve(self.host.config, open_store=opened)
+
+    def begin(self, spec: FlowSpec = ONE) -> None:
+        """Begin a flow."""
+        with self.books() as ledger:
+            ledger.start(initial_state(spec, "f"))
+
+    def books(self) -> AbstractContextManager[Ledger]:
+        """A transaction of somebody else."""
+        return Books(self.config, self.sender).transaction()
+
+    def state(self) -> FlowState:
+        """Where the flow is."""
+        with self.books() as ledger:
+            return ledger.look("f")
+
+    def owner(self, key: Key) -> str | None:
+        """Who has taken an order."""
+        with self.books() as ledger:
+            found = ledger.store.order(key)
+        assert found is not None
+        return found[1]
+
+    def post(self, **options: Any) -> Post:
+        """A process that carries out orders."""
+        return Post(self.config, self.sender, **{"may_die": False} | options)
+
+
+class Moment(SqliteStore):
+    """A store in which something happens as soon as a process has seen what is its own."""
+
+    then: Callable[[], None] | None = None
+
+    def orders_of(self, owner: str) -> list[Order]:
+        """What is seen, before that happens."""
+        seen = super().orders_of(owner)
+        if Moment.then is not None:
+            Moment.then()
+        return seen
+
+
+def test_doubts_that_come_up_meanwhile_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process sees as its own lacks an order that another of its threads is in doubt of."""
+    setting = Setting(tmp_path / "f.db")
+    setting.begin()
+    setting.open_with(partial(Moment, tmp_path / "f.db"))
+    post = setting.post()
+    post._doubts = True
+    monkeypatch.setattr(Moment, "then", staticmethod(partial(setattr, post, "_doubts", True)))
+    post._hear()
+    assert post._doubts
+    with setting.books() as ledger:
+        ledger.store.take(KEY, post.worker_id)
+    monkeypatch.setattr(Moment, "then", None)
+    post._hear()
+    assert not post._doubts
+    assert setting.owner(KEY) is None
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_process_ends_with_the_work_that_it_still_does_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """Work that has ended by then takes nothing down that began after it."""
+    signals: list[tuple[int, int]] = []
+    # Otherwise this process would be the one that ends.
+    monkeypatch.setattr(os, "kill", lambda *told: signals.append(told))
+    setting = Setting(tmp_path / "f.db", terminate_after_s=0)
+    setting.begin()
+    post = setting.post(may_die=True)
+    taken = post.take(KEY)
+    assert taken is not None
+    assert isinstance(taken.command, DispatchStep)
+    work = WorkHere(taken, taken.command)
+    post.holds(work)
+    work.ask_to_give_up()
+    if ended:
+        post.answer(KEY, Finished(attempt="a#1", outcome="succeeded"))
+    post._terminate_if_late(work)
+    assert signals == ([] if ended else [(os.getpid(), signal.SIGKILL)])
+    assert setting.state().status == ("success" if ended else "error")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit])
+def test_a_generator_that_ends_everything_has_failed(
+    tmp_path: Path, kind: type[BaseException]
+) -> None:
+    """As a handler that does; its process goes on, and it is not begun again."""
+
+    def broken(_command: object) -> Any:
+        raise kind
+
+    setting = Setting(tmp_path / "f.db", generators={"flow": broken})
+    setting.begin(FlowSpec(type="flow"))
+    setting.host._carrier().receive(GENERATE, ("f", "1"))
+    assert setting.state().outcome is not None
+
+
+def test_a_generator_whose_worker_ends_is_given_back(tmp_path: Path) -> None:
+    """What ends is the worker, and others make the groups."""
+
+    def stopped(_command: object) -> Any:
+        raise WorkerShutdown(0)
+
+    setting = Setting(tmp_path / "f.db", generators={"flow": stopped})
+    setting.begin(FlowSpec(type="flow"))
+    with pytest.raises(WorkerShutdown):
+        setting.host._carrier().receive(GENERATE, ("f", "1"))
+    assert setting.owner(("f", GENERATE, "1")) is None
+
+
+def test_relays_bury_each_other(postgres: Postgres) -> None:
+    """After an outage each says that it lives while the other takes it for dead."""
+    from conductor_adapters.store.postgres import PostgresStore  # noqa: PLC0415 - perhaps missing
+
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+
+    class Slow(PostgresStore):
+        def bury(self, *, boot: str, now_ms: int) -> None:
+            both.wait()
+            super().bury(boot=boot, now_ms=now_ms)
+
+    url = postgres.new_database()
+    setting = Setting(url)
+    relays = [Relay(setting.config, setting.sender) for _ in range(2)]
+    with setting.books() as ledger:
+        for relay in relays:
+            say_alive(ledger.store, relay.worker_id, 0)
+    setting.open_with(partial(Slow, url))
+    errors: list[BaseException] = []
+
+    def renew(relay: Relay) -> None:
+        try:
+            relay._renew(Books(setting.config, setting.sender))
+        except BaseException as error:  # noqa: BLE001 - it is looked at below
+            errors.append(error)
+            both.abort()
+
+    threads = [threading.Thread(target=renew, args=[relay]) for relay in relays]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert errors == []
