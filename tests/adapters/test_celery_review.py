@@ -16,6 +16,7 @@ import pytest
 from attrs import evolve
 from celery import Celery
 from celery.exceptions import WorkerShutdown
+from kombu import Queue
 
 from conductor_adapters.celery import ConductorApp
 from conductor_adapters.celery.books import Books
@@ -29,7 +30,7 @@ from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import GENERATE, STEP, Key, Order, Store
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import Finished, StepContext
-from conductor_core import FlowSpec, FlowState, initial_state
+from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, initial_state
 from conductor_core.commands import DispatchStep
 from conductor_core.testing.brief import flow, group
 from tests.adapters.databases import PATIENCE_S
@@ -218,3 +219,29 @@ def test_relays_bury_each_other(postgres: Postgres) -> None:
     for thread in threads:
         thread.join(PATIENCE_S)
     assert errors == []
+
+
+def test_what_a_broker_refuses_holds_up_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A queue that is not there is told, and what goes elsewhere is sent."""
+    queue = "of-what-is-refused"
+    setting = Setting(tmp_path / "f.db")
+    setting.app.conf.update(task_create_missing_queues=False, task_queues=[Queue(queue)])
+    setting.app.conf.task_default_queue = queue
+    elsewhere = StepSpec(key="a", metadata={"host": {"queue": "elsewhere"}})
+    steps = [elsewhere, StepSpec(key="b")]
+    with SqliteStore(tmp_path / "f.db") as store:
+        ledger = Ledger(store, now_ms=lambda: 0)
+        spec = FlowSpec(groups=[GroupSpec(key="g", steps=steps, parallel=True)])
+        with ledger.transaction():
+            ledger.start(initial_state(spec, "f"))
+    relay = Relay(setting.config, setting.sender)
+    assert relay.look()
+    with setting.app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        assert channel.queue_declare(queue, passive=True).message_count == 1
+    (told,) = caplog.messages
+    assert told.startswith("a#1 of flow f, and 0 more, cannot be sent")
+    assert relay.look()
+    assert len(caplog.records) == 1, "it is not tried all the time"

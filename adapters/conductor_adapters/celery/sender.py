@@ -1,7 +1,8 @@
 """Sends orders to a broker, which may lose them all: the store has them.
 
 Rule: a message names an order and says nothing else, so that nothing in a broker can be stale,
-secret or forged to any effect. What cannot be sent is told once, and left to the relay.
+secret or forged to any effect. What cannot be sent is told once, and left to the relay; what
+is refused holds up nothing else.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
+from celery.exceptions import QueueNotFound
 from kombu.exceptions import OperationalError
 
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.routes import Route
 from conductor_adapters.store.office import Taken
-from conductor_adapters.store.protocol import Key
+from conductor_adapters.store.protocol import Key, Order
 
 AGAIN: Final[dict[str, Any]] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 """A connection that a broker closed is opened anew once; the relay has more patience."""
@@ -36,19 +38,28 @@ class Sender:
         self._reachable = True
 
     def send(self, orders: Sequence[Taken], *, again: str = "") -> int:
-        """Send orders, and tell how many were sent; `again` tells their messages from earlier."""
-        if not orders:
-            return 0
-        sent = 0
-        try:
-            with self._app.producer_pool.acquire(block=True) as producer:
-                for order in orders:
-                    self._send(order, producer, again)
-                    sent += 1
-        except self._errors() as error:
-            self._tell(error)
-        else:
-            self._reachable = True
+        """Send orders, and tell how many were sent; `again` tells their messages from earlier.
+
+        An order that is refused for its own sake counts as sent: it is in nobody's way, and
+        as what was lost it is tried again.
+        """
+        sent, refused = 0, list[tuple[Order, Exception]]()
+        while sent < len(orders):
+            try:
+                # Who was refused has lost its channel, and gets another one here.
+                with self._app.producer_pool.acquire(block=True) as producer:
+                    for order in orders[sent:]:
+                        self._send(order, producer, again)
+                        sent += 1
+            except Exception as error:  # noqa: BLE001 - routers and libraries raise what they like
+                if self._is_out_of_reach(error):
+                    self._tell(error)
+                    break
+                refused.append((orders[sent].order, error))
+                sent += 1
+            else:
+                self._reachable = True
+        _tell_refused(refused)
         return sent
 
     def _send(self, taken: Taken, producer: Any, again: str) -> None:
@@ -85,11 +96,18 @@ class Sender:
             self._tell(error)
             return False
 
+    def _is_out_of_reach(self, error: Exception) -> bool:
+        """Whether an error is about the broker, and not about one message."""
+        return isinstance(error, self._outages()) and not isinstance(error, QueueNotFound)
+
+    def _outages(self) -> tuple[type[BaseException], ...]:
+        """What is raised where a broker is out of reach, by the library for it."""
+        errors = self._app.connection_for_write().connection_errors
+        return OSError, OperationalError, *errors
+
     def _errors(self) -> tuple[type[BaseException], ...]:
         """What goes wrong with a broker, by the library for it."""
-        connection = self._app.connection_for_write()
-        errors = *connection.connection_errors, *connection.channel_errors
-        return OSError, OperationalError, *errors
+        return *self._outages(), *self._app.connection_for_write().channel_errors
 
     def _tell(self, error: BaseException) -> None:
         """Warn of a broker that is down, once."""
@@ -101,6 +119,14 @@ class Sender:
                 error,
             )
         self._reachable = False
+
+
+def _tell_refused(refused: Sequence[tuple[Order, Exception]]) -> None:
+    """Warn of what a broker does not take, in one line."""
+    if refused:
+        order, error = refused[0]
+        told = "%s of flow %s, and %d more, cannot be sent; it is tried again: %s"
+        _logger.warning(told, order.name, order.flow_id, len(refused) - 1, error)
 
 
 def _said(route: Route) -> dict[str, Any]:
