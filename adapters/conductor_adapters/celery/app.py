@@ -17,6 +17,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 
 from conductor_adapters.celery.carrying import Carrier
+from conductor_adapters.celery.checks import check_app, check_eager, check_options, take_name
 from conductor_adapters.celery.client import CeleryClient
 from conductor_adapters.celery.config import KINDS, Config
 from conductor_adapters.celery.in_worker import step_for
@@ -36,11 +37,8 @@ from conductor_adapters.store.kept import SNAPSHOT_EVERY
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.store_urls import file_of, opener, told
 from conductor_adapters.workers import GroupsOf, Handler, Workers
-from conductor_core.errors import ConductorError, shown
+from conductor_core.errors import ConductorError
 from conductor_core.spec import FlowSpec
-
-SAFE: Final = frozenset({"json", "application/json"})
-"""What a message may be written in."""
 
 _pool_processes: Final[set[int]] = set()
 
@@ -86,8 +84,25 @@ class ConductorApp:
         observe: Observer | None = None,
         meter: Meter | None = None,
     ) -> None:
-        _check_content(celery_app)
-        _check_eager(celery_app)
+        check_app(celery_app)
+        generators, routes = generators or {}, routes or {}
+        check_options(
+            {
+                "store": store,
+                "name": name,
+                "handlers": handlers,
+                "generators": generators,
+                "ask": ask,
+                "routes": routes,
+                "default_route": default_route,
+                "lease_s": lease_s,
+                "poll_s": poll_s,
+                "max_deliveries": max_deliveries,
+                "terminate_after_s": terminate_after_s,
+                "synchronous": synchronous,
+                "snapshot_every": snapshot_every,
+            }
+        )
         path = file_of(store)
         if path is not None:
             # Workers may be started elsewhere than who asks of them, or go elsewhere.
@@ -98,8 +113,8 @@ class ConductorApp:
         self.config = Config(
             name=name,
             open_store=opener(store, synchronous=synchronous, create=True),
-            workers=Workers(handlers=handlers, generators=generators or {}),
-            routes=Routes(routes or {}, default_route),
+            workers=Workers(handlers=handlers, generators=generators),
+            routes=Routes(routes, default_route),
             ask=ask,
             clock=clock or WallClock(),
             lease_ms=round(lease_s * 1000),
@@ -115,6 +130,7 @@ class ConductorApp:
         self._making = threading.Lock()
         self._client: CeleryClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        take_name(celery_app, name)
         for kind in KINDS:
             self._add_task(kind)
         celery_app.steps["worker"].add(step_for(self.config, lambda: self._sender, relay=relay))
@@ -161,7 +177,7 @@ class ConductorApp:
         return CeleryClient(self.config, self._sender)
 
     def _here(self) -> CeleryClient:
-        _check_eager(self._app)
+        check_eager(self._app)
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is None or self._loop.is_closed():
             self._client, self._loop = self.client(), loop
@@ -207,26 +223,6 @@ class ConductorApp:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
-
-
-def _check_content(app: Celery) -> None:
-    """Refuse an app whose workers run what messages contain; raises ConductorError."""
-    accepted = [str(content) for content in app.conf.accept_content]
-    unsafe = sorted(set(accepted) - SAFE)
-    if unsafe:
-        raise ConductorError(
-            f"accept_content: expected nothing but json, got {shown(unsafe)}: whoever can send "
-            "to the broker could run code here"
-        )
-
-
-def _check_eager(app: Celery) -> None:
-    """Refuse an app that has no workers but calls its tasks; raises ConductorError."""
-    if app.conf.task_always_eager:
-        raise ConductorError(
-            "task_always_eager: flows need workers; where there are none, as in tests, "
-            "the same handlers run on a MemoryHost"
-        )
 
 
 @worker_process_init.connect(weak=False)

@@ -119,6 +119,17 @@ def _problems(path: str, metadata: Payload) -> Iterator[Problem]:
             yield f"{path}.{KEY}.{name}", f"expected {expected}, got {shown(value)}"
 
 
+def route_faults(route: Route) -> Iterator[Problem]:
+    """What a route says that cannot be followed."""
+    for name in ("queue", "priority"):
+        is_right, expected = EXPECTED[name]
+        value = getattr(route, name)
+        if value is not None and not is_right(value):
+            yield name, f"expected {expected}, got {shown(value)}"
+    if not (route.owner is None or isinstance(route.owner, Owner)):
+        yield "owner", f"expected an Owner, got {shown(route.owner)}"
+
+
 def _is_name(queue: object) -> bool:
     return isinstance(queue, str) and queue != ""
 
