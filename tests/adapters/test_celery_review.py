@@ -67,8 +67,8 @@ def own(whose: object, name: str) -> Any:
 class Setting:
     """A host whose broker is in this process, and the parts that its processes have."""
 
-    def __init__(self, store: str | Path, **options: Any) -> None:
-        self.app = Celery(broker="memory://")
+    def __init__(self, store: str | Path, *, broker: str = "memory://", **options: Any) -> None:
+        self.app = Celery(broker=broker)
         self.host = ConductorApp(self.app, store, {"a": nothing, "b": nothing}, **options)
         self.config: Config = self.host.config
         self.sender = Sender(self.app, self.config)
@@ -297,3 +297,20 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConductorError, match="this Celery app has a ConductorApp named"):
         ConductorApp(setting.app, tmp_path / "g.db", {})
     ConductorApp(setting.app, tmp_path / "g.db", {}, name="other")
+
+
+@pytest.mark.parametrize("broker", ["nonsense://:sekret@host", "redis://:se#kret@host"])
+def test_a_broker_that_is_none_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broker: str
+) -> None:
+    """The relay goes on, as with one that is down, and tells nothing of a password."""
+    setting = Setting(tmp_path / "f.db", broker=broker)
+    with SqliteStore(tmp_path / "f.db") as store:
+        ledger = Ledger(store, now_ms=lambda: 0)
+        with ledger.transaction():
+            ledger.start(initial_state(ONE, "f"))
+    relay = Relay(setting.config, setting.sender)
+    assert [relay.look(), relay.look()] == [False, False]
+    (told,) = caplog.messages
+    assert told.startswith("the URL of the broker is none that is known here")
+    assert "'se'" not in told

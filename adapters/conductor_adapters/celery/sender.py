@@ -102,23 +102,35 @@ class Sender:
 
     def _outages(self) -> tuple[type[BaseException], ...]:
         """What is raised where a broker is out of reach, by the library for it."""
-        errors = self._app.connection_for_write().connection_errors
+        try:
+            errors = self._app.connection_for_write().connection_errors
+        except Exception:  # noqa: BLE001 - a URL that names no broker; kombu raises many things
+            return (Exception,)
         return OSError, OperationalError, *errors
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         """What goes wrong with a broker, by the library for it."""
-        return *self._outages(), *self._app.connection_for_write().channel_errors
+        outages = self._outages()
+        if outages == (Exception,):
+            return outages
+        return *outages, *self._app.connection_for_write().channel_errors
 
     def _tell(self, error: BaseException) -> None:
         """Warn of a broker that is down, once."""
         if self._reachable:
             _logger.warning(
-                "the broker %s cannot be reached (%s); what it should have had is in the store, "
-                "and is sent when it can be",
-                self._app.connection_for_write().as_uri(),
-                error,
+                "%s; what the broker should have had is in the store, and is sent when it can be",
+                self._trouble(error),
             )
         self._reachable = False
+
+    def _trouble(self, error: BaseException) -> str:
+        """What is wrong with the broker; its password is not told."""
+        try:
+            name = self._app.connection_for_write().as_uri()
+        except Exception:  # noqa: BLE001 - as above; what it says may hold a part of the URL
+            return "the URL of the broker is none that is known here"
+        return f"the broker {name} cannot be reached ({error})"
 
 
 def _tell_refused(refused: Sequence[tuple[Order, Exception]]) -> None:
