@@ -77,8 +77,11 @@ class People:
         for _ in range(2):  # Twice for good measure: it counts once.
             if state.outcome is None:
                 await self.say(partial(flow.approve, "plan"), flow, "approve")
-        while (await flow.wait()).status == "error":
-            await self.say(partial(flow.retry, "publish"), flow, "retry")
+        while (outcome := await flow.wait()).status == "error":
+            # Whatever failed: work may also have run out of retries since it was interrupted.
+            assert outcome.step is not None, f"{flow.flow_id} stopped for no step"
+            step = outcome.step.rpartition("#")[0]
+            await self.say(partial(flow.retry, step), flow, f"retry-{outcome.step}")
 
     async def say(
         self, ask: Callable[..., Awaitable[Verdict]], flow: DurableFlow, word: str
