@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -9,8 +10,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -22,6 +25,7 @@ from kombu import Queue
 from conductor_adapters.celery import ConductorApp, Route
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.config import Config
+from conductor_adapters.celery.in_worker import step_for
 from conductor_adapters.celery.post import Post
 from conductor_adapters.celery.relay import Relay
 from conductor_adapters.celery.sender import Sender
@@ -35,12 +39,13 @@ from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, initial_sta
 from conductor_core.commands import DispatchStep
 from conductor_core.errors import ConductorError
 from conductor_core.testing.brief import flow, group
-from tests.adapters.databases import PATIENCE_S
+from tests.adapters.databases import PATIENCE_S, add_flow, opened, put
 from tests.services.postgres import Postgres
 
 ONE = flow(group("g", "a"))
 OPENED: list[Store] = []
 WRONG: Any = 3
+TENANT = ContextVar("TENANT", default="of nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -314,3 +319,57 @@ def test_a_broker_that_is_none_is_told_once(
     (told,) = caplog.messages
     assert told.startswith("the URL of the broker is none that is known here")
     assert "'se'" not in told
+
+
+def test_who_notes_what_was_sent_waits_for_nobody(postgres: Postgres) -> None:
+    """Others may hold some of the orders in another sequence, and wait for the rest of them."""
+    url = postgres.new_database()
+    with opened(url) as relay, opened(url) as other:
+        add_flow(relay)
+        put(relay, "a#1", "b#1")
+        first, second = ("f", STEP, "a#1"), ("f", STEP, "b#1")
+        with other.transaction():
+            other.remove_order(first)
+            with relay.transaction():
+                relay.sent(second, at_ms=7, until_ms=8)
+                relay.sent(first, at_ms=7, until_ms=8)
+            other.remove_order(second)
+        with relay.reading():
+            assert relay.orders_in("f") == []
+
+
+def test_an_app_that_became_unsafe_is_refused_by_its_workers(tmp_path: Path) -> None:
+    """Also where it accepts more only after the host was made."""
+    setting = Setting(tmp_path / "f.db")
+    setting.app.conf.accept_content = ["json", "pickle"]
+    worker = SimpleNamespace(app=setting.app, steps=[])
+    step = step_for(setting.config, lambda: setting.sender, relay=False)(worker)
+    with pytest.raises(SystemExit, match="accept_content"):
+        step.start(worker)
+
+
+def test_what_work_sets_in_its_context_is_gone_after_it(tmp_path: Path) -> None:
+    """One work does not see what another left there, be they functions or coroutines."""
+    seen: list[str] = []
+
+    def function(_context: StepContext) -> None:
+        seen.append(TENANT.get())
+        TENANT.set("of a function")
+
+    async def coroutine(_context: StepContext) -> None:
+        await asyncio.sleep(0)
+        seen.append(TENANT.get())
+        TENANT.set("of a coroutine")
+
+    setting = Setting(tmp_path / "f.db")
+    setting.begin(flow(group("g", "a", "b")))
+    for key in (KEY, ("f", STEP, "b#1")):
+        taken = setting.post().take(key)
+        assert taken is not None
+        assert isinstance(taken.command, DispatchStep)
+        for handler in (function, coroutine):
+            WorkHere(taken, taken.command).carry_out(handler)
+        if key == KEY:
+            with setting.books() as ledger:
+                ledger.feed("f", Finished(attempt="a#1", outcome="succeeded"))
+    assert seen == ["of nobody"] * 4

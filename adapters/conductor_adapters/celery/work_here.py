@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable
+from contextvars import copy_context
 from typing import Final
 
 from celery.exceptions import WorkerShutdown, WorkerTerminate
@@ -57,10 +58,12 @@ class WorkHere:
     def carry_out(self, handler: Handler) -> Finished:
         """Do the work, and tell how it ended; raises what is no fact about it (ENDS_HOST)."""
         attempt = self.context.attempt
+        # What one work sets in it is not for the next one, which may be of another tenant.
+        apart = copy_context()
         try:
-            value = handler(self.context)
+            value = apart.run(handler, self.context)
             if inspect.isawaitable(value):
-                value = _runner().run(self._awaited(value))
+                value = _runner().run(self._awaited(value), context=apart)
             return returned(attempt, value)
         except ENDS_HOST:
             raise
@@ -109,4 +112,4 @@ def made_of(value: object) -> object:
     async def whole() -> object:
         return await value
 
-    return _runner().run(whole())
+    return _runner().run(whole(), context=copy_context())
