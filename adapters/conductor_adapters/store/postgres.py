@@ -33,6 +33,13 @@ class PostgresStore(PostgresConnection, SqlStore):
             ORDER BY not_before_ms, number LIMIT :limit FOR UPDATE SKIP LOCKED))
         RETURNING flow_id, kind, name, work, deliveries, give_up, since_ms, sent_ms"""
     """As an array the rows are looked for once; a join might do that again and find others."""
+    SENT = """
+        UPDATE outbox SET sent_ms = :sent_ms, not_before_ms = :not_before_ms WHERE number = (
+            SELECT number FROM outbox
+            WHERE flow_id = :flow_id AND kind = :kind AND name = :name AND owner IS NULL
+            FOR UPDATE SKIP LOCKED)"""
+    """Who notes it of many orders holds none of their flows, and so must wait for nobody: an
+    order that is held just now is being taken, or is waited for no more."""
 
     _seen = Seen()
     _sees: Seen | None = None

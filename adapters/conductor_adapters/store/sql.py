@@ -31,6 +31,8 @@ class SqlStore:
     """Compare and append; adds no row where another was faster."""
     CLAIM: ClassVar[str]
     """Put off what is to be sent, so that nobody else sends it meanwhile."""
+    SENT: ClassVar[str] = statements.SENT
+    """Take note of what was sent."""
 
     # --- what a connection does ---
 
@@ -185,7 +187,7 @@ class SqlStore:
 
     def sent(self, key: Key, *, at_ms: int, until_ms: int) -> None:
         """Take note that a command was sent, and is not to be looked at before a time."""
-        self._do(statements.SENT, **_named(key), sent_ms=at_ms, not_before_ms=until_ms)
+        self._do(self.SENT, **_named(key), sent_ms=at_ms, not_before_ms=until_ms)
 
     def is_due(self, kind: str, *, at_ms: int) -> bool:
         """Whether there is anything to `claim`."""
