@@ -19,10 +19,11 @@ from typing import Any, Final
 from billiard import Process
 from celery import bootsteps
 
+from conductor_adapters.celery.checks import check_app
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.relay import Relay
 from conductor_adapters.celery.sender import Sender
-from conductor_adapters.store.errors import StoreError
+from conductor_core.errors import ConductorError
 
 WATCH_S: Final = 2.0
 """So often a worker sees whether its relay still runs."""
@@ -50,9 +51,11 @@ def step_for(config: Config, sender: Callable[[], Sender], *, relay: bool) -> ty
         def start(self, parent: Any) -> None:
             """Begin, or end the worker where its store cannot be used."""
             try:
+                # What was said of the app since the host was made counts too.
+                check_app(parent.app)
                 config.open_store().close()
-            except StoreError as error:
-                _logger.critical("the store cannot be used: %s", error)
+            except ConductorError as error:
+                _logger.critical("this worker cannot do the work of flows: %s", error)
                 raise SystemExit(f"conductor: {error}") from None
             if relay:
                 forks = parent.pool_cls.__module__.endswith("prefork")
