@@ -58,7 +58,7 @@ def groups_of(too_late_ms: int) -> tuple[GroupSpec, ...]:
                     key="late",
                     work="late",
                     timeout_ms=too_late_ms,
-                    retry=RetryPolicy(max_auto_retries=1_000, backoff_ms=(20,)),
+                    retry=RetryPolicy(max_retries=1_000, max_auto_retries=1_000, backoff_ms=(20,)),
                 ),
             ],
         ),
