@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +45,7 @@ from tests.services.postgres import Postgres
 ONE = flow(group("g", "a"))
 OPENED: list[Store] = []
 WRONG: Any = 3
+TENANT = ContextVar("TENANT", default="of nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -343,3 +346,30 @@ def test_an_app_that_became_unsafe_is_refused_by_its_workers(tmp_path: Path) -> 
     step = step_for(setting.config, lambda: setting.sender, relay=False)(worker)
     with pytest.raises(SystemExit, match="accept_content"):
         step.start(worker)
+
+
+def test_what_work_sets_in_its_context_is_gone_after_it(tmp_path: Path) -> None:
+    """One work does not see what another left there, be they functions or coroutines."""
+    seen: list[str] = []
+
+    def function(_context: StepContext) -> None:
+        seen.append(TENANT.get())
+        TENANT.set("of a function")
+
+    async def coroutine(_context: StepContext) -> None:
+        await asyncio.sleep(0)
+        seen.append(TENANT.get())
+        TENANT.set("of a coroutine")
+
+    setting = Setting(tmp_path / "f.db")
+    setting.begin(flow(group("g", "a", "b")))
+    for key in (KEY, ("f", STEP, "b#1")):
+        taken = setting.post().take(key)
+        assert taken is not None
+        assert isinstance(taken.command, DispatchStep)
+        for handler in (function, coroutine):
+            WorkHere(taken, taken.command).carry_out(handler)
+        if key == KEY:
+            with setting.books() as ledger:
+                ledger.feed("f", Finished(attempt="a#1", outcome="succeeded"))
+    assert seen == ["of nobody"] * 4
