@@ -155,6 +155,20 @@ def test_work_that_takes_its_workers_down_is_lost(place: Place, clocks: Clocks) 
     assert (error.type, error.message) == ("lost", "3 workers went down with it")
 
 
+def test_a_generator_that_takes_its_workers_down_is_lost(place: Place, clocks: Clocks) -> None:
+    """The making of groups has failed, and the flow with it."""
+    kinds = {GENERATE: ["flow"]}
+    worker(place, clocks, kinds=kinds).start(FlowSpec())
+    for name in ("w2", "w3"):
+        clocks.boot_ms += LEASE_MS
+        assert look(worker(place, clocks, name, kinds=kinds)) == ["1"]
+    clocks.boot_ms += LEASE_MS
+    last = worker(place, clocks, "w4", kinds=kinds)
+    assert look(last) == []
+    assert last.state().status == "error"
+    assert "3 workers went down with it" in last.entries()[-1][1]
+
+
 def test_a_worker_takes_no_more_than_it_has_room_for(place: Place, clocks: Clocks) -> None:
     """What it answers makes room, in the same transaction."""
     one = worker(place, clocks, slots=2)

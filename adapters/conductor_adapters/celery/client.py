@@ -7,6 +7,7 @@ is sent at once, in a thread of its own, and left to the relay where the broker 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +21,8 @@ from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_core.errors import SpecError
 from conductor_core.state import FlowState
+
+_logger = logging.getLogger("conductor_adapters.celery")
 
 
 class CeleryClient(DurableClient):
@@ -64,7 +67,11 @@ class CeleryClient(DurableClient):
 
     def _leave_unsent(self, orders: Sequence[Taken], sending: asyncio.Future[int]) -> None:
         """Leave to the relay what the broker did not take."""
-        unsent = orders[sending.result() :]
+        try:
+            unsent = orders[sending.result() :]
+        except Exception:
+            _logger.exception("what was asked of a flow is in the store, and could not be sent")
+            unsent = orders
         if unsent and self._jobs.closed is None:
             self._jobs.submit(partial(_count_as_unsent, unsent))
 

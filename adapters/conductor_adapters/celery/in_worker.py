@@ -56,7 +56,7 @@ def step_for(config: Config, sender: Callable[[], Sender], *, relay: bool) -> ty
                 config.open_store().close()
             except ConductorError as error:
                 _logger.critical("this worker cannot do the work of flows: %s", error)
-                raise SystemExit(f"conductor: {error}") from None
+                raise SystemExit(1) from None
             if relay:
                 forks = parent.pool_cls.__module__.endswith("prefork")
                 self._relay = (RelayProcess if forks else RelayThread)(config, sender)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from conductor_adapters.host import INTERRUPTED
+from conductor_adapters.host import INTERRUPTED, Unstamped
 from conductor_adapters.store.asked_for import command_of
 from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.ledger import Ledger
-from conductor_adapters.store.protocol import STEP, Order
+from conductor_adapters.store.protocol import GENERATE, STEP, Order
 from conductor_adapters.work import Finished, cancelled
 from conductor_core.errors import LogError
-from conductor_core.events import StepError
+from conductor_core.events import Event, GenerationFailed, StepError
 from conductor_core.recovery import interrupted_attempts
 from conductor_core.state import FlowState
 
@@ -31,7 +32,8 @@ _logger = logging.getLogger("conductor_adapters.store")
 class Upkeep:
     """Looks after the flows of a ledger; everything is done in the transaction that is open.
 
-    After `max_deliveries` workers that went down with it an attempt has failed as `lost`.
+    After `max_deliveries` workers that went down with it an attempt has failed as `lost`, and so
+    has the making of groups.
     """
 
     def __init__(self, ledger: Ledger, *, max_deliveries: int) -> None:
@@ -78,16 +80,17 @@ class Upkeep:
         else:
             self._ledger.store.give_back(order.key, not_before_ms=not_before_ms, uncounted=True)
 
-    def answer_for(self, order: Order, state: FlowState) -> Finished | None:
+    def answer_for(self, order: Order, state: FlowState) -> Unstamped[Event] | None:
         """What is answered for work that went down with its worker; None: it begins again."""
-        if order.kind != STEP:
-            return None
-        if order.give_up:
+        if order.kind == STEP and order.give_up:
             return cancelled(order.name)
         answer = _interrupted(order, state)
-        if answer is None and order.deliveries >= self._max_deliveries:
-            return Finished(attempt=order.name, outcome="failed", error=_lost(order.deliveries))
-        return answer
+        if answer is not None or order.deliveries < self._max_deliveries:
+            return answer
+        error = _lost(order.deliveries)
+        if order.kind == STEP:
+            return Finished(attempt=order.name, outcome="failed", error=error)
+        return partial(GenerationFailed, error=error) if order.kind == GENERATE else None
 
     def fire(self, flow_id: str, timer: str) -> None:
         """Fire a timer that is due."""
