@@ -1,8 +1,8 @@
 """Celery workers as processes of their own, forked from one that has imported all they need.
 
 Rule: each is a whole worker, as `celery worker` runs it; it begins within some hundredths of a
-second, and ends by a signal alone. Run as a program this is the process that forks: a line of
-JSON for each worker on stdin, its number on stdout.
+second, and ends by a signal, or when whoever started it does. Run as a program this is the
+process that forks: a line of JSON for each worker on stdin, its number on stdout.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from conductor_adapters.celery.in_worker import end_with
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
@@ -59,7 +61,7 @@ class Forks:
 @cache
 def forks() -> Forks:
     """The process that forks workers for all tests."""
-    made = Forks("tests.adapters.celery_kit")
+    made = Forks("tests.adapters.celery_app", "tests.adapters.celery_kit")
     atexit.register(made.end)
     return made
 
@@ -67,14 +69,17 @@ def forks() -> Forks:
 def fork_workers() -> None:
     """Fork a worker for each line."""
     for line in sys.stdin:
-        child = os.fork()
+        parent, child = os.getpid(), os.fork()
         if child == 0:
-            be_worker(**json.loads(line))
+            be_worker(parent, **json.loads(line))
         print(child, flush=True)
 
 
-def be_worker(module: str, settings: dict[str, Any], options: list[str], log: str) -> None:
+def be_worker(
+    parent: int, *, module: str, settings: dict[str, Any], options: list[str], log: str
+) -> None:
     """Be a worker until it ends."""
+    end_with(parent)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with Path(log).open("ab") as output:
         for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):

@@ -35,28 +35,39 @@ def trials() -> Generator[object]:
 
 
 @pytest.fixture(scope="session")
+def plants() -> Generator[dict[tuple[str, str], Plant]]:
+    """What was made for trials that are over, by combination."""
+    made: dict[tuple[str, str], Plant] = {}
+    yield made
+    for plant in made.values():
+        asyncio.run(plant.end())
+
+
+@pytest.fixture
 def plant(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Plant]:
+    request: pytest.FixtureRequest,
+    plants: dict[tuple[str, str], Plant],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Plant:
     """A broker, a store, and a worker for all trials."""
     broker, store = request.param
-    service: Redis | RabbitMQ = request.getfixturevalue(broker)
-    folder = tmp_path_factory.mktemp("kit")
-    where = str(folder / "flows.db")
-    if store == "postgres":
-        cluster: Postgres = request.getfixturevalue(store)
-        where = cluster.new_database()
-    made = Plant(folder, service.url, where, queue=f"kit-{store}")
-    yield made
-    asyncio.run(made.end())
+    if request.param not in plants:
+        service: Redis | RabbitMQ = request.getfixturevalue(broker)
+        folder = tmp_path_factory.mktemp("kit")
+        where = str(folder / "flows.db")
+        if store == "postgres":
+            cluster: Postgres = request.getfixturevalue(store)
+            where = cluster.new_database()
+        plants[request.param] = Plant(folder, service.url, where, queue=f"kit-{store}")
+    return plants[request.param]
 
 
 @pytest.mark.parametrize(("plant", "case", "weather"), [*trials()], indirect=["plant"])
 def test_the_celery_host_conforms(plant: Plant, case: Case, weather: Weather) -> None:
     """Every case, in every weather, comes to what the pure reducer says."""
     flow_id = f"{case}/{weather}"
-    rig = conforms(
+    trial = conforms(
         lambda worker: CeleryRig(worker, plant), case, weather,
         patience_s=PATIENCE_S, flow_id=flow_id,
     )  # fmt: skip
-    asyncio.run(rig)
+    asyncio.run(trial)
