@@ -12,7 +12,7 @@ from functools import partial
 
 from conductor_adapters.celery.config import Config
 from conductor_adapters.celery.post import Post
-from conductor_adapters.celery.work_here import ENDS_PROCESS, WorkHere, made_of
+from conductor_adapters.celery.work_here import ENDS_PROCESS, WorkHere, is_from_outside, made_of
 from conductor_adapters.store.errors import StoreError, UnknownFlow
 from conductor_adapters.store.office import Taken
 from conductor_adapters.store.protocol import Key
@@ -72,8 +72,9 @@ class Carrier:
         except HostFailure as error:
             _logger.warning("work of flow %s was given back: %s", work.key[0], error)
             self._post.hand_back(work.key, put_off=True)
-        except BaseException:
-            self._post.hand_back(work.key, put_off=False)
+        except BaseException as error:
+            if not is_from_outside(error):
+                self._post.hand_back(work.key, put_off=False)
             raise
         else:
             try:
@@ -92,6 +93,8 @@ class Carrier:
             self._post.hand_back(key, put_off=False)
             raise
         except BaseException as error:
+            if is_from_outside(error):
+                raise
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", key[0], exc_info=error)
             self._post.answer(key, partial(events.GenerationFailed, error=step_error(error)))
@@ -104,7 +107,9 @@ class Carrier:
         except ENDS_PROCESS:
             self._post.hand_back(key, put_off=False)
             raise
-        except BaseException:
+        except BaseException as error:
+            if is_from_outside(error):
+                raise
             _logger.exception("nobody could be told of the approval of %s", command.attempt)
         self._post.drop(key)
 

@@ -35,6 +35,8 @@ ENDS_PROCESS: Final = (WorkerShutdown, WorkerTerminate, KeyboardInterrupt)
 """What is said to a process, whatever it is at."""
 ENDS_HOST: Final = (HostFailure, *ENDS_PROCESS)
 """What is no fact about the work: its host failed it, or ends."""
+BY_SIGNALS: Final = range(-255, -191)
+"""With these codes processes of a pool exit where a signal ends them: the number less 256."""
 
 _logger = logging.getLogger("conductor_adapters.celery")
 _here = threading.local()
@@ -56,7 +58,10 @@ class WorkHere:
         self._asking = threading.Lock()
 
     def carry_out(self, handler: Handler) -> Finished:
-        """Do the work, and tell how it ended; raises what is no fact about it (ENDS_HOST)."""
+        """Do the work, and tell how it ended; raises what is no fact about it.
+
+        That is ENDS_HOST, and the SystemExit of a process that is ended from outside.
+        """
         attempt = self.context.attempt
         # What one work sets in it is not for the next one, which may be of another tenant.
         apart = copy_context()
@@ -68,6 +73,8 @@ class WorkHere:
         except ENDS_HOST:
             raise
         except BaseException as error:
+            if is_from_outside(error):
+                raise
             if not isinstance(error, StepFailure) and not is_cancellation_error(error):
                 _logger.warning("the work of %s raised", attempt, exc_info=error)
             return raised(attempt, error)
@@ -94,6 +101,14 @@ class WorkHere:
         with self._asking:
             if self._task is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether a signal ends this process of a pool, after a hard time limit, say.
+
+    Whoever dies so says nothing of what it is at: to others it is as any process that died.
+    """
+    return isinstance(error, SystemExit) and error.code in BY_SIGNALS
 
 
 def _runner() -> asyncio.Runner:
