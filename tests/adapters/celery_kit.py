@@ -15,7 +15,7 @@ from tests.adapters.kit_calls import Unanswered
 
 WORKS: Final = sorted({step.handler for case in cases() for step in case.steps()})
 TYPES: Final = sorted({case.flow.type for case in cases() if case.generates})
-LEASE_S: Final = 60
+LEASE_S: Final = 20
 """So long a worker that went down holds what it took, unless the rig says otherwise."""
 
 

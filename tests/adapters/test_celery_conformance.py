@@ -21,8 +21,8 @@ from tests.services.redis import Redis
 
 COMBINATIONS = tuple(product(("redis", "rabbitmq"), ("sqlite", "postgres")))
 ALL = os.environ.get("CONDUCTOR_ALL_TRIALS") == "1"
-PATIENCE_S = 30.0
-"""A whole worker may have to begin."""
+PATIENCE_S = 60.0
+"""A whole worker may have to begin, and a message to be sent again that went down with one."""
 
 
 def trials() -> Generator[object]:

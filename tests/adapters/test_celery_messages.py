@@ -27,7 +27,7 @@ class Creates:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
         return Path.touch, (self._path,)
 
 
@@ -53,7 +53,15 @@ def test_what_names_no_order_is_passed_over(at: Scene) -> None:
     """Wrong arguments, flows that nobody knows, and bytes of any kind harm no worker."""
     created = at.folder / "created"
     send = at.app.send_task
-    for arguments in ((), ("f",), ("f", 1), ("f", "a#1", "more"), (None, None), ({}, [])):
+    wrong: list[tuple[Any, ...]] = [
+        (),
+        ("f",),
+        ("f", 1),
+        ("f", "a#1", "more"),
+        (None, None),
+        ({}, []),
+    ]
+    for arguments in wrong:
         send("conductor.step", arguments, queue=at.settings["queue"])
     send("conductor.step", ("f", "quick#1"), {"more": 1}, queue=at.settings["queue"])
     send("conductor.step", ("nobody", "knows#1"), queue=at.settings["queue"])

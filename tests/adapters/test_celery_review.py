@@ -338,14 +338,17 @@ def test_who_notes_what_was_sent_waits_for_nobody(postgres: Postgres) -> None:
             assert relay.orders_in("f") == []
 
 
-def test_an_app_that_became_unsafe_is_refused_by_its_workers(tmp_path: Path) -> None:
+def test_an_app_that_became_unsafe_is_refused_by_its_workers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Also where it accepts more only after the host was made."""
     setting = Setting(tmp_path / "f.db")
     setting.app.conf.accept_content = ["json", "pickle"]
     worker = SimpleNamespace(app=setting.app, steps=[])
     step = step_for(setting.config, lambda: setting.sender, relay=False)(worker)
-    with pytest.raises(SystemExit, match="accept_content"):
+    with pytest.raises(SystemExit, match="^1$"):
         step.start(worker)
+    assert "accept_content: expected nothing but json" in caplog.text
 
 
 def test_what_work_sets_in_its_context_is_gone_after_it(tmp_path: Path) -> None:
