@@ -346,7 +346,7 @@ def test_an_app_that_became_unsafe_is_refused_by_its_workers(
     setting.app.conf.accept_content = ["json", "pickle"]
     worker = SimpleNamespace(app=setting.app, steps=[])
     step = step_for(setting.config, lambda: setting.sender, relay=False)(worker)
-    with pytest.raises(SystemExit, match="^1$"):
+    with pytest.raises(SystemExit, match=r"^1$"):
         step.start(worker)
     assert "accept_content: expected nothing but json" in caplog.text
 
