@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -91,6 +92,8 @@ def be_worker(
         code = app.worker_main(["worker", *options])
     except SystemExit as end:
         code = end.code
+    except Exception:  # noqa: BLE001 - what follows ends this process, whatever it is
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -124,7 +124,3 @@ def _route_faults(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{name}.{part}", fault) for part, fault in route_faults(route))
         else:
             yield name, f"expected a Route, got {shown(route)}"
-    handlers, generators = options["handlers"], options["generators"]
-    if isinstance(handlers, Mapping) and isinstance(generators, Mapping):
-        for name in routes.keys() - handlers.keys() - generators.keys():
-            yield "routes", f"{shown(name)} is neither a handler nor a generator"
