@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-celery test lint format typecheck check coverage bench differential crashes worker-crashes \
+.PHONY: help demo demo-celery test lint format typecheck check coverage bench differential crashes worker-crashes celery-crashes \
 	bench-instructions every-flow fuzz mutation build clean
 
 help: ## list the targets
@@ -72,6 +72,9 @@ crashes: $(READY) ## kill conductor run at KILLS random moments, and go on with 
 
 worker-crashes: $(READY) ## kill workers and people of one file of flows KILLS times, at random
 	$(BIN)/python -m property_tests.worker_crashes --kills $(KILLS) $(ARGS)
+
+celery-crashes: $(READY) ## kill Celery workers KILLS times, and crash their broker and store
+	$(BIN)/python -m property_tests.celery_crashes --kills $(KILLS) $(ARGS)
 
 every-flow: $(READY) ## search every flow of a few steps; ARGS="--steps 1 2" for some of them
 	$(BIN)/python -m property_tests.every_flow $(ARGS)

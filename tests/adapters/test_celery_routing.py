@@ -37,7 +37,10 @@ def test_the_nearest_word_counts(at: Scene) -> None:
     """A step, its group, its flow, its handler, then what goes for everything else."""
     own = at.settings["queue"]
     routes = {"plan": {"queue": f"{own}-plan", "priority": 7}, "quick": {"priority": 6}}
-    more = {"routes": routes, "default_route": {"queue": f"{own}-else", "priority": 1}}
+    more: dict[str, Any] = {
+        "routes": routes,
+        "default_route": {"queue": f"{own}-else", "priority": 1},
+    }
     host = conductor(at.app, {**at.settings, **more, "options": {"name": "routed"}}, at.notes)
     queues = ",".join(f"{own}{end}" for end in ("-step", "-group", "-flow", "-plan", "-else"))
     at.worker("-Q", queues, options={"name": "routed"}, **more)
@@ -96,7 +99,7 @@ def test_workers_may_know_different_work(at: Scene) -> None:
     host = conductor(
         at.app, {**at.settings, "routes": routes, "options": {"name": "apart"}}, at.notes
     )
-    apart = {"options": {"name": "apart"}, "routes": routes}
+    apart: dict[str, Any] = {"options": {"name": "apart"}, "routes": routes}
     first = at.worker("-Q", own, handlers=["quick", "apply"], **apart)
     other = at.worker("-Q", f"{own}-plan", handlers=["plan"], **apart)
     spec = flow(group("g", "quick", "plan", StepSpec(key="apply", needs=["plan"])))
