@@ -158,6 +158,7 @@ def conductor(app: Celery, settings: Mapping[str, Any], notes: Notes) -> Conduct
     def ask(flow_id: str, command: RequestApproval) -> None:
         notes.add("asked", flow_id, command.attempt, command.subject)
 
+    options: dict[str, Any] = {"lease_s": 2.0, **settings.get("options", {})}
     return ConductorApp(
         app,
         settings["store"],
@@ -169,7 +170,7 @@ def conductor(app: Celery, settings: Mapping[str, Any], notes: Notes) -> Conduct
         default_route=route(settings.get("default_route", {})),
         synchronous="NORMAL",
         poll_s=0.02,
-        **{"lease_s": 2.0, **settings.get("options", {})},
+        **options,
     )
 
 
@@ -193,7 +194,7 @@ def make(settings: dict[str, Any]) -> Celery:
         def tell(task: Task[Any, Any], task_id: str, **_more: object) -> None:
             request = task.request
             owner = getattr(request, "owner_id", None), getattr(request, "owner_type", None)
-            said = request.delivery_info or {}
+            said: dict[str, Any] = {**(request.delivery_info or {})}
             notes.add("task", task_id, task.name, *owner, said["routing_key"], said["priority"])
 
         task_prerun.connect(tell, weak=False)
