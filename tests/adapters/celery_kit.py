@@ -44,5 +44,5 @@ def conductor(settings: dict[str, Any]) -> tuple[Celery, ConductorApp]:
 def make(settings: dict[str, Any]) -> Celery:
     """The app of a worker, which hears soon of what shall give up."""
     # A quarter of a second is soon for people, and long for hundreds of trials.
-    post.HEAR_S = 0.02  # type: ignore[misc]
+    post.HEAR_S = 0.02  # type: ignore[misc] # a constant to everybody but this worker
     return conductor(settings)[0]

@@ -344,7 +344,7 @@ def test_an_app_that_became_unsafe_is_refused_by_its_workers(
     setting = Setting(tmp_path / "f.db")
     setting.app.conf.accept_content = ["json", "pickle"]
     worker = SimpleNamespace(app=setting.app, steps=[])
-    step = step_for(setting.config, lambda: setting.sender, relay=False)(worker)
+    step = step_for(setting.config, setting.sender, relay=False)(worker)
     with pytest.raises(SystemExit, match=r"^1$"):
         step.start(worker)
     assert "accept_content: expected nothing but json" in caplog.text

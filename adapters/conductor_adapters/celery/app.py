@@ -133,7 +133,7 @@ class ConductorApp:
         take_name(celery_app, name)
         for kind in KINDS:
             self._add_task(kind)
-        celery_app.steps["worker"].add(step_for(self.config, lambda: self._sender, relay=relay))
+        celery_app.steps["worker"].add(step_for(self.config, self._sender, relay=relay))
 
     def _add_task(self, kind: str) -> None:
         """Register the task that carries out the orders of a kind."""

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 from billiard import Process
@@ -35,7 +34,7 @@ PR_SET_PDEATHSIG: Final = 1
 _logger = logging.getLogger("conductor_adapters.celery")
 
 
-def step_for(config: Config, sender: Callable[[], Sender], *, relay: bool) -> type:
+def step_for(config: Config, sender: Sender, *, relay: bool) -> type:
     """The step of a Celery worker's start for a host."""
 
     class ConductorStep(bootsteps.StartStopStep):
@@ -76,7 +75,7 @@ def step_for(config: Config, sender: Callable[[], Sender], *, relay: bool) -> ty
 class RelayThread:
     """A relay in a thread of a worker that never forks."""
 
-    def __init__(self, config: Config, sender: Callable[[], Sender]) -> None:
+    def __init__(self, config: Config, sender: Sender) -> None:
         self._config = config
         self._sender = sender
         self._stopped = threading.Event()
@@ -86,7 +85,7 @@ class RelayThread:
         """Begin, or begin again."""
         if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
             return
-        run = Relay(self._config, self._sender()).run
+        run = Relay(self._config, self._sender).run
         self._thread = threading.Thread(
             target=run, args=(self._stopped,), name="conductor-relay", daemon=True
         )
@@ -102,7 +101,7 @@ class RelayThread:
 class RelayProcess:
     """A relay in a process that a worker forked, and that ends with it."""
 
-    def __init__(self, config: Config, sender: Callable[[], Sender]) -> None:
+    def __init__(self, config: Config, sender: Sender) -> None:
         self._config = config
         self._sender = sender
         self._ended = False
@@ -127,7 +126,7 @@ class RelayProcess:
         for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
             signal.signal(ignored, signal.SIG_IGN)
         end_with(parent)
-        Relay(self._config, self._sender()).run(stopped)
+        Relay(self._config, self._sender).run(stopped)
 
     def end(self) -> None:
         """End, and wait for it a moment."""

@@ -126,9 +126,8 @@ class Post:
             ledger.feed(key[0], answer)
             return None
         if not self._config.does(order.kind, order.work):
-            _logger.warning(
-                "no worker here does %s %r, for which work waits", *key[1:2], order.work
-            )
+            told = "no worker here does %s %r, for which work waits"
+            _logger.warning(told, order.kind, order.work)
             return None
         ledger.store.take(key, self.worker_id)
         if order.kind == STEP:

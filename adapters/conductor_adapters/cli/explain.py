@@ -68,9 +68,8 @@ def explain(
 
 def _read_flow(store: str, flow_id: str, at: int | None) -> Recorded:
     """Read the log of a flow in a store."""
-    # Slow to import.
-    from conductor_adapters.cli.operate.looks import log_of  # noqa: PLC0415
-    from conductor_adapters.store_urls import told  # noqa: PLC0415
+    from conductor_adapters.cli.operate.looks import log_of  # noqa: PLC0415 - slow to import
+    from conductor_adapters.store_urls import told  # noqa: PLC0415 - as above
 
     lines = (line.encode() for line in log_of(store, flow_id))
     return evolve(read_log(f"{told(store)}: flow {shown(flow_id)}", lines, at), file=told(store))
