@@ -9,6 +9,7 @@ Nothing is converted or validated: it is for values that the reducer made or che
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
@@ -88,12 +89,24 @@ def _defined(
 class RecordFunctions(ABC, dict[Any, Callable[..., Any]]):
     """Functions of values, by the kind of the value, which are compiled when they are asked for.
 
-    Those of records know each other by name, so that a record may hold others of its class.
+    Those of records know each other by name, so that a record may hold others of its class. One
+    thread compiles at a time: another would find the name of a function that is not there yet.
     """
 
     def __init__(self, **names: Any) -> None:
         self._names = names
         self._records: dict[type, str] = {}
+        self._compiling = threading.RLock()
+
+    def __missing__(self, kind: Any) -> Callable[..., Any]:
+        with self._compiling:
+            if kind not in self:
+                self[kind] = self._function(kind)
+            return self[kind]
+
+    @abstractmethod
+    def _function(self, kind: Any) -> Callable[..., Any]:
+        """The function of a kind of values."""
 
     def _named(self, value: object) -> str:
         """A name under which compiled functions find a value."""

@@ -47,10 +47,9 @@ class LeanReaders(RecordFunctions):
     def __init__(self) -> None:
         super().__init__(LEAST=LEAST, MOST=MOST, new=object.__new__, refused=_refused, text=text)
 
-    def __missing__(self, kind: Any) -> LeanReader:
+    def _function(self, kind: Any) -> LeanReader:
         source = f"def read(v): return {self._expression(kind)}"
-        reader = self[kind] = compiled("read", source, self._names)
-        return reader
+        return compiled("read", source, self._names)
 
     # --- expressions for a value `v` ---
 

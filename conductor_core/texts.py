@@ -61,11 +61,7 @@ class TextWriters(RecordFunctions):
             row=row_of,
         )
 
-    def __missing__(self, kind: Any) -> TextWriter:
-        self[kind] = writer = self._writer(kind)
-        return writer
-
-    def _writer(self, kind: Any) -> TextWriter:
+    def _function(self, kind: Any) -> TextWriter:
         if kind not in SINGLE and attrs.has(kind):
             writer: TextWriter = self._names[self._record(kind)]
             return writer

@@ -107,9 +107,10 @@ def belongs(module: str, allowed: frozenset[str]) -> bool:
 def test_the_core_imports_only_pure_modules(path: Path) -> None:
     """A module of the core imports attrs, cattrs, typing-extensions, pure modules and the core.
 
-    One knows the extra that reads faster.
+    One knows the extra that reads faster, one lets threads wait for what another compiles.
     """
-    extra = {"msgspec"} if path == CORE / "scanners.py" else set[str]()
+    of_one = {CORE / "scanners.py": {"msgspec"}, CORE / "building.py": {"threading"}}
+    extra = of_one.get(path, set[str]())
     allowed = PURE | DEPENDENCIES | {"conductor_core"} | extra
     above = tuple(f"conductor_core.{name}" for name in ABOVE_THE_CORE)
     wrong = [
@@ -162,7 +163,7 @@ def test_importing_the_core_loads_nothing_impure() -> None:
     )
     # A module in C such as _json belongs to the pure module that it makes faster.
     accelerators = frozenset(f"_{name}" for name in PURE) | {"_blake2", "_sha2"}
-    allowed = PURE | DEPENDENCIES | accelerators | {"conductor_core"}
+    allowed = PURE | DEPENDENCIES | accelerators | {"conductor_core", "threading"}
     loaded = run.stdout.split()
     assert {"conductor_core", "conductor_core.reducer"} <= set(loaded)
     assert [module for module in loaded if not belongs(module, allowed)] == []

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from attrs import evolve
 
 from conductor_core import FlowSpec, GroupSpec, events, initial_state, reduce
-from conductor_core.codec import encode_command, encode_event, encode_spec, texts_of
+from conductor_core.codec import TAGS, encode_command, encode_event, encode_spec, texts_of
 from conductor_core.digest import chain, digest_of, state_digest
 from conductor_core.errors import FormatError, LogError
+from conductor_core.events import StepError, StepFinished
 from conductor_core.json_text import dumps
 from conductor_core.log import LONGEST_LINE, LogWriter, replay
 from conductor_core.loglines import pinned_text
@@ -146,3 +150,25 @@ def test_the_deepest_payload_fits_everywhere() -> None:
     writer = LogWriter(state, at_ms=0)
     assert texts_of(event)[1] == canonical_text(encode_event(event))
     assert replay([writer.header(), writer.entry(event, reduce(state, event))]).entries == 1
+
+
+def test_threads_that_write_at_first_wait_for_each_other() -> None:
+    """Whoever finds that a function is being compiled waits for it, and does not do without."""
+    error = StepError(cause=StepError())
+    event = StepFinished(at_ms=1, attempt="a#1", outcome="failed", error=error)
+    expected = TextWriters(TAGS)[StepFinished](event)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            writers, barrier = TextWriters(TAGS), Barrier(4)
+
+            def write(writers: TextWriters, barrier: Barrier) -> object:
+                barrier.wait()
+                return writers[StepFinished](event)
+
+            with ThreadPoolExecutor(4) as pool:
+                written = [pool.submit(write, writers, barrier) for _ in range(4)]
+            assert {each.result() for each in written} == {expected}
+    finally:
+        sys.setswitchinterval(interval)
