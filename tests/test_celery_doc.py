@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from conductor_adapters.celery import ConductorApp, Owner, Route, measures
-from conductor_adapters.celery.routes import NOWHERE, Routes, route_problems
 from conductor_adapters.cli.flow_file import read_flow_for_others
 from conductor_adapters.client import Client
 from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES, POLL_S
+from conductor_adapters.routes import NOWHERE, Routes, route_problems
 from conductor_adapters.store.protocol import STEP, Order
 from conductor_core import initial_state
 from tests.documents import BLOCK, ROOT, commands_in, first_column, public, sh, write_files

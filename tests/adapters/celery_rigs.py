@@ -24,8 +24,8 @@ from conductor_core import FlowSpec, FlowState
 from conductor_core.events import Event
 from conductor_core.testing.conformance import Worker
 from conductor_core.verdicts import Verdict
-from tests.adapters.celery_forks import forks
 from tests.adapters.celery_kit import conductor
+from tests.adapters.forks import forks
 from tests.adapters.kit_calls import AnsweringRig
 from tests.adapters.processes import runs
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import psutil
 
 from tests.adapters.celery_app import host
-from tests.adapters.celery_forks import forks
+from tests.adapters.forks import forks
 from tests.adapters.processes import runs, until
 
 OPTIONS: Final = ("--without-gossip", "--without-mingle", "-l", "INFO")

@@ -17,6 +17,7 @@ from tests.services import Service
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMQ
 from tests.services.redis import Redis
+from tests.services.temporal import Temporal
 
 ALL: Final = "CONDUCTOR_ALL_SERVICES"
 
@@ -53,4 +54,12 @@ def postgres() -> Generator[Postgres]:
     """A PostgreSQL, in which a test makes a database of its own; it is quick, and not durable."""
     require(Postgres)
     with Postgres(fsync=False) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def temporal() -> Generator[Temporal]:
+    """A Temporal server that forgets; its namespace is shared by all tests."""
+    require(Temporal)
+    with Temporal() as service:
         yield service

@@ -26,6 +26,6 @@ Rule: nothing here decides what a flow does next, and nothing a broker says is b
 from conductor_adapters.celery.app import ConductorApp
 from conductor_adapters.celery.client import CeleryClient
 from conductor_adapters.celery.relay import Relay
-from conductor_adapters.celery.routes import Owner, Route
+from conductor_adapters.routes import Owner, Route
 
 __all__ = ["CeleryClient", "ConductorApp", "Owner", "Relay", "Route"]

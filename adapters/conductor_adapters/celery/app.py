@@ -24,7 +24,6 @@ from conductor_adapters.celery.in_worker import step_for
 from conductor_adapters.celery.measures import Measures
 from conductor_adapters.celery.post import Post
 from conductor_adapters.celery.relay import Relay
-from conductor_adapters.celery.routes import NOWHERE, Route, Routes
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.client import FlowSummary
 from conductor_adapters.clock import Clock, WallClock
@@ -33,6 +32,7 @@ from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES, POLL_S
 from conductor_adapters.local import Asked
 from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer
+from conductor_adapters.routes import NOWHERE, Route, Routes
 from conductor_adapters.store.kept import SNAPSHOT_EVERY
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.store_urls import file_of, opener, told

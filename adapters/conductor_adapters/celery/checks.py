@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from celery import Celery
 
-from conductor_adapters.celery.routes import Route, route_faults
+from conductor_adapters.routes import Route, route_faults
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_core.errors import ConductorError, shown
 

@@ -14,9 +14,9 @@ from functools import partial
 
 from conductor_adapters.celery.books import Sends
 from conductor_adapters.celery.config import Config
-from conductor_adapters.celery.routes import route_problems
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.durable_client import DurableClient
+from conductor_adapters.routes import route_problems
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News, Taken
 from conductor_core.errors import SpecError

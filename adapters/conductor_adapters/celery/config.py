@@ -8,10 +8,10 @@ from typing import Final
 from attrs import frozen
 
 from conductor_adapters.celery.measures import Measures
-from conductor_adapters.celery.routes import Routes
 from conductor_adapters.clock import Clock
 from conductor_adapters.local import Asked
 from conductor_adapters.observing import Observer
+from conductor_adapters.routes import Routes
 from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Store
 from conductor_adapters.workers import Workers
 

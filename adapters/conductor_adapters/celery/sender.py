@@ -17,7 +17,7 @@ from celery.exceptions import QueueNotFound
 from kombu.exceptions import OperationalError
 
 from conductor_adapters.celery.config import Config
-from conductor_adapters.celery.routes import Route
+from conductor_adapters.routes import Route
 from conductor_adapters.store.office import Taken
 from conductor_adapters.store.protocol import Key, Order
 

@@ -1,8 +1,8 @@
-"""Celery workers as processes of their own, forked from one that has imported all they need.
+"""Workers as processes of their own, forked from one that has imported all they need.
 
-Rule: each is a whole worker, as `celery worker` runs it; it begins within some hundredths of a
-second, and ends by a signal, or when whoever started it does. Run as a program this is the
-process that forks: a line of JSON for each worker on stdin, its number on stdout.
+Rule: each is a whole worker, as `celery worker` or another program runs it; it begins within some
+hundredths of a second, and ends by a signal, or when whoever started it does. Run as a program
+this is the process that forks: a line of JSON for each worker on stdin, its number on stdout.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from conductor_adapters.celery.in_worker import end_with
 
 ROOT = Path(__file__).parents[2]
-MODULES = (
+OF_CELERY = (
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.concurrency.prefork",
@@ -33,14 +33,14 @@ MODULES = (
     "kombu.transport.pyamqp",
     "kombu.transport.redis",
 )
-"""What a worker imports only when it begins."""
+"""What a worker of Celery imports only when it begins."""
 
 
 class Forks:
-    """A process that forks workers whose apps are made by `make` of a module."""
+    """A process that forks workers which are made by `make` of a module."""
 
     def __init__(self, *modules: str) -> None:
-        command = [sys.executable, "-m", "tests.adapters.celery_forks", *modules]
+        command = [sys.executable, "-m", "tests.adapters.forks", *modules]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
 
@@ -61,8 +61,8 @@ class Forks:
 
 @cache
 def forks() -> Forks:
-    """The process that forks workers for all tests."""
-    made = Forks("tests.adapters.celery_app", "tests.adapters.celery_kit")
+    """The process that forks workers of Celery for all tests."""
+    made = Forks(*OF_CELERY, "tests.adapters.celery_app", "tests.adapters.celery_kit")
     atexit.register(made.end)
     return made
 
@@ -103,6 +103,6 @@ def be_worker(
 if __name__ == "__main__":
     # Whoever waits for the end of a worker sees it at once.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for needed in (*MODULES, *sys.argv[1:]):
+    for needed in sys.argv[1:]:
         import_module(needed)
     fork_workers()

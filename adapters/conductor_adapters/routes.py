@@ -65,27 +65,27 @@ class Routes:
 
     def of(self, order: Order, state: FlowState) -> Route:
         """Where an order of a flow goes."""
+        step = state.position_of(order.name) if order.kind == STEP else None
         nearest = NOWHERE
-        for metadata in _metadata(order, state):
-            nearest = nearest.over(_said(metadata))
+        for metadata in metadata_about(step, state):
+            nearest = nearest.over(said_of_route(metadata))
         return nearest.over(self.of_handlers.get(order.work, NOWHERE)).over(self.default)
 
 
-def _metadata(order: Order, state: FlowState) -> Iterator[Payload]:
-    """What is said of an order, the nearest first."""
-    position = state.position_of(order.name) if order.kind == STEP else None
-    if position is not None:
+def metadata_about(step: int | None, state: FlowState) -> Iterator[Payload]:
+    """What is said of the step at a position, or of the flow alone, the nearest first."""
+    if step is not None:
         catalog = state.catalog
-        yield catalog.steps[position].metadata
+        yield catalog.steps[step].metadata
         starts = range(len(catalog.groups))
-        group = bisect_right(starts, position, key=lambda index: catalog.span(index).start) - 1
+        group = bisect_right(starts, step, key=lambda index: catalog.span(index).start) - 1
         yield catalog.groups[group].metadata
     yield state.spec.metadata
 
 
-def _said(metadata: Payload) -> Route:
+def said_of_route(metadata: Payload) -> Route:
     """What metadata says; what it says wrongly counts as not said."""
-    said: dict[str, Any] = _of_host(metadata)
+    said: dict[str, Any] = said_of_host(metadata)
     queue, priority = said.get("queue"), said.get("priority")
     owner: Any = said.get("owner")
     return Route(
@@ -95,9 +95,16 @@ def _said(metadata: Payload) -> Route:
     )
 
 
-def _of_host(metadata: Payload) -> dict[str, Any]:
+def said_of_host(metadata: Payload) -> dict[str, Any]:
+    """What metadata says to hosts."""
     found: Any = metadata.value.get(KEY, {}) if metadata.is_object else {}
     return found if isinstance(found, dict) else {}
+
+
+def owner_of(spec: FlowSpec) -> tuple[str | None, str | None]:
+    """The id and the type of the owner of a flow, where it says one."""
+    owner = said_of_route(spec.metadata).owner
+    return (None, None) if owner is None else (owner.id, owner.type or None)
 
 
 def route_problems(spec: FlowSpec) -> Iterator[Problem]:
@@ -114,7 +121,7 @@ def _problems(path: str, metadata: Payload) -> Iterator[Problem]:
     if not isinstance(host, dict):
         yield f"{path}.{KEY}", f"expected a mapping, got {shown(host)}"
     for name, (is_right, expected) in EXPECTED.items():
-        value = _of_host(metadata).get(name)
+        value = said_of_host(metadata).get(name)
         if value is not None and not is_right(value):
             yield f"{path}.{KEY}.{name}", f"expected {expected}, got {shown(value)}"
 

@@ -1,0 +1,283 @@
+"""The work of a flow as activities of a worker.
+
+Rule: how work ended is said by the worker that did it, with its time; that it failed is a failed
+activity to Temporal, and never one that Temporal tries again. Only what is no fact about the
+work, a host that fails or ends, is left to Temporal's deliveries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from temporalio import activity
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from conductor_adapters.calls import Calls, is_coroutine_function
+from conductor_adapters.clock import Clock
+from conductor_adapters.local import Asked
+from conductor_adapters.temporal import failures, names
+from conductor_adapters.temporal.packing import MOST
+from conductor_adapters.work import (
+    Finished,
+    HostFailure,
+    StepContext,
+    StepFailure,
+    is_cancellation_error,
+    raised,
+    returned,
+    step_error,
+    unusable,
+)
+from conductor_adapters.workers import Handler, Workers, checked_groups
+from conductor_core.codec import decode_command, encode_event
+from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
+from conductor_core.errors import ConductorError
+from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepError
+from conductor_core.json_text import dumps
+from conductor_core.payload import EMPTY, freeze
+
+HEARS_S: Final = 0.5
+"""So long a redelivered work waits for word that it is wanted no more."""
+
+_logger = logging.getLogger("conductor_adapters.temporal")
+
+
+class Activity(Protocol):
+    """What Temporal calls."""
+
+    async def __call__(self, order: Any) -> Any:
+        """Carry an order out."""
+        ...
+
+
+class Activities:
+    """What a worker does, as the functions that Temporal calls."""
+
+    def __init__(
+        self, workers: Workers, *, clock: Clock, threads: int, beat_s: float, ask: Asked
+    ) -> None:
+        self._workers = workers
+        self._clock = clock
+        self._threads = threads
+        self._calls: Calls | None = None
+        self._beat_s = beat_s
+        self._ask = ask
+
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """All of them, with one that answers for what nobody here does."""
+        steps = dict.fromkeys(self._workers.handlers, self._step)
+        made = {names.generator_of(kind): self._generate for kind in self._workers.generators}
+        named: Mapping[str, Activity] = {**steps, **made, names.ASK: self._tell_people}
+        return [*(_named(name, call) for name, call in named.items()), _others(self)]
+
+    def _calls_here(self) -> Calls:
+        # A semaphore belongs to the loop in which it is first waited for.
+        if self._calls is None:
+            self._calls = Calls(self._threads)
+        return self._calls
+
+    # --- steps ---
+
+    async def _step(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the work of an attempt."""
+        command = decode_command(order["command"])
+        assert isinstance(command, DispatchStep), "only attempts are dispatched"
+        context = StepContext(
+            flow_id=command.idempotency_key.removesuffix(f"/{command.attempt}"),
+            command=command,
+            flow_metadata=freeze(order["metadata"]) if "metadata" in order else EMPTY,
+        )
+        handler = self._workers.handler(command.work)
+        under_way = _UnderWay(self._calls_here(), handler, context)
+        async with _Heart(self._beat_s):
+            return self._said(command.attempt, await under_way.end())
+
+    def _said(self, attempt: str, finished: Finished) -> dict[str, Any]:
+        """Tell how work ended: as the result of its activity, or as its failure."""
+        told, size = self._encoded(finished)
+        if size > MOST:
+            error = ConductorError(
+                f"{size:,} bytes are more than the {MOST:,} that Temporal takes; "
+                "keep large values elsewhere and refer to them"
+            )
+            finished = unusable(attempt, error)
+            told, _ = self._encoded(finished)
+        if finished.outcome == "succeeded":
+            return told
+        error_told = finished.error or StepError(message="cancelled", type=finished.outcome)
+        raise _failure(error_told, told)
+
+    def _encoded(self, finished: Finished) -> tuple[dict[str, Any], int]:
+        event = encode_event(finished(at_ms=self._clock.now_ms()))
+        return event, len(dumps(event).encode())
+
+    # --- groups ---
+
+    async def _generate(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the groups of a flow."""
+        command = decode_command(order["command"])
+        assert isinstance(command, GenerateSteps), "only groups are generated"
+        generator = self._workers.generator(command.flow_type)
+        try:
+            async with _Heart(self._beat_s):
+                groups = checked_groups(await self._calls_here().call(generator, command))
+            event: Event = GroupsGenerated(at_ms=self._clock.now_ms(), groups=groups)
+            told = encode_event(event)
+            size = len(dumps(told).encode())
+            if size > MOST:
+                raise StepFailure(
+                    f"the groups have {size:,} bytes, of at most {MOST:,}", type="too-large"
+                )
+        except Exception as error:
+            if not isinstance(error, StepFailure):
+                _logger.warning("the generator of %s raised", command.flow_id, exc_info=error)
+            failed = GenerationFailed(at_ms=self._clock.now_ms(), error=step_error(error))
+            raise _failure(failed.error, encode_event(failed)) from None
+        return told
+
+    # --- people ---
+
+    async def _tell_people(self, order: Mapping[str, Any]) -> None:
+        """Tell who wants to know what people are asked."""
+        command = decode_command(order["command"])
+        assert isinstance(command, RequestApproval), "only approvals are asked for"
+        self._ask(order["flow_id"], command)
+
+    async def other(self, kind: str, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer for work that nobody here does: it fails, and says what there is."""
+        if kind.startswith(names.GENERATE):
+            return await self._generate(order)
+        return await self._step(order)
+
+
+def _failure(error: StepError, told: dict[str, Any]) -> ApplicationError:
+    """What Temporal is told of work that did not succeed; the fact comes along.
+
+    It is benign to Temporal: what it means for the flow, and who hears of it, is said elsewhere.
+    """
+    benign = ApplicationErrorCategory.BENIGN
+    return ApplicationError(
+        error.message, told, type=error.type, non_retryable=True, category=benign
+    )
+
+
+def _named(name: str, call: Activity) -> Callable[..., Any]:
+    async def run(order: Any) -> Any:
+        return await call(order)
+
+    return activity.defn(name=name)(run)
+
+
+def _others(activities: Activities) -> Callable[..., Any]:
+    @activity.defn(dynamic=True)
+    async def run(arguments: Sequence[RawValue]) -> Any:
+        (order,) = arguments
+        told = activity.payload_converter().from_payload(order.payload, dict)
+        return await activities.other(activity.info().activity_type, told)
+
+    return run
+
+
+class _Heart:
+    """Lets Temporal know that the worker lives, which is how it hears of cancels too."""
+
+    def __init__(self, beat_s: float) -> None:
+        self._beat_s = beat_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        if activity.info().is_local:
+            return
+        self._task = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(self._beat_s)
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+class _UnderWay:
+    """The work of an attempt that this worker does."""
+
+    def __init__(self, calls: Calls, handler: Handler, context: StepContext) -> None:
+        self._calls = calls
+        self._handler = handler
+        self._context = context
+        self._is_coroutine = is_coroutine_function(handler)
+        self._turn = calls.turn()
+        self._awaits = self._is_coroutine
+
+    async def end(self) -> Finished:
+        """Do the work to its end; raises what is no fact about it."""
+        if activity.info().attempt > 1 and await _is_unwanted():
+            return raised(self._context.attempt, asyncio.CancelledError())
+        work = asyncio.create_task(self._work())
+        while not work.done():
+            try:
+                await asyncio.wait({work})
+            except asyncio.CancelledError:
+                if _worker_ends():
+                    work.cancel()
+                    raise
+                self._give_up(work)
+        return self._finished(work)
+
+    async def _work(self) -> object:
+        if self._is_coroutine:
+            value = self._handler(self._context)
+        else:
+            value = await self._calls.in_thread(
+                self._handler, self._context, self._turn, lambda: None
+            )
+            self._awaits = True
+            if self._context.cancelled and inspect.isawaitable(value):
+                raise asyncio.CancelledError
+        return await value if inspect.isawaitable(value) else value
+
+    def _give_up(self, work: asyncio.Task[object]) -> None:
+        """Ask the work to give up; a thread can only be asked."""
+        if self._context.cancelled:
+            return
+        self._context.cancellation.ask()
+        if self._awaits or not self._turn.begun:
+            work.cancel()
+        else:
+            self._turn.give_back()
+
+    def _finished(self, work: asyncio.Task[object]) -> Finished:
+        attempt = self._context.attempt
+        try:
+            return returned(attempt, work.result())
+        except HostFailure as error:
+            raise ApplicationError(str(error), type=failures.HOST_FAILURE) from error
+        except (Exception, asyncio.CancelledError) as error:
+            if not isinstance(error, StepFailure) and not is_cancellation_error(error):
+                _logger.warning("the work of %s raised", attempt, exc_info=error)
+            return raised(attempt, error)
+
+
+async def _is_unwanted() -> bool:
+    """Whether work that comes again is to give up, of which only a heartbeat tells."""
+    activity.heartbeat()
+    try:
+        await asyncio.sleep(HEARS_S)
+    except asyncio.CancelledError:
+        if _worker_ends():
+            raise
+        return True
+    return activity.is_cancelled()
+
+
+def _worker_ends() -> bool:
+    """Whether it is the worker that ends, which nobody asked of the flow."""
+    details = activity.cancellation_details()
+    return details is not None and details.worker_shutdown

@@ -1,0 +1,147 @@
+"""What a run of the workflow is given at its start, and what it leaves at its end.
+
+Rule: the whole of a flow travels here and nowhere else: its state, where its log stands, the
+options it was started with, the run before. Every form names its version and the semantics
+that it was made by, so that a worker of another release refuses it instead of guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import asdict, frozen
+
+from conductor_adapters.temporal.options import Settings, decode_settings, encode_settings
+from conductor_adapters.temporal.packing import checked, packed, unpacked
+from conductor_core import initial_state
+from conductor_core.codec import decode_spec, encode_spec
+from conductor_core.commands import Outcome
+from conductor_core.errors import ConductorError, FormatError, shown
+from conductor_core.json_text import dumps, loads
+from conductor_core.log import SEMANTICS
+from conductor_core.loglines import Position
+from conductor_core.snapshot import restore, snapshot
+from conductor_core.spec import FlowSpec
+from conductor_core.state import FlowState
+
+VERSION: Final = 1
+LONGEST_SPEC: Final = 16_384
+"""A spec of so many characters stands in the history as it is, for people to read."""
+
+
+@frozen(kw_only=True)
+class Standing:
+    """Where a flow and its log stand between two runs.
+
+    `latest_ms` is the time of the last event, which no later one is before.
+    """
+
+    state: FlowState
+    position: Position
+    began_ms: int
+    latest_ms: int
+
+
+@frozen(kw_only=True)
+class Carried:
+    """What a run is given.
+
+    `standing` None: nothing has happened to the flow yet. `previous` is the run before, whose
+    history holds the log so far.
+    """
+
+    state: FlowState
+    settings: Settings
+    standing: Standing | None = None
+    previous: str | None = None
+
+
+def fresh(spec: FlowSpec, flow_id: str, settings: Settings) -> dict[str, Any]:
+    """The input of a flow to which nothing has happened; raises TooLarge."""
+    form = encode_spec(spec)
+    text = dumps(form)
+    told = form if len(text) <= LONGEST_SPEC else checked(f"flow {flow_id!r}", packed(text))
+    return {**_head(), "flow_id": flow_id, "spec": told, "settings": encode_settings(settings)}
+
+
+def going_on(standing: Standing, settings: Settings, *, previous: str) -> dict[str, Any]:
+    """The input of a run that goes on where another has ended; raises TooLarge."""
+    told = {"previous": previous, "settings": encode_settings(settings)}
+    return {**_head(), **encode_standing(standing), **told}
+
+
+def _head() -> dict[str, Any]:
+    return {"conductor": VERSION, "semantics": SEMANTICS}
+
+
+def encode_standing(standing: Standing) -> dict[str, Any]:
+    """The form of a standing; raises TooLarge."""
+    state = standing.state
+    return {
+        "flow_id": state.flow_id,
+        "state": checked(f"the state of flow {state.flow_id!r}", packed(snapshot(state))),
+        "log": asdict(standing.position),
+        "began_ms": standing.began_ms,
+        "latest_ms": standing.latest_ms,
+    }
+
+
+def decode_carried(data: Any) -> Carried:
+    """What an input says; raises FormatError for another's."""
+    _check_head(data)
+    settings = decode_settings(data["settings"])
+    if "state" not in data:
+        told = data["spec"]
+        spec = decode_spec(loads(unpacked(told)) if isinstance(told, str) else told, "spec")
+        return Carried(state=initial_state(spec, data["flow_id"]), settings=settings)
+    standing = decode_standing(data)
+    return Carried(
+        state=standing.state,
+        settings=settings,
+        standing=standing,
+        previous=data["previous"],
+    )
+
+
+def decode_standing(data: Mapping[str, Any]) -> Standing:
+    """The standing of a form."""
+    return Standing(
+        state=restore(unpacked(data["state"])),
+        position=Position(**data["log"]),
+        began_ms=data["began_ms"],
+        latest_ms=data["latest_ms"],
+    )
+
+
+def _check_head(data: Any) -> None:
+    if not (isinstance(data, dict) and "conductor" in data):
+        raise FormatError("", f"expected the input of a flow, got {shown(data)}")
+    for name, known in (("conductor", VERSION), ("semantics", SEMANTICS)):
+        if data.get(name) != known:
+            raise FormatError(name, f"expected {known}, got {shown(data.get(name))}")
+
+
+def left(standing: Standing, previous: str | None) -> dict[str, Any]:
+    """What a run leaves whose flow has ended: its outcome in the open, and all of it packed.
+
+    A state that is too large is left out; whoever wants it has the history.
+    """
+    outcome = standing.state.outcome
+    assert outcome is not None, "a run ends with its flow"
+    told = {**_head(), "outcome": asdict(outcome), "previous": previous}
+    try:
+        return told | encode_standing(standing)
+    except ConductorError:
+        return told | {"flow_id": standing.state.flow_id}
+
+
+def standing_left(data: Any) -> Standing | None:
+    """Where a flow stands that has ended, if its run could leave that."""
+    _check_head(data)
+    return decode_standing(data) if "state" in data else None
+
+
+def outcome_left(data: Mapping[str, Any]) -> Outcome:
+    """How a flow ended, by what its last run left."""
+    return Outcome(**data["outcome"])

@@ -1,0 +1,374 @@
+"""What operators do with flows on Temporal: the `Client` of every other host.
+
+Rule: a client decides nothing. A flow that runs is asked by an update, one that has ended by the
+reducer itself: where it revives a flow, a new run of the workflow is started with the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from conductor_adapters.client import FlowSummary
+from conductor_adapters.clock import Clock, WallClock
+from conductor_adapters.host import Unstamped
+from conductor_adapters.routes import owner_of, route_problems
+from conductor_adapters.store.errors import FlowExists, UnknownFlow
+from conductor_adapters.temporal import names
+from conductor_adapters.temporal.carried import (
+    Standing,
+    decode_standing,
+    fresh,
+    going_on,
+)
+from conductor_adapters.temporal.closing import left_by
+from conductor_adapters.temporal.errors import NoAnswer, NotRunning, TemporalError, told
+from conductor_adapters.temporal.flow import TemporalFlow
+from conductor_adapters.temporal.history import Run, log_lines, replayed, run_of
+from conductor_adapters.temporal.listing import Listing
+from conductor_adapters.temporal.options import Settings, decode_settings, option_problems
+from conductor_adapters.temporal.verdict_form import refused, verdict_of
+from conductor_core import initial_state, reduce
+from conductor_core.codec import encode_event
+from conductor_core.errors import SpecError, shown
+from conductor_core.events import Event
+from conductor_core.spec import FlowSpec
+from conductor_core.state import FlowState
+from conductor_core.verdicts import Accepted, Verdict
+
+POLL_S: Final = 0.1
+PATIENCE_S: Final = 30.0
+"""So long a worker may take to answer."""
+QUERY_S: Final = 3.0
+"""So long is waited for a worker that tells where a flow is; without one, its history does."""
+TASK_TIMEOUT_S: Final = 10.0
+"""So soon a worker is given up that died while it reduced; Temporal's own default."""
+WITHOUT_WORKERS_S: Final = 10.0
+FORCED: Final = (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT)
+ENDED: Final = (
+    WorkflowExecutionStatus.COMPLETED,
+    WorkflowExecutionStatus.FAILED,
+    WorkflowExecutionStatus.CANCELED,
+)
+
+
+class TemporalClient:
+    """Starts, asks and watches flows of a namespace: `TemporalClient(await Client.connect(...))`.
+
+    `settings` are those of flows that are started here; `task_queue` is where they run.
+    `patience_s` bounds how long a request waits for a worker; what it asked for stands after it.
+    A worker has `query_s` to say where a flow is; without one, or with 0, its history is replayed
+    here. A worker that died while it reduced is given up after `task_timeout_s`.
+    With `search_attributes` flows have `ConductorFlowType`, `ConductorOwnerId` and
+    `ConductorOwnerType`, keywords which must be known to the namespace; the memo has them always.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        settings: Settings | None = None,
+        task_queue: str = names.TASK_QUEUE,
+        search_attributes: bool = False,
+        poll_s: float = POLL_S,
+        patience_s: float = PATIENCE_S,
+        query_s: float = QUERY_S,
+        task_timeout_s: float = TASK_TIMEOUT_S,
+        clock: Clock | None = None,
+    ) -> None:
+        self.client = client
+        self.poll_s = poll_s
+        self._settings = Settings() if settings is None else settings
+        self._task_queue = task_queue
+        self._search_attributes = search_attributes
+        self._patience = timedelta(seconds=patience_s)
+        self._query_s = query_s
+        self._task_timeout = timedelta(seconds=task_timeout_s)
+        self._clock = clock or WallClock()
+        self._asks_histories_until_s = 0.0
+        self._listing = Listing(client)
+
+    def _told(self, flow_id: str | None = None) -> AbstractContextManager[None]:
+        return told(self.client.service_client.config.target_host, flow_id)
+
+    def _handle(self, flow_id: str) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(flow_id)
+
+    # --- flows ---
+
+    async def start(self, spec: FlowSpec, *, flow_id: str) -> TemporalFlow:
+        """Start a flow, or find it where the same was started under this id.
+
+        Raises FlowExists where another was, SpecError where the flow asks for what cannot be, and
+        TooLarge for one that Temporal does not take.
+        """
+        state = initial_state(spec, flow_id)
+        problems = (*route_problems(spec), *option_problems(spec))
+        if problems:
+            raise SpecError(problems)
+        order = fresh(spec, flow_id, self._settings)
+        try:
+            with self._told():
+                await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        except WorkflowAlreadyStartedError:
+            state = await self.look(flow_id)
+            if state.spec != spec:
+                raise FlowExists(flow_id) from None
+        return TemporalFlow(self, state)
+
+    async def _begin(
+        self, flow_id: str, order: dict[str, Any], spec: FlowSpec, reuse: WorkflowIDReusePolicy
+    ) -> None:
+        """Start a run of a flow's workflow; raises WorkflowAlreadyStartedError."""
+        known = self._known(flow_id, spec)
+        await self.client.start_workflow(names.FLOW, order, id_reuse_policy=reuse, **known)
+
+    def _known(self, flow_id: str, spec: FlowSpec) -> dict[str, Any]:
+        """What Temporal is told of a flow that is started."""
+        owner_id, owner_type = owner_of(spec)
+        about = {
+            names.FLOW_TYPE: spec.type, names.OWNER_ID: owner_id, names.OWNER_TYPE: owner_type
+        }  # fmt: skip
+        known = {name: value for name, value in about.items() if value is not None}
+        return {
+            "id": flow_id,
+            "task_queue": self._task_queue,
+            "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+            "memo": known,
+            "search_attributes": _attributes(known) if self._search_attributes else None,
+            "static_summary": f"{spec.type} {flow_id}"[:200],
+            "task_timeout": self._task_timeout,
+        }
+
+    async def flow(self, flow_id: str) -> TemporalFlow:
+        """A flow that was started; raises UnknownFlow."""
+        return TemporalFlow(self, await self.look(flow_id))
+
+    async def list(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        after: FlowSummary | None = None,
+        limit: int = 1_000,
+    ) -> Sequence[FlowSummary]:
+        """Flows in the order in which they began, perhaps of some statuses, behind another."""
+        with self._told():
+            return await self._listing.flows(statuses=statuses, after=after, limit=limit)
+
+    async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
+        """The kinds and names of work that nobody has taken, and how many of each."""
+        with self._told():
+            return await self._listing.waiting_works()
+
+    # --- events ---
+
+    async def tell(self, flow_id: str, what: Unstamped[Event]) -> Verdict:
+        """Feed an event that happens now; raises FormatError where it is none.
+
+        Raises UnknownFlow, NoAnswer where no worker answers, NotRunning for a flow that was ended
+        by force, and TemporalError for a cluster that cannot be reached.
+        """
+        told_event = encode_event(what(at_ms=0))
+        name = str(uuid4())
+        while True:
+            try:
+                return await self._update(flow_id, told_event, name)
+            except UnknownFlow:
+                verdict = await self._tell_ended(flow_id, what, name)
+            if verdict is not None:
+                return verdict
+
+    async def _update(self, flow_id: str, event: dict[str, Any], name: str) -> Verdict:
+        """Tell a flow that runs; raises UnknownFlow for one that does not."""
+        call = self._handle(flow_id).execute_update(
+            names.TELL, event, id=name, rpc_timeout=self._patience
+        )
+        return await self._verdict(flow_id, call)
+
+    async def _verdict(self, flow_id: str, call: Awaitable[Any]) -> Verdict:
+        """The verdict that an update comes to."""
+        try:
+            with self._told(flow_id):
+                return verdict_of(await call)
+        except WorkflowUpdateFailedError as error:
+            return refused(error.cause)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise NoAnswer(
+                f"flow {shown(flow_id)}: no worker of task queue {self._task_queue!r} answered "
+                f"within {self._patience}; what was asked for counts when one does"
+            ) from None
+
+    async def _tell_ended(self, flow_id: str, what: Unstamped[Event], name: str) -> Verdict | None:
+        """Tell a flow that has ended; None where somebody else has revived it meanwhile."""
+        known = await self._describe(flow_id)
+        if known.status in FORCED:
+            raise _not_running(known)
+        if known.status not in ENDED:
+            return None
+        standing, settings = await self._left(known)
+        event = what(at_ms=max(self._clock.now_ms(), standing.latest_ms))
+        verdict = reduce(standing.state, event).verdict
+        if not isinstance(verdict, Accepted):
+            return verdict
+        order = going_on(standing, settings, previous=known.run_id)
+        return await self._revive(flow_id, order, standing.state.spec, event, name)
+
+    async def _revive(
+        self, flow_id: str, order: dict[str, Any], spec: FlowSpec, event: Event, name: str
+    ) -> Verdict | None:
+        """Start another run of a flow with an event; None where there is one already."""
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            names.FLOW,
+            order,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            **self._known(flow_id, spec),
+        )
+        call = self.client.execute_update_with_start_workflow(
+            names.TELL,
+            encode_event(event),
+            start_workflow_operation=start,
+            id=name,
+            rpc_timeout=self._patience,
+        )
+        try:
+            return await self._verdict(flow_id, call)
+        except (WorkflowAlreadyStartedError, UnknownFlow):
+            return None
+
+    async def take_up(self, flow_id: str) -> TemporalFlow:
+        """Begin a flow again where it stood that was ended by force (terminated, or timed out).
+
+        What ran then is dispatched again; what must not run twice unseen has failed (S14.3).
+        """
+        known = await self._describe(flow_id)
+        if known.status in FORCED:
+            run = await run_of(self.client, flow_id)
+            standing = (await replayed(self.client, run)).standing()
+            settings = decode_settings(run.told["settings"])
+            order = going_on(standing, settings, previous=known.run_id)
+            with self._told(), suppress(WorkflowAlreadyStartedError):
+                reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+                await self._begin(flow_id, order, standing.state.spec, reuse)
+        return await self.flow(flow_id)
+
+    async def _left(self, known: WorkflowExecutionDescription) -> tuple[Standing, Settings]:
+        """Where a flow stands that has ended, and by which settings it was run."""
+        run = await run_of(self.client, known.id, known.run_id)
+        settings = decode_settings(run.told["settings"])
+        standing = await left_by(self.client, run)
+        if standing is None:
+            standing = (await replayed(self.client, run)).standing()
+        return standing, settings
+
+    # --- looking ---
+
+    async def _describe(self, flow_id: str) -> WorkflowExecutionDescription:
+        with self._told(flow_id):
+            known = await self._handle(flow_id).describe()
+        if known.workflow_type != names.FLOW:
+            raise TemporalError(
+                f"{shown(flow_id)} is no flow but a workflow of type {shown(known.workflow_type)}"
+            )
+        return known
+
+    async def mark(self, flow_id: str) -> tuple[str, int]:
+        """Something that changes whenever the flow does; raises NotRunning where it cannot."""
+        known = await self._describe(flow_id)
+        if known.status in FORCED:
+            raise _not_running(known)
+        return known.run_id, known.history_length
+
+    async def look(self, flow_id: str) -> FlowState:
+        """Where a flow is; raises UnknownFlow."""
+        known = await self._describe(flow_id)
+        if known.status in ENDED:
+            standing, _ = await self._left(known)
+            return standing.state
+        asked = None if known.status in FORCED else await self._asked(flow_id)
+        if asked is None:
+            run = await run_of(self.client, flow_id)
+            asked = (await replayed(self.client, run)).state
+        return asked
+
+    async def _asked(self, flow_id: str) -> FlowState | None:
+        """What a worker says of a flow; None where none says anything."""
+        loop = asyncio.get_running_loop()
+        if self._query_s <= 0 or loop.time() < self._asks_histories_until_s:
+            return None
+        try:
+            answer = await self._handle(flow_id).query(
+                names.STATE, rpc_timeout=timedelta(seconds=self._query_s)
+            )
+        except (RPCError, WorkflowQueryFailedError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                raise UnknownFlow(flow_id) from None
+            self._asks_histories_until_s = loop.time() + WITHOUT_WORKERS_S
+            return None
+        return decode_standing(answer).state
+
+    async def log(self, flow_id: str, *, after: int = -1) -> Sequence[str]:
+        """The lines of a log so far, or those behind an entry, made again from its histories.
+
+        Raises UnknownFlow. What was ignored or rejected is not among them.
+        """
+        return await log_lines(self.client, flow_id, after=after)
+
+    async def histories(self, flow_id: str) -> AsyncIterator[Run]:
+        """The runs of a flow, the last one first."""
+        run_id: str | None = None
+        while True:
+            run = await run_of(self.client, flow_id, run_id)
+            yield run
+            run_id = run.previous
+            if run_id is None:
+                return
+
+    # --- the end ---
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Let go; the connection belongs to whoever made it."""
+
+
+def _not_running(known: WorkflowExecutionDescription) -> NotRunning:
+    status = known.status
+    assert status is not None, "what was ended has a status"
+    how = status.name.lower().replace("_", " ")
+    return NotRunning(
+        f"flow {shown(known.id)} was {how} in Temporal: nothing happens to it until it is taken up"
+    )
+
+
+def _attributes(known: dict[str, str]) -> TypedSearchAttributes:
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+            for name, value in known.items()
+        ]
+    )

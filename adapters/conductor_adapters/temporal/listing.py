@@ -1,0 +1,132 @@
+"""Lists of flows: what Temporal's visibility knows, and what each flow says of itself.
+
+Rule: visibility lags behind by some moments and knows no statuses of ours; whoever needs to be
+sure asks the flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from conductor_adapters.store.protocol import GENERATE, STEP, FlowRow
+from conductor_adapters.temporal import names
+
+AT_ONCE: Final = 20
+QUERY_S: Final = 2.0
+QUERY: Final = f'WorkflowType = "{names.FLOW}" AND ExecutionStatus != "ContinuedAsNew"'
+_FORCED: Final = {
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.COMPLETED: "success",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed-out",
+}
+
+
+class Listing:
+    """What is known of the flows of a namespace."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def flows(
+        self, *, statuses: Sequence[str], after: FlowRow | None, limit: int
+    ) -> Sequence[FlowRow]:
+        """Rows in the order in which flows began."""
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def row(known: WorkflowExecution) -> FlowRow:
+            async with room:
+                return await self._row(known)
+
+        rows = await asyncio.gather(*(row(known) for known in (await self._latest()).values()))
+        rows = sorted(rows, key=_place)
+        behind = [it for it in rows if after is None or _place(it) > _place(after)]
+        return [it for it in behind if not statuses or it.status in statuses][:limit]
+
+    async def _latest(self) -> dict[str, WorkflowExecution]:
+        """The last run of each flow."""
+        found: dict[str, WorkflowExecution] = {}
+        async for known in self._client.list_workflows(QUERY):
+            other = found.get(known.id)
+            if other is None or other.start_time < known.start_time:
+                found[known.id] = known
+        return found
+
+    async def _row(self, known: WorkflowExecution) -> FlowRow:
+        began_ms = changed_ms = int(known.start_time.timestamp() * 1000)
+        kind = str((await known.memo()).get(names.FLOW_TYPE, ""))
+        if known.close_time is not None:
+            changed_ms = int(known.close_time.timestamp() * 1000)
+        status = "in-progress"
+        if known.status is WorkflowExecutionStatus.FAILED:
+            status = await self._failed(known)
+        elif known.status in _FORCED:
+            status = _FORCED[known.status]
+        elif (told := await self._summary(known)) is not None:
+            status, began_ms, changed_ms = told["status"], told["began_ms"], told["changed_ms"]
+        return FlowRow(
+            flow_id=known.id,
+            type=kind,
+            status=status,
+            began_ms=began_ms,
+            changed_ms=changed_ms,
+            accepted_only=True,
+        )
+
+    async def _failed(self, known: WorkflowExecution) -> str:
+        """Whether a flow failed, or was cancelled by those who work with it."""
+        handle = self._client.get_workflow_handle(known.id, run_id=known.run_id)
+        try:
+            await handle.result(follow_runs=False)
+        except WorkflowFailureError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError) and cause.type == "cancelled":
+                return "cancelled"
+        return "error"
+
+    async def _summary(self, known: WorkflowExecution) -> dict[str, Any] | None:
+        handle = self._client.get_workflow_handle(known.id)
+        try:
+            told: dict[str, Any] = await handle.query(
+                names.SUMMARY, rpc_timeout=timedelta(seconds=QUERY_S)
+            )
+        except (RPCError, WorkflowQueryFailedError):
+            return None
+        return told
+
+    async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
+        """The kinds and names of work that no worker has taken."""
+        waiting: Counter[tuple[str, str]] = Counter()
+        for flow_id, known in (await self._latest()).items():
+            if known.status is WorkflowExecutionStatus.RUNNING:
+                described = await self._client.get_workflow_handle(flow_id).describe()
+                for each in described.raw_description.pending_activities:
+                    if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
+                        waiting[_work(each.activity_type.name)] += 1
+        return [(kind, name, count) for (kind, name), count in sorted(waiting.items())]
+
+
+def _place(row: FlowRow) -> tuple[int, str]:
+    return row.began_ms, row.flow_id
+
+
+def _work(activity: str) -> tuple[str, str]:
+    """The kind and the name of the work of an activity."""
+    if activity.startswith(names.GENERATE):
+        return GENERATE, activity.removeprefix(names.GENERATE)
+    return STEP, activity

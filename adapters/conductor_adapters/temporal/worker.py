@@ -1,0 +1,98 @@
+"""Workers of flows: the workflow, the activities of some handlers, and how both are run.
+
+Rule: a worker and a replayer are made here and nowhere else, so that they cannot disagree on how
+workflows run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.worker import Replayer, Worker
+
+from conductor_adapters.clock import WallClock
+from conductor_adapters.local import Asked, nobody
+from conductor_adapters.observing import Observer, watched
+from conductor_adapters.temporal.activities import Activities
+from conductor_adapters.temporal.names import TASK_QUEUE
+from conductor_adapters.temporal.runner import InOrder, Sink
+from conductor_adapters.temporal.workflow import ConductorFlow
+from conductor_adapters.workers import GroupsOf, Handler, Workers
+from conductor_core.events import Event
+from conductor_core.reducer import Transition
+
+HEARS_S: Final = 1.0
+"""So soon work hears that it is to give up."""
+THREADS: Final = 32
+
+
+def conductor_worker(
+    client: Client,
+    handlers: Mapping[str, Handler],
+    *,
+    generators: Mapping[str, GroupsOf] | None = None,
+    task_queue: str = TASK_QUEUE,
+    ask: Asked = nobody,
+    observe: Observer | None = None,
+    threads: int = THREADS,
+    hears_s: float = HEARS_S,
+    **options: Any,
+) -> Worker:
+    """A Temporal worker that runs flows and does their work; use it as `async with` or `run()`.
+
+    `handlers`, `generators`, `ask` and `observe` are those of the other hosts; `observe` sees what
+    this worker reduces, and sees it again after a crash. Functions run in so many `threads`.
+    Within about `hears_s` seconds work hears that it is to give up. `options` are those of
+    `temporalio.worker.Worker`; those of which flows rely on something else are refused by it as
+    given twice.
+    """
+    activities = Activities(
+        Workers(handlers=handlers, generators=generators or {}),
+        clock=WallClock(),
+        threads=threads,
+        beat_s=hears_s / 2,
+        ask=ask,
+    )
+    throttle = timedelta(seconds=hears_s)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[ConductorFlow],
+        activities=activities.all(),
+        unsandboxed_workflow_runner=InOrder(_shown_to(observe)),
+        **{
+            "max_heartbeat_throttle_interval": throttle,
+            "default_heartbeat_throttle_interval": throttle,
+            **options,
+        },
+    )
+
+
+def _shown_to(observe: Observer | None) -> Sink | None:
+    """What shows an observer all that happens, and nothing that is only replayed."""
+    if observe is None:
+        return None
+
+    def show(event: Event | None, transition: Transition | None, *_more: object) -> None:
+        if event is None or transition is None:
+            return
+        if not workflow.unsafe.is_replaying():
+            watched(observe, event, transition)
+
+    return show
+
+
+def conductor_replayer(
+    *, sink: Sink | None = None, data_converter: DataConverter = DataConverter.default
+) -> Replayer:
+    """Temporal's Replayer for histories of flows; `sink` sees what becomes of every event."""
+    return Replayer(
+        workflows=[ConductorFlow],
+        unsandboxed_workflow_runner=InOrder(sink),
+        data_converter=data_converter,
+    )
