@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Generator
+from itertools import product
 
 import pytest
 
-from conductor_core.testing.conformance import Case, Weather, cases, conforms, weathers
-from tests.adapters.temporal_rigs import Plant, TemporalRig
+from conductor_core.testing.conformance import cases, weathers
+from tests.adapters.temporal_trials import Trial, Trials, name_of
 from tests.services.temporal import Temporal
 
-PATIENCE_S = 60.0
-"""A worker that was killed has died after some moments, and so has what it knew of a flow."""
+TRIALS: dict[str, Trial] = {name_of(trial): trial for trial in product(cases(), weathers())}
 
 
 @pytest.fixture(scope="session")
-def plant(temporal: Temporal, tmp_path_factory: pytest.TempPathFactory) -> Generator[Plant]:
-    """A worker for all trials."""
-    made = Plant(tmp_path_factory.mktemp("kit"), temporal.url)
-    yield made
-    asyncio.run(made.end())
+def trials(
+    request: pytest.FixtureRequest,
+    temporal: Temporal,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trials:
+    """The trials that are to be played, under way."""
+    wanted = (getattr(item, "callspec", None) for item in request.session.items)
+    named = dict.fromkeys(it.params["trial"] for it in wanted if it and "trial" in it.params)
+    return Trials((TRIALS[name] for name in named), tmp_path_factory.mktemp("kit"), temporal.url)
 
 
-@pytest.mark.parametrize("weather", weathers(), ids=str)
-@pytest.mark.parametrize("case", cases(), ids=str)
-def test_the_temporal_host_conforms(plant: Plant, case: Case, weather: Weather) -> None:
+@pytest.mark.parametrize("trial", TRIALS)
+def test_the_temporal_host_conforms(trials: Trials, trial: str) -> None:
     """Every case, in every weather, comes to what the pure reducer says."""
-    flow_id = f"{case}/{weather}"
-    trial = conforms(
-        lambda worker: TemporalRig(worker, plant), case, weather,
-        patience_s=PATIENCE_S, flow_id=flow_id,
-    )  # fmt: skip
-    asyncio.run(trial)
+    trials.outcome(trial).result()

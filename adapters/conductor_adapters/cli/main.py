@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "skip-current": "conductor_adapters.cli.operate.answers",
     "start": "conductor_adapters.cli.operate.start",
     "status": "conductor_adapters.cli.operate.looks",
+    "temporal": "conductor_adapters.cli.temporal",
     "vacuum": "conductor_adapters.cli.operate.keep",
     "wait": "conductor_adapters.cli.operate.follow",
     "watch": "conductor_adapters.cli.operate.follow",

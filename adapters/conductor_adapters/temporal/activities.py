@@ -41,7 +41,7 @@ from conductor_core.events import Event, GenerationFailed, GroupsGenerated, Step
 from conductor_core.json_text import dumps
 from conductor_core.payload import EMPTY, freeze
 
-HEARS_S: Final = 0.5
+HEARS_S: Final = 0.2
 """So long a redelivered work waits for word that it is wanted no more."""
 
 _logger = logging.getLogger("conductor_adapters.temporal")

@@ -126,6 +126,11 @@ class TemporalClient:
         Raises FlowExists where another was, SpecError where the flow asks for what cannot be, and
         TooLarge for one that Temporal does not take.
         """
+        flow, _ = await self.start_or_find(spec, flow_id=flow_id)
+        return flow
+
+    async def start_or_find(self, spec: FlowSpec, *, flow_id: str) -> tuple[TemporalFlow, bool]:
+        """As `start`, and whether it was this call that started the flow."""
         state = initial_state(spec, flow_id)
         problems = (*route_problems(spec), *option_problems(spec))
         if problems:
@@ -135,10 +140,16 @@ class TemporalClient:
             with self._told():
                 await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
-            state = await self.look(flow_id)
-            if state.spec != spec:
+            flow = await self.flow(flow_id)
+            if flow.state.spec != spec:
                 raise FlowExists(flow_id) from None
-        return TemporalFlow(self, state)
+            return flow, False
+        return TemporalFlow(self, state), True
+
+    async def has_workers(self) -> bool:
+        """Whether a worker of the task queue was heard of in the last minutes."""
+        with self._told():
+            return await self._listing.has_pollers(self._task_queue)
 
     async def _begin(
         self, flow_id: str, order: dict[str, Any], spec: FlowSpec, reuse: WorkflowIDReusePolicy

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -119,6 +121,17 @@ class Listing:
                     if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
                         waiting[_work(each.activity_type.name)] += 1
         return [(kind, name, count) for (kind, name), count in sorted(waiting.items())]
+
+    async def has_pollers(self, task_queue: str) -> bool:
+        """Whether a worker asks for tasks of flows."""
+        told = await self._client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=self._client.namespace,
+                task_queue=TaskQueue(name=task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            )
+        )
+        return bool(told.pollers)
 
 
 def _place(row: FlowRow) -> tuple[int, str]:

@@ -42,7 +42,7 @@ from conductor_core.errors import ConductorError
 from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepError
 from conductor_core.state import FlowState
 
-RETRY_FIRST_S: Final = 1
+RETRY_FIRST_S: Final = 0.2
 RETRY_LAST_S: Final = 30
 SHORTEST: Final = timedelta(milliseconds=1)
 

@@ -28,6 +28,7 @@ from conductor_core.reducer import Transition
 
 HEARS_S: Final = 1.0
 """So soon work hears that it is to give up."""
+GRACE_S: Final = 10.0
 THREADS: Final = 32
 
 
@@ -41,13 +42,15 @@ def conductor_worker(
     observe: Observer | None = None,
     threads: int = THREADS,
     hears_s: float = HEARS_S,
+    grace_s: float = GRACE_S,
     **options: Any,
 ) -> Worker:
     """A Temporal worker that runs flows and does their work; use it as `async with` or `run()`.
 
     `handlers`, `generators`, `ask` and `observe` are those of the other hosts; `observe` sees what
     this worker reduces, and sees it again after a crash. Functions run in so many `threads`.
-    Within about `hears_s` seconds work hears that it is to give up. `options` are those of
+    Within about `hears_s` seconds work hears that it is to give up; when the worker ends, what runs
+    has `grace_s` seconds, and is then delivered to others. `options` are those of
     `temporalio.worker.Worker`; those of which flows rely on something else are refused by it as
     given twice.
     """
@@ -66,6 +69,7 @@ def conductor_worker(
         activities=activities.all(),
         unsandboxed_workflow_runner=InOrder(_shown_to(observe)),
         **{
+            "graceful_shutdown_timeout": timedelta(seconds=grace_s),
             "max_heartbeat_throttle_interval": throttle,
             "default_heartbeat_throttle_interval": throttle,
             **options,

@@ -6,9 +6,12 @@ Rule: this is a warning and never more, since workers may come later.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from conductor_adapters.store.protocol import GENERATE, STEP, Store
 from conductor_core.state import FlowState
+
+NO_WORKER: Final = "warning: no worker runs just now; the flow waits for one"
 
 
 def living_works(store: Store) -> frozenset[str]:
@@ -21,7 +24,7 @@ def living_works(store: Store) -> frozenset[str]:
 def nobody_does(state: FlowState, works: frozenset[str]) -> Iterator[str]:
     """Name what a flow needs that is not among these works, which are `kind:name`."""
     if not works:
-        yield "warning: no worker runs just now; the flow waits for one"
+        yield NO_WORKER
         return
     for kind, name in _needed(state):
         if f"{kind}:{name}" not in works:

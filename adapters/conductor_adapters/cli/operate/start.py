@@ -16,17 +16,19 @@ import click
 from conductor_adapters.cli.console import leave_unwritten, say, say_json, warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow_for_others
 from conductor_adapters.cli.flow_ids import made_up_id
-from conductor_adapters.cli.operate.needs import living_works, nobody_does
+from conductor_adapters.cli.operate.needs import NO_WORKER, living_works, nobody_does
 from conductor_adapters.cli.operate.stores import opener, with_store
 from conductor_adapters.cli.options import with_settings
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
 from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.store.protocol import Store
+from conductor_adapters.temporal_urls import client_at, is_temporal
 from conductor_core import initial_state
 from conductor_core.events import Event, FlowStarted
 from conductor_core.reducer import Transition
 from conductor_core.spec import FlowSpec
+from conductor_core.state import FlowState
 
 SUCCEEDED: Final = 0
 
@@ -54,11 +56,13 @@ def start(
 
     Where the same flow was started under this id, it is found as it is.
     """
-    open_store = opener(store, create=True)
     known = None if handlers is None else import_workers(handlers, _never)
     spec = with_inputs(read_flow_for_others(file, known), settings)
     name = made_up_id(spec) if flow_id is None else flow_id
     initial_state(spec, name)  # raises SpecError before a file is made
+    if is_temporal(store):
+        ctx.exit(ran(_started_at(store, spec, name, as_json=as_json)))
+    open_store = opener(store, create=True)
     ctx.exit(ran(_started(open_store, spec, name, as_json=as_json)))
 
 
@@ -81,14 +85,29 @@ async def _started(
         state, works = flow.state, await host.consult(lambda ledger: living_works(ledger.store))
     for line in nobody_does(state, works):
         warn(line)
+    _tell(state, begun=any(begun), as_json=as_json)
+    return SUCCEEDED
+
+
+async def _started_at(store: str, spec: FlowSpec, flow_id: str, *, as_json: bool) -> int:
+    """Start a flow on a cluster and say so; returns the exit code."""
+    async with client_at(store) as client:
+        flow, begun = await client.start_or_find(spec, flow_id=flow_id)
+        if not await client.has_workers():
+            warn(NO_WORKER)
+    _tell(flow.state, begun=begun, as_json=as_json)
+    return SUCCEEDED
+
+
+def _tell(state: FlowState, *, begun: bool, as_json: bool) -> None:
+    """Say which flow was started, or found."""
     try:
         if as_json:
-            say_json({"flow_id": flow_id, "status": state.status, "started": any(begun)})
+            say_json({"flow_id": state.flow_id, "status": state.status, "started": begun})
         else:
-            say(flow_id)
+            say(state.flow_id)
     except OSError as error:
         # The flow is in the store whether that could be told or not.
         leave_unwritten(error)
-    if not as_json and not any(begun):
-        warn(f"{flow_id} was started already, and is {state.status}")
-    return SUCCEEDED
+    if not as_json and not begun:
+        warn(f"{state.flow_id} was started already, and is {state.status}")

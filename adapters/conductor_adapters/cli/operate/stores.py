@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from conductor_adapters import store_urls
 from conductor_adapters.cli.operate.interruptible import interruptible
@@ -20,6 +22,7 @@ from conductor_adapters.cli.process import ran
 from conductor_adapters.client import Client
 from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.store.protocol import Store
+from conductor_adapters.temporal_urls import SCHEME, client_at, is_temporal
 from conductor_core.errors import ConductorError
 
 VARIABLE: Final = "CONDUCTOR_STORE"
@@ -29,16 +32,38 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def with_store(command: F) -> F:
-    """Give a command the option --store, as its argument `store`."""
-    option = click.option(
+    """Give a command the options --store and --temporal, as its argument `store`."""
+    store_option = click.option(
         "--store",
         envvar=VARIABLE,
-        required=True,
         show_envvar=True,
         metavar="STORE",
-        help="What keeps the flows: a SQLite file, or postgresql://USER@HOST/DATABASE.",
+        help="What keeps the flows: a SQLite file, postgresql://USER@HOST/DATABASE, or a cluster, "
+        "temporal://HOST:PORT/NAMESPACE.",
     )
-    return option(command)
+    temporal_option = click.option(
+        "--temporal", is_flag=True, help="Flows of the usual Temporal cluster: temporal://."
+    )
+
+    @wraps(command)
+    def with_one(*arguments: Any, store: str | None, temporal: bool, **rest: Any) -> object:
+        return command(*arguments, store=_the_one(store, temporal=temporal), **rest)
+
+    return cast(F, store_option(temporal_option(with_one)))
+
+
+def _the_one(store: str | None, *, temporal: bool) -> str:
+    """The store that is meant; raises UsageError where none is, or two are."""
+    context = click.get_current_context()
+    named = context.get_parameter_source("store") is ParameterSource.COMMANDLINE
+    if temporal and named:
+        raise click.UsageError("--temporal does not go together with --store.")
+    if temporal:
+        return SCHEME
+    if store is None:
+        (option,) = (it for it in context.command.params if it.name == "store")
+        raise click.MissingParameter(ctx=context, param=option)
+    return store
 
 
 def file_of(store: str) -> Path | None:
@@ -58,14 +83,20 @@ def file_for(store: str, what: str) -> Path:
 
 
 def opener(store: str, *, create: bool = False) -> Callable[[], Store]:
-    """What opens a store; raises ConductorError where nothing can."""
+    """What opens a store; raises ConductorError where nothing can, as with a cluster."""
+    if is_temporal(store):
+        raise ConductorError(f"--store: {store}: flows on Temporal have no store to be opened")
     file_of(store)
     return store_urls.opener(store, create=create)
 
 
 @asynccontextmanager
 async def client_of(store: str) -> AsyncGenerator[Client]:
-    """A client of a store that is there; raises StoreError."""
+    """A client of a store that is there; raises StoreError, and TemporalError for a cluster."""
+    if is_temporal(store):
+        async with client_at(store) as flows:
+            yield flows
+        return
     async with DurableClient(open_store=opener(store)) as client:
         yield client
 

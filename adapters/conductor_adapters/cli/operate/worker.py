@@ -8,13 +8,13 @@ for people.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 import click
 
 from conductor_adapters.cli.flow_file import import_workers
+from conductor_adapters.cli.operate.folders import go_to
 from conductor_adapters.cli.operate.stores import file_for, with_store
 from conductor_adapters.cli.operate.worker_screen import WorkerJson, WorkerText
 from conductor_adapters.cli.operate.working import Order, run_by_worker, work
@@ -22,7 +22,6 @@ from conductor_adapters.cli.options import LONGEST_S, seconds, with_grace
 from conductor_adapters.cli.process import ran
 from conductor_adapters.durable_options import LEASE_S, SLOTS, THREADS
 from conductor_adapters.store.sqlite_file import Synchronous
-from conductor_core.errors import ConductorError
 
 SHORTEST_LEASE_S: Final = 0.1
 MOST: Final = 10_000
@@ -94,9 +93,11 @@ def worker(
     once. Others do what is left.
     """
     path = file_for(
-        store, "conductor worker works on a SQLite file; on a database Celery workers do the work"
+        store,
+        "conductor worker works on a SQLite file; on a database Celery workers do the work, "
+        "on a cluster conductor temporal worker",
     ).absolute()
-    _go_to(directory)
+    go_to(directory)
     order = Order(
         store=path,
         synchronous=synchronous,
@@ -110,12 +111,3 @@ def worker(
         screen=WorkerJson() if as_json else WorkerText(),
     )
     ctx.exit(ran(work(order)))
-
-
-def _go_to(directory: Path | None) -> None:
-    """Make a directory the current one."""
-    if directory is not None:
-        try:
-            os.chdir(directory)
-        except OSError as error:
-            raise ConductorError(f"--directory: {directory}: {error.strerror}") from None
