@@ -154,3 +154,27 @@ def check_lag(late: FlowState, state: FlowState, event: Event) -> None:
 def is_own_fact(event: Event, transition: Transition) -> bool:
     """Whether an event is a fact that the child brings in by itself, and that counts."""
     return isinstance(event, OWN_FACTS) and isinstance(transition.verdict, Accepted)
+
+
+class LongPlay:
+    """A flow whose every group is run by a child, from the moment at which it is current."""
+
+    def __init__(self, start: FlowState) -> None:
+        self._state = start
+        self._child: FlowState | None = None
+
+    def follow(self, happened: Iterable[Event]) -> None:
+        """Let all of this happen, to the child as to the flow."""
+        for event in happened:
+            self._happen(event)
+
+    def _happen(self, event: Event) -> None:
+        before = self._state
+        form = relayed(before, event) if self._child is not None else None
+        self._state = reduce(before, event).state
+        if self._child is not None and form is not None:
+            self._child = reduce(self._child, form).state
+        if self._state.current != before.current or self._child is None:
+            self._child = cut_of(self._state) if is_delegable(self._state) else None
+        elif is_delegable(self._state):
+            assert self._child == cut_of(self._state), "they are in step"

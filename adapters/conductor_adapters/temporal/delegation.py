@@ -98,8 +98,10 @@ def _earlier_attempts(state: FlowState) -> tuple[Attempt, ...]:
     """Of each earlier step that the group needs what is handed on, in the order of the flow."""
     if not state.current:
         return ()
-    positions = _needed(state) or {state.span.start - 1}  # No group is without a step.
-    return tuple(_handed_on(state.live[position]) for position in sorted(positions))
+    needed = sorted(_needed(state))
+    if not needed:  # No group is without a step.
+        return (_left_out(state.live[state.span.start - 1]),)
+    return tuple(_handed_on(state.live[position]) for position in needed)
 
 
 def _needed(state: FlowState) -> set[int]:
@@ -109,10 +111,15 @@ def _needed(state: FlowState) -> set[int]:
     return {p for p in positions if p is not None and p < state.span.start}
 
 
+def _left_out(attempt: Attempt) -> Attempt:
+    """A finished attempt of which nothing is handed on."""
+    return Attempt(attempt.step, status=AttemptStatus.DISCARDED)
+
+
 def _handed_on(attempt: Attempt) -> Attempt:
     """A finished attempt with nothing but what a dispatch takes from it (S2.3)."""
     if attempt.status is not AttemptStatus.SUCCESS:
-        return Attempt(attempt.step, status=AttemptStatus.DISCARDED)
+        return _left_out(attempt)
     found = attempt.result
     return Attempt(
         attempt.step,
