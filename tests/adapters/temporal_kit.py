@@ -25,7 +25,6 @@ HEARTBEAT_MS: Final = 800
 TASK_TIMEOUT_S: Final = 1.0
 STICKY: Final = timedelta(seconds=0.2)
 """So long a task waits for a worker that knows the flow, and may be gone."""
-SETTINGS: Final = Settings(default=Options(heartbeat_timeout_ms=HEARTBEAT_MS), asks=True)
 
 
 @frozen
@@ -62,9 +61,10 @@ def make(settings: dict[str, Any]) -> KitWorker:
 async def client_of(settings: dict[str, Any]) -> TemporalClient:
     """A client that reads histories alone, whether or not a worker lives."""
     client = await Client.connect(settings["server"])
+    default = Options(heartbeat_timeout_ms=HEARTBEAT_MS, child=settings["children"])
     return TemporalClient(
         client,
-        settings=SETTINGS,
+        settings=Settings(default=default, asks=True),
         task_queue=settings["queue"],
         query_s=0,
         task_timeout_s=TASK_TIMEOUT_S,

@@ -36,13 +36,13 @@ def forks() -> Forks:
 
 
 class Plant:
-    """A worker process that is there for all trials."""
+    """A worker process that is there for all trials; with `children` each group is a child's."""
 
-    def __init__(self, folder: Path, server: str, *, queue: str = "kit") -> None:
+    def __init__(self, folder: Path, server: str, *, queue: str, children: bool = False) -> None:
         self.socket = folder / "kit"
         self.log = folder / "worker.log"
         self.settings: dict[str, Any] = {
-            "server": server, "queue": queue, "socket": str(self.socket),
+            "server": server, "queue": queue, "socket": str(self.socket), "children": children,
         }  # fmt: skip
         self.pid = 0
 

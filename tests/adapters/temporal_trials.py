@@ -31,11 +31,14 @@ def name_of(trial: Trial) -> str:
 class Trials:
     """Plays trials in the background; `outcome` waits for one of them."""
 
-    def __init__(self, trials: Iterable[Trial], folder: Path, server: str) -> None:
+    def __init__(
+        self, trials: Iterable[Trial], folder: Path, server: str, *, children: bool = False
+    ) -> None:
         self._trials = {name_of(trial): trial for trial in trials}
         self._outcomes: dict[str, Future[None]] = {name: Future() for name in self._trials}
         self._folder = folder
         self._server = server
+        self._children = children
         self._thread = threading.Thread(target=self._play_all, daemon=True)
         self._thread.start()
 
@@ -51,13 +54,13 @@ class Trials:
         await asyncio.gather(*(self._lane(number, left) for number in range(LANES)))
 
     async def _lane(self, number: int, left: Iterable[tuple[str, Trial]]) -> None:
-        folder = self._folder / str(number)
+        folder, queue = self._folder / str(number), f"kit-{self._children}-{number}"
         folder.mkdir()
-        plant = Plant(folder, self._server, queue=f"kit-{number}")
+        plant = Plant(folder, self._server, queue=queue, children=self._children)
         for name, trial in left:
             outcome = self._outcomes[name]
             try:
-                await _played(trial, plant)
+                await _played(trial, plant, queue)
             except BaseException as error:  # noqa: BLE001 - it belongs to the test that waits
                 outcome.set_exception(error)
             else:
@@ -65,9 +68,9 @@ class Trials:
         await plant.end()
 
 
-async def _played(trial: Trial, plant: Plant) -> None:
+async def _played(trial: Trial, plant: Plant, name: str) -> None:
     case, weather = trial
     await conforms(
         lambda worker: TemporalRig(worker, plant), case, weather,
-        patience_s=PATIENCE_S, flow_id=f"{case}/{weather}",
+        patience_s=PATIENCE_S, flow_id=f"{name}/{case}/{weather}",
     )  # fmt: skip

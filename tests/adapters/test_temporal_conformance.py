@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
 
-from conductor_core.testing.conformance import cases, weathers
+from conductor_core.testing.conformance import Weather, cases, weathers
 from tests.adapters.temporal_trials import Trial, Trials, name_of
 from tests.services.temporal import Temporal
 
 TRIALS: dict[str, Trial] = {name_of(trial): trial for trial in product(cases(), weathers())}
+
+
+ALL = os.environ.get("CONDUCTOR_ALL_TRIALS") == "1"
+WITH_CHILDREN = [
+    name
+    for name, (_, weather) in TRIALS.items()
+    if ALL or weather not in (Weather.LOST, Weather.CRASHING)
+]
+"""Workers that are killed take their time; where children are concerned, others kill them too."""
+
+
+def wanted(request: pytest.FixtureRequest, parameter: str) -> Iterator[Trial]:
+    """The trials that tests of this run ask for, in their order."""
+    specs = (getattr(item, "callspec", None) for item in request.session.items)
+    named = (it.params.get(parameter) for it in specs if it is not None)
+    return (TRIALS[name] for name in named if name is not None)
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +38,24 @@ def trials(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trials:
     """The trials that are to be played, under way."""
-    wanted = (getattr(item, "callspec", None) for item in request.session.items)
-    named = dict.fromkeys(it.params["trial"] for it in wanted if it and "trial" in it.params)
-    return Trials((TRIALS[name] for name in named), tmp_path_factory.mktemp("kit"), temporal.url)
+    return Trials(wanted(request, "trial"), tmp_path_factory.mktemp("kit"), temporal.url)
+
+
+@pytest.fixture(scope="session")
+def of_children(
+    request: pytest.FixtureRequest,
+    temporal: Temporal,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trials:
+    """The trials that are to be played with each group in the hands of a child, under way."""
+    folder = tmp_path_factory.mktemp("kit")
+    return Trials(wanted(request, "of_child"), folder, temporal.url, children=True)
+
+
+@pytest.mark.parametrize("of_child", WITH_CHILDREN)
+def test_it_conforms_with_groups_as_children(of_children: Trials, of_child: str) -> None:
+    """A flow whose groups are run by children comes to what the pure reducer says."""
+    of_children.outcome(of_child).result()
 
 
 @pytest.mark.parametrize("trial", TRIALS)

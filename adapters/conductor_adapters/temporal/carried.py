@@ -7,7 +7,7 @@ that it was made by, so that a worker of another release refuses it instead of g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import asdict, frozen
@@ -112,6 +112,71 @@ def decode_standing(data: Mapping[str, Any]) -> Standing:
         began_ms=data["began_ms"],
         latest_ms=data["latest_ms"],
     )
+
+
+# --- groups that a child runs ---
+
+
+@frozen(kw_only=True)
+class Handed:
+    """What the child is given that runs a group.
+
+    `parent` is the workflow of its flow, `recovers` whether another had the group and is gone.
+    `sent` is how much it has reported, `unsent` what it has still to report, if it went on from
+    another run.
+    """
+
+    carried: Carried
+    group: str
+    parent: str
+    latest_ms: int
+    recovers: bool = False
+    sent: int = 0
+    unsent: tuple[dict[str, Any], ...] = ()
+
+
+def encode_handed(handed: Handed) -> dict[str, Any]:
+    """The form of what a child is given; raises TooLarge."""
+    state = handed.carried.state
+    what = f"group {handed.group!r} of flow {state.flow_id!r}"
+    return {
+        **_head(),
+        "group": handed.group,
+        "parent": handed.parent,
+        "state": checked(what, packed(snapshot(state))),
+        "settings": encode_settings(handed.carried.settings),
+        "latest_ms": handed.latest_ms,
+        "recovers": handed.recovers,
+        "sent": handed.sent,
+        "unsent": packed(dumps(list(handed.unsent))),
+    }
+
+
+def decode_handed(data: Any) -> Handed:
+    """What a child is given; raises FormatError for another's."""
+    _check_head(data)
+    settings = decode_settings(data["settings"])
+    return Handed(
+        carried=Carried(state=restore(unpacked(data["state"])), settings=settings),
+        group=data["group"],
+        parent=data["parent"],
+        latest_ms=data["latest_ms"],
+        recovers=data["recovers"],
+        sent=data["sent"],
+        unsent=tuple(loads(unpacked(data["unsent"]))),
+    )
+
+
+def encode_report(child: str, sent: int, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a child reports to its flow, after so many entries that it has reported before."""
+    told = {"child": child, "after": sent, "count": len(entries)}
+    return told | {"entries": packed(dumps(list(entries)))}
+
+
+def decode_report(data: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+    """Which child reports, and what."""
+    entries: list[dict[str, Any]] = loads(unpacked(data["entries"]))
+    return data["child"], entries
 
 
 def _check_head(data: Any) -> None:

@@ -48,8 +48,9 @@ from conductor_adapters.temporal.carried import (
 from conductor_adapters.temporal.closing import left_by
 from conductor_adapters.temporal.errors import NoAnswer, NotRunning, TemporalError, told
 from conductor_adapters.temporal.flow import TemporalFlow
-from conductor_adapters.temporal.history import Run, log_lines, replayed, run_of
+from conductor_adapters.temporal.history import Run, replayed, run_of
 from conductor_adapters.temporal.listing import Listing
+from conductor_adapters.temporal.log_of import log_lines, seen_now
 from conductor_adapters.temporal.options import Settings, decode_settings, option_problems
 from conductor_adapters.temporal.verdict_form import refused, verdict_of
 from conductor_core import initial_state, reduce
@@ -244,7 +245,9 @@ class TemporalClient:
         event = what(at_ms=max(self._clock.now_ms(), standing.latest_ms))
         verdict = reduce(standing.state, event).verdict
         if not isinstance(verdict, Accepted):
-            return verdict
+            # Somebody else may have revived it while its history was read.
+            now = await self._describe(flow_id)
+            return verdict if now.run_id == known.run_id else None
         order = going_on(standing, settings, previous=known.run_id)
         return await self._revive(flow_id, order, standing.state.spec, event, name)
 
@@ -278,7 +281,7 @@ class TemporalClient:
         known = await self._describe(flow_id)
         if known.status in FORCED:
             run = await run_of(self.client, flow_id)
-            standing = (await replayed(self.client, run)).standing()
+            standing = (await seen_now(self.client, run)).standing()
             settings = decode_settings(run.told["settings"])
             order = going_on(standing, settings, previous=known.run_id)
             with self._told(), suppress(WorkflowAlreadyStartedError):
@@ -311,7 +314,12 @@ class TemporalClient:
         known = await self._describe(flow_id)
         if known.status in FORCED:
             raise _not_running(known)
-        return known.run_id, known.history_length
+        length = known.history_length
+        for child in known.raw_description.pending_children:
+            with self._told(flow_id), suppress(UnknownFlow):
+                handle = self._handle(child.workflow_id)
+                length += (await handle.describe()).history_length
+        return known.run_id, length
 
     async def look(self, flow_id: str) -> FlowState:
         """Where a flow is; raises UnknownFlow."""
@@ -322,7 +330,7 @@ class TemporalClient:
         asked = None if known.status in FORCED else await self._asked(flow_id)
         if asked is None:
             run = await run_of(self.client, flow_id)
-            asked = (await replayed(self.client, run)).state
+            asked = (await seen_now(self.client, run)).state
         return asked
 
     async def _asked(self, flow_id: str) -> FlowState | None:
@@ -339,7 +347,8 @@ class TemporalClient:
                 raise UnknownFlow(flow_id) from None
             self._asks_histories_until_s = loop.time() + WITHOUT_WORKERS_S
             return None
-        return decode_standing(answer).state
+        # What a child knows, it need not have said.
+        return None if answer["delegated"] else decode_standing(answer).state
 
     async def log(self, flow_id: str, *, after: int = -1) -> Sequence[str]:
         """The lines of a log so far, or those behind an entry, made again from its histories.

@@ -20,7 +20,7 @@ from conductor_adapters.temporal.carried import Standing, decode_carried
 from conductor_adapters.temporal.errors import TemporalError, told
 from conductor_adapters.temporal.names import FLOW
 from conductor_adapters.temporal.worker import conductor_replayer
-from conductor_core.errors import ConductorError, shown
+from conductor_core.errors import shown
 from conductor_core.events import Event
 from conductor_core.loglines import Position, after_header, new_header
 from conductor_core.reducer import Transition
@@ -102,18 +102,20 @@ class Seen:
         )
 
 
-async def run_of(client: Client, flow_id: str, run_id: str | None = None) -> Run:
+async def run_of(
+    client: Client, flow_id: str, run_id: str | None = None, *, kind: str = FLOW
+) -> Run:
     """A run of a flow, the last one unless another is named; raises UnknownFlow."""
     handle = client.get_workflow_handle(flow_id, run_id=run_id)
     with told(client.service_client.config.target_host, flow_id):
         history = await handle.fetch_history()
-    return await run_from(client, history)
+    return await run_from(client, history, kind=kind)
 
 
-async def run_from(client: Client, history: WorkflowHistory) -> Run:
+async def run_from(client: Client, history: WorkflowHistory, *, kind: str = FLOW) -> Run:
     """The run of a history; raises TemporalError for one of another workflow."""
     start = history.events[0].workflow_execution_started_event_attributes
-    if start.workflow_type.name != FLOW:
+    if start.workflow_type.name != kind:
         raise TemporalError(
             f"{shown(history.workflow_id)} is no flow but a workflow of type "
             f"{shown(start.workflow_type.name)}"
@@ -149,16 +151,21 @@ def decided(events: Sequence[HistoryEvent]) -> Iterator[HistoryEvent]:
 async def replayed(client: Client, run: Run) -> Seen:
     """What a run came to; raises TemporalError where its history does not replay."""
     seen = _nothing_seen(run)
-    replayer = conductor_replayer(sink=seen.see, data_converter=client.data_converter)
-    history = WorkflowHistory(workflow_id=run.flow_id, events=run.events)
     if run.events:
-        result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-        if result.replay_failure is not None:
-            raise TemporalError(
-                f"flow {shown(run.flow_id)}: the history of its run {run.run_id} does not replay: "
-                f"{result.replay_failure}"
-            )
+        await replay_run(client, run, sink=seen.see)
     return seen
+
+
+async def replay_run(client: Client, run: Run, **wants: Any) -> None:
+    """Replay a run for who wants to see or hear of it; raises TemporalError."""
+    replayer = conductor_replayer(data_converter=client.data_converter, **wants)
+    history = WorkflowHistory(workflow_id=run.flow_id, events=run.events)
+    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    if result.replay_failure is not None:
+        raise TemporalError(
+            f"flow {shown(run.flow_id)}: the history of its run {run.run_id} does not replay: "
+            f"{result.replay_failure}"
+        )
 
 
 def _nothing_seen(run: Run) -> Seen:
@@ -178,24 +185,3 @@ def _nothing_seen(run: Run) -> Seen:
         began_ms=standing.began_ms,
         latest_ms=standing.latest_ms,
     )
-
-
-async def log_lines(client: Client, flow_id: str, *, after: int = -1) -> list[str]:
-    """The lines of a flow's log behind an entry, from the histories of all its runs.
-
-    Raises UnknownFlow, and TemporalError where the history of an early run is gone.
-    """
-    runs = [await run_of(client, flow_id)]
-    while runs[-1].previous is not None and runs[-1].begins_after > after:
-        try:
-            runs.append(await run_of(client, flow_id, runs[-1].previous))
-        except ConductorError as error:
-            raise TemporalError(
-                f"flow {shown(flow_id)}: the history of its run {runs[-1].previous} is gone, and "
-                f"with it the log up to entry {runs[-1].begins_after} ({error})"
-            ) from None
-    found: list[str] = []
-    for run in reversed(runs):
-        seen = await replayed(client, run)
-        found += [lines for number, lines in seen.lines if number > after]
-    return found

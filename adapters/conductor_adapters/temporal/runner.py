@@ -47,6 +47,12 @@ Sink: TypeAlias = Callable[[Event | None, Transition | None, str, Position], Non
 The header, and the line that closes a log, come without an event.
 """
 
+LISTENER: Final = "conductor-listener"
+"""The extern function by which the workflow of a group gets what wants to hear its reports."""
+
+Listener: TypeAlias = Callable[[int, Event], None]
+"""Hears the number of an entry of a child's reports, from 0, and the event that it is about."""
+
 
 @define
 class Turn:
@@ -64,9 +70,10 @@ class Turn:
 class InOrder(WorkflowRunner):
     """Runs workflows outside the sandbox, with activations that are split."""
 
-    def __init__(self, sink: Sink | None = None) -> None:
+    def __init__(self, sink: Sink | None = None, listener: Listener | None = None) -> None:
         self._inner = UnsandboxedWorkflowRunner()
         self._sink = sink
+        self._listener = listener
 
     def prepare_workflow(self, defn: Any) -> None:
         """Get ready for workflows of a definition."""
@@ -75,7 +82,11 @@ class InOrder(WorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Make a workflow."""
         turn = Turn()
-        more = {TURN: lambda: turn, SINK: lambda: self._sink}
+        more = {
+            TURN: lambda: turn,
+            SINK: lambda: self._sink,
+            LISTENER: lambda: self._listener,
+        }
         known = dataclasses.replace(det, extern_functions={**det.extern_functions, **more})
         return _Split(self._inner.create_instance(known), turn)
 

@@ -19,8 +19,9 @@ from conductor_adapters.clock import WallClock
 from conductor_adapters.local import Asked, nobody
 from conductor_adapters.observing import Observer, watched
 from conductor_adapters.temporal.activities import Activities
+from conductor_adapters.temporal.group import ConductorGroup
 from conductor_adapters.temporal.names import TASK_QUEUE
-from conductor_adapters.temporal.runner import InOrder, Sink
+from conductor_adapters.temporal.runner import InOrder, Listener, Sink
 from conductor_adapters.temporal.workflow import ConductorFlow
 from conductor_adapters.workers import GroupsOf, Handler, Workers
 from conductor_core.events import Event
@@ -65,7 +66,7 @@ def conductor_worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[ConductorFlow],
+        workflows=[ConductorFlow, ConductorGroup],
         activities=activities.all(),
         unsandboxed_workflow_runner=InOrder(_shown_to(observe)),
         **{
@@ -92,11 +93,17 @@ def _shown_to(observe: Observer | None) -> Sink | None:
 
 
 def conductor_replayer(
-    *, sink: Sink | None = None, data_converter: DataConverter = DataConverter.default
+    *,
+    sink: Sink | None = None,
+    listener: Listener | None = None,
+    data_converter: DataConverter = DataConverter.default,
 ) -> Replayer:
-    """Temporal's Replayer for histories of flows; `sink` sees what becomes of every event."""
+    """Temporal's Replayer for histories of flows; `sink` sees what becomes of every event.
+
+    `listener` hears what the child that runs a group reports.
+    """
     return Replayer(
-        workflows=[ConductorFlow],
-        unsandboxed_workflow_runner=InOrder(sink),
+        workflows=[ConductorFlow, ConductorGroup],
+        unsandboxed_workflow_runner=InOrder(sink, listener),
         data_converter=data_converter,
     )

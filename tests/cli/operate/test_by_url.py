@@ -142,8 +142,10 @@ def test_flows_that_ended_are_removed(url: str) -> None:
         (["backup", "copy.db"], "a database is copied with pg_dump, not with conductor backup"),
         (
             ["worker"],
-            "conductor worker works on a SQLite file; on a database Celery workers do the work, "
-            "on a cluster conductor temporal worker",
+            (
+                "conductor worker works on a SQLite file; on a database Celery workers do the "
+                "work, on a cluster conductor temporal worker"
+            ),
         ),
     ],
 )

@@ -1,0 +1,260 @@
+"""The parent's half of a group that a child runs: it hands the group over, and keeps in step.
+
+Rule: as long as a child has a group, nothing reaches the flow but in the order in which the child
+took it in (`delegation`). What concerns the group is relayed, one at a time; the answer brings all
+that the child has accepted since it last reported, and is reduced here before anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from attrs import define
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.workflow import ChildWorkflowHandle
+
+from conductor_adapters.temporal import names
+from conductor_adapters.temporal.carried import Carried, Handed, decode_report, encode_handed
+from conductor_adapters.temporal.delegation import cut, is_over, relayed
+from conductor_adapters.temporal.hosting import Hosting, at
+from conductor_adapters.temporal.options import Settings
+from conductor_adapters.temporal.packing import TooLarge
+from conductor_adapters.temporal.performer import TemporalPerformer
+from conductor_core.codec import decode_event, encode_event
+from conductor_core.commands import (
+    CancelFutures,
+    CancelTimer,
+    ContinueAsNew,
+    DispatchStep,
+    FinishFlow,
+    RequestApproval,
+    ScheduleTimer,
+)
+from conductor_core.events import Event
+from conductor_core.state import FlowState
+from conductor_core.verdicts import Verdict
+
+AGAIN: Final = timedelta(seconds=1)
+"""So long is waited before a group is handed to another child, whose last one is gone."""
+
+
+class DelegatingPerformer(TemporalPerformer):
+    """Hands groups over that are to be run by a child, and leaves to it what concerns them.
+
+    `hand_over` is told the key of such a group, and says whether a child has it now.
+    """
+
+    hand_over: Callable[[str], bool]
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._group: str | None = None
+
+    @property
+    def delegated(self) -> str | None:
+        """The key of the group that a child has, until it is over."""
+        if self._group is not None and is_over(self._state(), self._group):
+            self._group = None
+        return self._group
+
+    def dispatch_step(self, command: DispatchStep) -> None:
+        """Begin the work of an attempt, or have its group begun."""
+        if self.delegated is not None:
+            return
+        state = self._state()
+        position = state.position_of(command.attempt)
+        assert position is not None, f"{command.attempt!r} has no position"
+        key = state.place.group.key
+        if self._options.step(position, command.work, state).child and self._hands_over(key):
+            return
+        super().dispatch_step(command)
+
+    def _hands_over(self, group: str) -> bool:
+        if not self.hand_over(group):
+            return False
+        self._group = group
+        for timer in tuple(self._timers):
+            self._forget(timer)
+        return True
+
+    def request_approval(self, command: RequestApproval) -> None:
+        """Tell who wants to know, unless a child does."""
+        if self.delegated is None:
+            super().request_approval(command)
+
+    def cancel_futures(self, command: CancelFutures) -> None:
+        """Tell work to give up, unless it is that of a child."""
+        if self.delegated is None:
+            super().cancel_futures(command)
+
+    def schedule_timer(self, command: ScheduleTimer) -> None:
+        """Set a timer, unless a child does."""
+        if self.delegated is None:
+            super().schedule_timer(command)
+
+    def cancel_timer(self, command: CancelTimer) -> None:
+        """Forget a timer; those of a child are not here."""
+        if self.delegated is None:
+            super().cancel_timer(command)
+
+    def continue_as_new(self, command: ContinueAsNew) -> None:
+        """Leave for a fresh history, unless it is that of a child."""
+        if self.delegated is None:
+            super().continue_as_new(command)
+
+    def finish_flow(self, command: FinishFlow) -> None:
+        """Give up on what still runs."""
+        self._group = None
+        super().finish_flow(command)
+
+
+@define
+class _Child:
+    """A child that has a group."""
+
+    id: str
+    group: str
+    task: asyncio.Task[None] | None = None
+    handle: ChildWorkflowHandle[Any, Any] | None = None
+    gone: bool = False
+
+
+class Delegate:
+    """What a flow does for the groups that children run."""
+
+    def __init__(
+        self,
+        hosting: Hosting,
+        performer: DelegatingPerformer,
+        settings: Settings,
+        *,
+        entries: Callable[[], int],
+    ) -> None:
+        self._hosting = hosting
+        self._performer = performer
+        self._settings = settings
+        self._entries = entries
+        self._child: _Child | None = None
+        self._order = asyncio.Lock()
+        self._relays = 0
+        self._relayed: dict[int, Event] = {}
+        self._answers: dict[int, Verdict] = {}
+        performer.hand_over = self._hand_over
+
+    @property
+    def _state(self) -> FlowState:
+        return self._hosting.state
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no child has anything, and nobody waits for one."""
+        return self._performer.delegated is None and not self._order.locked()
+
+    # --- children ---
+
+    def _hand_over(self, group: str, *, recovers: bool = False) -> bool:
+        """Start a child for a group; tells whether that can be."""
+        info = workflow.info()
+        name = f"{info.workflow_id}:{group}@{self._entries()}.{self._relays}"
+        handed = Handed(
+            carried=Carried(state=cut(self._state, group), settings=self._settings),
+            group=group,
+            parent=info.workflow_id,
+            latest_ms=self._hosting.now_ms(),
+            recovers=recovers,
+        )
+        try:
+            told = encode_handed(handed)
+        except TooLarge as error:
+            workflow.logger.warning("the group is not handed to a child: %s", error)
+            return False
+        self._hosting.traced()
+        self._child = child = _Child(name, group)
+        child.task = asyncio.create_task(self._run(child, told))
+        return True
+
+    async def _run(self, child: _Child, told: Mapping[str, Any]) -> None:
+        """Have a child run a group to its end."""
+        try:
+            child.handle = await workflow.start_child_workflow(
+                names.GROUP,
+                told,
+                id=child.id,
+                task_timeout=workflow.info().task_timeout,
+                static_summary=f"group {child.group} of {self._state.flow_id}"[:200],
+            )
+            self._take(await child.handle)
+        except ChildWorkflowError as error:
+            workflow.logger.warning("the child of group %s is gone: %s", child.group, error)
+        child.gone = True
+        # What it reported last may command nothing.
+        self._hosting.leave_trace()
+        if self._performer.delegated == child.group and self._child is child:
+            await workflow.sleep(AGAIN)
+            if self._performer.delegated == child.group:
+                self._hand_over(child.group, recovers=True)
+
+    # --- what children report ---
+
+    def hear(self, report: Mapping[str, Any]) -> None:
+        """Take in what a child reports before its end."""
+        self._hosting.leave_trace()
+        self._take(report)
+
+    def _take(self, report: Mapping[str, Any]) -> None:
+        """Reduce what a child has accepted, in its order and at its times."""
+        name, entries = decode_report(report)
+        if self._child is None or self._child.id != name:
+            return
+        for entry in entries:
+            if "relay" in entry:
+                number = entry["relay"]
+                event = self._relayed[number]
+                self._answers[number] = self._hosting.feed(event, at_ms=entry["at_ms"])
+            else:
+                event = decode_event(entry["event"])
+                self._hosting.feed(event, at_ms=event.at_ms)
+
+    # --- what children are told ---
+
+    async def take_in(self, event: Event) -> Verdict:
+        """Feed an event when its turn has come: by way of the child, if it concerns it."""
+        async with self._order:
+            while True:
+                await workflow.wait_condition(self._has_child_or_needs_none)
+                group = self._performer.delegated
+                form = None if group is None else relayed(self._state, event)
+                if form is None:
+                    return self._hosting.feed(event, at_ms=event.at_ms)
+                verdict = await self._relay(event, form)
+                if verdict is not None:
+                    return verdict
+                event = at(event, self._hosting.now_ms())
+
+    def _has_child_or_needs_none(self) -> bool:
+        """Whether no group is between two children."""
+        here = self._child is not None and not self._child.gone
+        return here or self._performer.delegated is None
+
+    async def _relay(self, event: Event, form: Event) -> Verdict | None:
+        """Tell the child; None where it is gone, and has not answered."""
+        child = self._child
+        assert child is not None, "a child has the group"
+        self._relays += 1
+        number = self._relays
+        self._relayed[number] = event
+        await workflow.wait_condition(lambda: child.handle is not None or child.gone)
+        if child.handle is not None:
+            try:
+                told = {"number": number, "event": encode_event(form), "whole": encode_event(event)}
+                await child.handle.signal(names.RELAY, told)
+            except ApplicationError:
+                # It has ended meanwhile; what it left says whether it heard.
+                await workflow.wait_condition(lambda: child.gone)
+        await workflow.wait_condition(lambda: number in self._answers or child.gone)
+        del self._relayed[number]
+        return self._answers.pop(number, None)

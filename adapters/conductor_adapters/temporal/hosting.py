@@ -1,0 +1,155 @@
+"""What a workflow that runs a flow, or a group of one, has in common with the other.
+
+Rule: whatever reaches the flow comes through its `FlowLoop`, synchronously and in the order in
+which it came (`runner`). A task of the workflow of which nobody says when it happened leaves a
+trace in the history, so that it is there in every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve
+from temporalio import workflow
+
+from conductor_adapters.host import FlowLoop, Journal, Unstamped
+from conductor_adapters.temporal.carried import Carried
+from conductor_adapters.temporal.performer import TemporalPerformer
+from conductor_adapters.temporal.runner import TURN, Turn
+from conductor_core import events
+from conductor_core.commands import ContinueAsNew
+from conductor_core.events import Event
+from conductor_core.reducer import Transition
+from conductor_core.state import FlowState
+from conductor_core.verdicts import Verdict
+
+
+class Hosting:
+    """A flow in the hands of a workflow.
+
+    `leave` says whether a continue-as-new is to be carried out by leaving this history; it is
+    not asked about the one by which the flow came here.
+    """
+
+    def __init__(
+        self,
+        carried: Carried,
+        *,
+        journal: Journal,
+        latest_ms: Callable[[], int],
+        observe: Callable[[Event, Transition], None],
+        leave: Callable[[], bool],
+        performer: Callable[..., TemporalPerformer] = TemporalPerformer,
+    ) -> None:
+        self.turn: Turn = workflow.extern_functions()[TURN]()
+        self.booted = False
+        self.leaving = False
+        self._latest_ms = latest_ms
+        self._leave = leave
+        self._arrives = carried.state.continuing
+        self._trace = -1
+        self._heard = 0
+        self.performer = performer(
+            settings=carried.settings,
+            turn=self.turn,
+            state=lambda: self.state,
+            report=self.report,
+            happened=lambda what: self.report(what(at_ms=self._latest_ms())),
+            seen=self.seen,
+            traced=self.traced,
+            leaves=self._leaves,
+        )
+        self.loop = FlowLoop(
+            carried.state,
+            journal=journal,
+            performer=self.performer,
+            now_ms=self.now_ms,
+            observe=observe,
+        )
+
+    @property
+    def state(self) -> FlowState:
+        """Where the flow is."""
+        return self.loop.state
+
+    # --- events ---
+
+    def now_ms(self) -> int:
+        """The time; until the flow is taken up, that of what happened last."""
+        if not self.booted:
+            return self._latest_ms()
+        return max(self._latest_ms(), in_ms(workflow.time()))
+
+    def feed(self, event: Event, *, at_ms: int) -> Verdict:
+        """Feed an event of a time."""
+        return self.loop.feed(at(event, at_ms))
+
+    def report(self, event: Event) -> None:
+        """Feed a fact that says when it happened."""
+        self.feed(event, at_ms=max(event.at_ms, self._latest_ms()))
+
+    def seen(self, what: Unstamped[Event]) -> None:
+        """Feed a fact that happens now; since nobody says when, a trace is left."""
+        self.leave_trace()
+        self.loop.report(what)
+
+    # --- traces ---
+
+    def traced(self) -> None:
+        """Take note that this task of the workflow commands something."""
+        self._trace = self.turn.number
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether this task commands something."""
+        return self._trace == self.turn.number
+
+    def leave_trace(self) -> None:
+        """Command something that does nothing."""
+        self._heard += 1
+        workflow.upsert_memo({"conductor-heard": self._heard})
+        self.traced()
+
+    # --- fresh histories ---
+
+    def suggests(self) -> bool:
+        """Whether Temporal wants a fresh history, in a task that is there in every replay."""
+        state = self.state
+        if not state.is_live or state.suggested or state.continuing:
+            return False
+        return self.is_traced and workflow.info().is_continue_as_new_suggested()
+
+    def suggest(self) -> None:
+        """Ask the flow to go on in a fresh history when it can."""
+        incarnation = self.state.incarnation
+        self.loop.report(
+            lambda *, at_ms: events.ContinueAsNewSuggested(at_ms=at_ms, incarnation=incarnation)
+        )
+
+    def _leaves(self, _command: ContinueAsNew) -> bool:
+        """Whether a continue-as-new is carried out by leaving; else it is done already."""
+        if self._arrives:
+            self._arrives = False
+            return False
+        self.leaving = self._leave()
+        return self.leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is time to leave: what people ask meanwhile may have made it needless."""
+        return self.leaving and self.state.continuing
+
+
+def at(event: Event, at_ms: int) -> Event:
+    """An event at another time."""
+    return event if event.at_ms == at_ms else evolve(event, at_ms=at_ms)
+
+
+def in_ms(seconds: float) -> int:
+    """A time of Temporal's in ours."""
+    return int(seconds * 1000)
+
+
+def started_ms() -> int:
+    """When this run of the workflow was started."""
+    return in_ms(workflow.info().start_time.timestamp())
