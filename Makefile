@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-celery test lint format typecheck check coverage bench differential crashes worker-crashes celery-crashes \
+.PHONY: help demo demo-celery demo-temporal test lint format typecheck check coverage bench differential crashes worker-crashes celery-crashes temporal-crashes \
 	bench-instructions every-flow fuzz mutation build clean
 
 help: ## list the targets
@@ -34,6 +34,9 @@ demo: $(READY) ## run a release of this project, wait for no one, and replay its
 
 demo-celery: $(READY) ## the same release on Celery: broker, store and workers of its own
 	$(BIN)/python -m examples.on_celery.demo
+
+demo-temporal: $(READY) ## the same release on Temporal: server and worker of its own
+	$(BIN)/python -m examples.on_temporal.demo
 
 # No test is timed; the limit only keeps one that hangs from hanging for ever.
 test: $(READY) ## run all tests; every branch of the core must be covered
@@ -75,6 +78,9 @@ worker-crashes: $(READY) ## kill workers and people of one file of flows KILLS t
 
 celery-crashes: $(READY) ## kill Celery workers KILLS times, and crash their broker and store
 	$(BIN)/python -m property_tests.celery_crashes --kills $(KILLS) $(ARGS)
+
+temporal-crashes: $(READY) ## kill Temporal workers KILLS times, and their server with its file
+	$(BIN)/python -m property_tests.temporal_crashes --kills $(KILLS) $(ARGS)
 
 every-flow: $(READY) ## search every flow of a few steps; ARGS="--steps 1 2" for some of them
 	$(BIN)/python -m property_tests.every_flow $(ARGS)

@@ -28,7 +28,7 @@ BLOCKS: list[tuple[str, str]] = BLOCK.findall(OPERATING)
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
 TIMES = re.compile(r"^ +\d+\.\d\ds  |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 CONDUCTOR = [sys.executable, "-c", "from conductor_adapters.cli.main import main; main()"]
-EVERYWHERE = {"--store", "--json", "--help"}
+EVERYWHERE = {"--store", "--temporal", "--json", "--help"}
 OF_REQUESTS = {"--by", "--request-id"}
 
 

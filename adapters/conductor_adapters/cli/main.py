@@ -68,7 +68,7 @@ The name of a word that Python keeps for itself ends in `_`.
 
 
 POSIX: Final = os.name == "posix"
-POSIX_ONLY: Final = frozenset({"import", "run", "start", "worker"})
+POSIX_ONLY: Final = frozenset({"import", "run", "start", "temporal", "worker"})
 """What needs process groups, file locks and terminals as Linux and macOS have them."""
 
 

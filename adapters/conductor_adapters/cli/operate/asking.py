@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, TypedDict, assert_never
 import click
 
 from conductor_adapters.cli.console import leave_unwritten, say, say_json
-from conductor_adapters.cli.operate.stores import asked, with_store
+from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.cli.user import user_name
 from conductor_adapters.client import Client, ClientFlow
 from conductor_core.errors import ConductorError, shown
@@ -47,7 +47,7 @@ def asks_a_flow(command: Callable[..., Ask]) -> Callable[..., None]:
         metavar="ID",
         help="The same request counts once, however often it is sent under this id.",
     )
-    @with_store
+    @with_flows
     @click.option("--json", "as_json", is_flag=True, help="Write the verdict as JSON.")
     @wraps(command)
     def whole(

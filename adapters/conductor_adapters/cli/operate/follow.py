@@ -19,7 +19,7 @@ import click
 from conductor_adapters.cli.console import say, say_json
 from conductor_adapters.cli.operate.ends import STOPPED, WAITS, code_of, end_as_data, told_why
 from conductor_adapters.cli.operate.entries import Entries, Told
-from conductor_adapters.cli.operate.stores import asked, with_store
+from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.client import Client, ClientFlow
 from conductor_adapters.clock import WallClock
 from conductor_core.codec import encode_command, encode_event, encode_verdict
@@ -41,7 +41,7 @@ LOOK_S: Final = 0.5
 
 @click.command()
 @click.argument("flow_id")
-@with_store
+@with_flows
 @click.option(
     "--json",
     "as_json",
@@ -123,7 +123,7 @@ def _say_line(value: object) -> None:
     help="Wait no longer than this.",
 )
 @click.option("--no-people", is_flag=True, help="End as soon as it waits for a person.")
-@with_store
+@with_flows
 @click.option("--json", "as_json", is_flag=True, help="Write an object that says how it ended.")
 @click.pass_context
 def wait(

@@ -12,7 +12,7 @@ import click
 
 from conductor_adapters.cli.console import say, warn
 from conductor_adapters.cli.operate.rows import Wanted, rows_as_json, rows_of, told_rows
-from conductor_adapters.cli.operate.stores import asked, with_store
+from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.client import Client
 from conductor_core.explain import UP_TO_PEOPLE
 from conductor_core.state import FLOW_STATUSES
@@ -40,7 +40,7 @@ from conductor_core.state import FLOW_STATUSES
     help=f"Only flows that wait for people: {', '.join(UP_TO_PEOPLE)}.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many flows.")
-@with_store
+@with_flows
 @click.option("--json", "as_json", is_flag=True, help="Write an array with an object per flow.")
 @click.pass_context
 def list(  # noqa: A001 - commands stand in their module under their name

@@ -15,7 +15,7 @@ import click
 
 from conductor_adapters.cli.console import counted, say, say_json
 from conductor_adapters.cli.operate.ends import code_of, end_as_data, told_why
-from conductor_adapters.cli.operate.stores import asked, with_store
+from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.cli.questions import OpenApproval
 from conductor_adapters.client import Client
 from conductor_adapters.clock import WallClock
@@ -36,7 +36,7 @@ OWNER_ONLY: Final = 0o600
 
 @click.command()
 @click.argument("flow_id")
-@with_store
+@with_flows
 @click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @click.pass_context
 def status(ctx: click.Context, flow_id: str, store: str, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def _approval_as_data(state: FlowState, attempt: Attempt) -> dict[str, Any]:
     metavar="FILE",
     help="Write it to this new file, which its owner alone may read.",
 )
-@with_store
+@with_flows
 @click.option("--json", "as_json", is_flag=True, help="Write an object that holds the lines.")
 def log(flow_id: str, output: Path | None, store: str, as_json: bool) -> None:
     """Write the log of a flow, for conductor replay, explain and graph."""

@@ -17,7 +17,7 @@ from conductor_adapters.cli.console import leave_unwritten, say, say_json, warn
 from conductor_adapters.cli.flow_file import import_workers, read_flow_for_others
 from conductor_adapters.cli.flow_ids import made_up_id
 from conductor_adapters.cli.operate.needs import NO_WORKER, living_works, nobody_does
-from conductor_adapters.cli.operate.stores import opener, with_store
+from conductor_adapters.cli.operate.stores import opener, with_flows
 from conductor_adapters.cli.options import with_settings
 from conductor_adapters.cli.parameters import with_inputs
 from conductor_adapters.cli.process import ran
@@ -35,7 +35,7 @@ SUCCEEDED: Final = 0
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@with_store
+@with_flows
 @with_settings
 @click.option("--flow-id", metavar="ID", help="The id of the flow; made up, if it is left out.")
 @click.option(

@@ -32,6 +32,19 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def with_store(command: F) -> F:
+    """Give a command that opens a store the option --store, as its argument `store`."""
+    option = click.option(
+        "--store",
+        envvar=VARIABLE,
+        required=True,
+        show_envvar=True,
+        metavar="STORE",
+        help="What keeps the flows: a SQLite file, or postgresql://USER@HOST/DATABASE.",
+    )
+    return option(command)
+
+
+def with_flows(command: F) -> F:
     """Give a command the options --store and --temporal, as its argument `store`."""
     store_option = click.option(
         "--store",
