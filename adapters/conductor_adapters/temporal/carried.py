@@ -15,9 +15,10 @@ from attrs import asdict, frozen
 from conductor_adapters.temporal.options import Settings, decode_settings, encode_settings
 from conductor_adapters.temporal.packing import checked, packed, unpacked
 from conductor_core import initial_state
-from conductor_core.codec import decode_spec, encode_spec
+from conductor_core.codec import decode_event, decode_spec, encode_event, encode_spec
 from conductor_core.commands import Outcome
 from conductor_core.errors import ConductorError, FormatError, shown
+from conductor_core.events import Event
 from conductor_core.json_text import dumps, loads
 from conductor_core.log import SEMANTICS
 from conductor_core.loglines import Position
@@ -48,13 +49,14 @@ class Carried:
     """What a run is given.
 
     `standing` None: nothing has happened to the flow yet. `previous` is the run before, whose
-    history holds the log so far.
+    history holds the log so far. `request` is what revives a flow that had ended.
     """
 
     state: FlowState
     settings: Settings
     standing: Standing | None = None
     previous: str | None = None
+    request: Event | None = None
 
 
 def fresh(spec: FlowSpec, flow_id: str, settings: Settings) -> dict[str, Any]:
@@ -65,10 +67,13 @@ def fresh(spec: FlowSpec, flow_id: str, settings: Settings) -> dict[str, Any]:
     return {**_head(), "flow_id": flow_id, "spec": told, "settings": encode_settings(settings)}
 
 
-def going_on(standing: Standing, settings: Settings, *, previous: str) -> dict[str, Any]:
+def going_on(
+    standing: Standing, settings: Settings, *, previous: str, request: Event | None = None
+) -> dict[str, Any]:
     """The input of a run that goes on where another has ended; raises TooLarge."""
     told = {"previous": previous, "settings": encode_settings(settings)}
-    return {**_head(), **encode_standing(standing), **told}
+    asked = {} if request is None else {"request": encode_event(request)}
+    return {**_head(), **encode_standing(standing), **told, **asked}
 
 
 def _head() -> dict[str, Any]:
@@ -95,12 +100,13 @@ def decode_carried(data: Any) -> Carried:
         told = data["spec"]
         spec = decode_spec(loads(unpacked(told)) if isinstance(told, str) else told, "spec")
         return Carried(state=initial_state(spec, data["flow_id"]), settings=settings)
-    standing = decode_standing(data)
+    standing, asked = decode_standing(data), data.get("request")
     return Carried(
         state=standing.state,
         settings=settings,
         standing=standing,
         previous=data["previous"],
+        request=None if asked is None else decode_event(asked, "request"),
     )
 
 

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from temporalio.client import (
     Client,
-    WithStartWorkflowOperation,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
@@ -210,7 +209,7 @@ class TemporalClient:
             try:
                 return await self._update(flow_id, told_event, name)
             except UnknownFlow:
-                verdict = await self._tell_ended(flow_id, what, name)
+                verdict = await self._tell_ended(flow_id, what)
             if verdict is not None:
                 return verdict
 
@@ -229,12 +228,15 @@ class TemporalClient:
         except WorkflowUpdateFailedError as error:
             return refused(error.cause)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            raise NoAnswer(
-                f"flow {shown(flow_id)}: no worker of task queue {self._task_queue!r} answered "
-                f"within {self._patience}; what was asked for counts when one does"
-            ) from None
+            raise self._no_answer(flow_id) from None
 
-    async def _tell_ended(self, flow_id: str, what: Unstamped[Event], name: str) -> Verdict | None:
+    def _no_answer(self, flow_id: str) -> NoAnswer:
+        return NoAnswer(
+            f"flow {shown(flow_id)}: no worker of task queue {self._task_queue!r} answered "
+            f"within {self._patience}; what was asked for counts when one does"
+        )
+
+    async def _tell_ended(self, flow_id: str, what: Unstamped[Event]) -> Verdict | None:
         """Tell a flow that has ended; None where somebody else has revived it meanwhile."""
         known = await self._describe(flow_id)
         if known.status in FORCED:
@@ -248,30 +250,23 @@ class TemporalClient:
             # Somebody else may have revived it while its history was read.
             now = await self._describe(flow_id)
             return verdict if now.run_id == known.run_id else None
-        order = going_on(standing, settings, previous=known.run_id)
-        return await self._revive(flow_id, order, standing.state.spec, event, name)
+        order = going_on(standing, settings, previous=known.run_id, request=event)
+        revived = await self._revive(flow_id, order, standing.state.spec)
+        return verdict if revived else None
 
-    async def _revive(
-        self, flow_id: str, order: dict[str, Any], spec: FlowSpec, event: Event, name: str
-    ) -> Verdict | None:
-        """Start another run of a flow with an event; None where there is one already."""
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            names.FLOW,
-            order,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            **self._known(flow_id, spec),
-        )
-        call = self.client.execute_update_with_start_workflow(
-            names.TELL,
-            encode_event(event),
-            start_workflow_operation=start,
-            id=name,
-            rpc_timeout=self._patience,
-        )
+    async def _revive(self, flow_id: str, order: dict[str, Any], spec: FlowSpec) -> bool:
+        """Start another run of a flow, and see it begin; tells whether it was this one."""
         try:
-            return await self._verdict(flow_id, call)
-        except (WorkflowAlreadyStartedError, UnknownFlow):
-            return None
+            with self._told():
+                await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        except WorkflowAlreadyStartedError:
+            return False
+        try:
+            with self._told(flow_id):
+                await self._handle(flow_id).query(names.SUMMARY, rpc_timeout=self._patience)
+        except (TemporalError, WorkflowQueryFailedError):
+            raise self._no_answer(flow_id) from None
+        return True
 
     async def take_up(self, flow_id: str) -> TemporalFlow:
         """Begin a flow again where it stood that was ended by force (terminated, or timed out).
@@ -284,9 +279,7 @@ class TemporalClient:
             standing = (await seen_now(self.client, run)).standing()
             settings = decode_settings(run.told["settings"])
             order = going_on(standing, settings, previous=known.run_id)
-            with self._told(), suppress(WorkflowAlreadyStartedError):
-                reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE
-                await self._begin(flow_id, order, standing.state.spec, reuse)
+            await self._revive(flow_id, order, standing.state.spec)
         return await self.flow(flow_id)
 
     async def _left(self, known: WorkflowExecutionDescription) -> tuple[Standing, Settings]:

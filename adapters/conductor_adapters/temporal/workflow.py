@@ -46,6 +46,7 @@ class ConductorFlow:
         carried = decode_carried(told)
         self._settings = carried.settings
         self._previous = carried.previous
+        self._request = carried.request
         self._is_first = carried.standing is None
         self._cancelled = False
         self._status = ""
@@ -95,6 +96,8 @@ class ConductorFlow:
             self._hosting.loop.feed(events.FlowStarted(at_ms=self._record.latest_ms))
         else:
             self._hosting.loop.recover()
+        if self._request is not None:
+            self._hosting.report(self._request)
         self._hosting.booted = True
 
     def _wakes(self) -> bool:
