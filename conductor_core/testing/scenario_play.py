@@ -34,7 +34,12 @@ UNFINISHED = Outcome(status="")
 
 def play_scenario(scenario: Scenario) -> tuple[Difference, ...]:
     """Play a scenario; the differences between what it claims and what came of it."""
-    return tuple(_story(World(scenario)))
+    return play_world(World(scenario))
+
+
+def play_world(world: World) -> tuple[Difference, ...]:
+    """Play the scenario of a world in it, which may be a world that does more than others."""
+    return tuple(_story(world))
 
 
 def _story(world: World) -> Iterator[Difference]:

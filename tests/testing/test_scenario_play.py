@@ -10,7 +10,7 @@ from conductor_core import codec
 from conductor_core.errors import FormatError
 from conductor_core.testing import scenario_play, scenario_world
 from conductor_core.testing.scenario_format import decode_scenarios
-from conductor_core.testing.scenario_play import play_scenario
+from conductor_core.testing.scenario_play import play_scenario, play_world
 
 LATE = {"append": [{"key": "h", "steps": [{"key": "c"}]}], "expect": {"rejected": "flow-finished"}}
 AUTO = {"retry": {"max_auto_retries": 3, "backoff_ms": []}}
@@ -30,6 +30,15 @@ def differences(*groups: dict[str, Any], **parts: Any) -> list[str]:
     file = {"format": "conductor-scenario/1", "scenarios": [scenario]}
     (decoded,) = decode_scenarios(file)
     return [str(difference) for difference in play_scenario(decoded)]
+
+
+def test_a_scenario_is_played_in_any_world_of_its_own() -> None:
+    """Who brings the world sees what became of it, beside the differences."""
+    scenario = {"name": "s", "flow": {"groups": [group("g", "a")]}, "expect": {"flow": "error"}}
+    file = {"format": "conductor-scenario/1", "scenarios": [scenario]}
+    world = scenario_world.World(*decode_scenarios(file))
+    assert list(map(str, play_world(world))) == ['expect.flow: expected "error", got "success"']
+    assert world.state.status == "success"
 
 
 # --- work ---
