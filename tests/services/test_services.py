@@ -20,8 +20,9 @@ from tests.services.fixtures import ALL, require
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMQ
 from tests.services.redis import Redis
+from tests.services.temporal import Temporal
 
-SERVICES: list[type[Service]] = [Redis, RabbitMQ, Postgres]
+SERVICES: list[type[Service]] = [Redis, RabbitMQ, Postgres, Temporal]
 PATIENCE_S = 60.0
 
 OWNER = """
@@ -29,8 +30,9 @@ import sys
 from tests.services.postgres import Postgres
 from tests.services.rabbitmq import RabbitMQ
 from tests.services.redis import Redis
+from tests.services.temporal import Temporal
 
-services = {"Redis": Redis, "RabbitMQ": RabbitMQ, "Postgres": Postgres}
+services = {"Redis": Redis, "RabbitMQ": RabbitMQ, "Postgres": Postgres, "Temporal": Temporal}
 service = services[sys.argv[1]]()
 service.start()
 print(service.household.folder, flush=True)

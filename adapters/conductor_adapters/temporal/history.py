@@ -85,7 +85,7 @@ class Seen:
         self, event: Event | None, transition: Transition | None, lines: str, position: Position
     ) -> None:
         """Take note of what an event led to, of the header, or of the end of the log."""
-        if event is not None and transition is not None:
+        if event is not None and transition is not None and lines:
             self.state = transition.state
             self.latest_ms = max(self.latest_ms, event.at_ms)
         self.position = position

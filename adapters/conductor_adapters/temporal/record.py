@@ -50,11 +50,12 @@ class Record:
 
     def append(self, event: Event, transition: Transition) -> None:
         """Keep an entry; raises FormatError for an event that no log can express."""
+        lines = ""
         if isinstance(transition.verdict, Accepted):
             lines = self._writer.entry(event, transition)
             self._events.append(event)
             self.latest_ms = max(self.latest_ms, event.at_ms)
-            self._show(event, transition, lines)
+        self._show(event, transition, lines)
 
     def close(self, state: FlowState) -> None:
         """End the log of a flow that has ended, until something revives it."""
