@@ -137,7 +137,12 @@ class TemporalPerformer:
     def _ended(self, attempt: str, runs_once: bool, task: asyncio.Task[Any]) -> None:
         if self._turn.evicted:
             return
-        del self._running[attempt]
+        if self._running.get(attempt) is task:
+            del self._running[attempt]
+            self._tell_end(attempt, task, runs_once=runs_once)
+        self._gate.left(attempt, turn=self._turn.number)
+
+    def _tell_end(self, attempt: str, task: asyncio.Task[Any], *, runs_once: bool) -> None:
         asked = attempt in self._asked
         self._asked.discard(attempt)
         fact = _fact(task)
@@ -147,7 +152,6 @@ class TemporalPerformer:
             error = _error_of(task)
             told = failures.told_of(attempt, error, asked=asked, runs_once=runs_once)
             self._seen(told)
-        self._gate.left(attempt, turn=self._turn.number)
 
     def _look_later(self) -> None:
         """Have another task of the workflow, in which there is room again."""
@@ -219,7 +223,7 @@ class TemporalPerformer:
         task.add_done_callback(partial(self._generated, command.run))
 
     def _generated(self, run: int, task: asyncio.Task[Any]) -> None:
-        if self._turn.evicted:
+        if self._turn.evicted or self._generations.get(run) is not task:
             return
         del self._generations[run]
         fact = _fact(task)
@@ -251,11 +255,18 @@ class TemporalPerformer:
             self._happened(partial(events.ContinuedAsNew, incarnation=command.incarnation))
 
     def finish_flow(self, command: FinishFlow) -> None:
-        """Give up on what still runs: the flow waits for it no longer."""
+        """Give up on what still runs: the flow waits for it no longer.
+
+        Of what had not left the worker yet Temporal says at once that it is cancelled, after the
+        end of the run; whatever was written upon that, no replay would find in its place.
+        """
         self._gate.close()
         for timer in tuple(self._timers):
             self._forget(timer)
-        for task in (*self._running.values(), *self._generations.values()):
+        given_up = (*self._running.values(), *self._generations.values())
+        self._running.clear()
+        self._generations.clear()
+        for task in given_up:
             self._traced()
             task.cancel()
 
