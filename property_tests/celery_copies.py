@@ -18,7 +18,8 @@ from typing import Any
 from conductor_adapters.celery.sender import Sender
 from conductor_adapters.store.office import Taken
 from property_tests.celery_crash_plan import Plan
-from property_tests.celery_crash_points import Counts, wrap
+from property_tests.celery_crash_points import Counts
+from property_tests.deaths import wrap
 
 
 class Copies:

@@ -23,8 +23,9 @@ from conductor_core.commands import GenerateSteps
 from property_tests import celery_flows
 from property_tests.celery_copies import Copies
 from property_tests.celery_crash_plan import Plan
-from property_tests.celery_crash_points import IN_A_STEP, Counts, Deaths
+from property_tests.celery_crash_points import Counts, lurk
 from property_tests.celery_owner import end_with
+from property_tests.deaths import IN_A_STEP, Deaths
 from property_tests.worker_crash_flows import MADE
 from property_tests.worker_crash_work import Works, note
 
@@ -37,7 +38,7 @@ end_with(plan.owner)
 chance: Final = random.Random(f"{plan.seed} {os.getpid()}")
 os.register_at_fork(after_in_child=lambda: chance.seed(f"{plan.seed} {os.getpid()}"))
 
-deaths: Final = Deaths(plan, chance)
+deaths: Final = Deaths(plan.place, plan.dies, chance)
 works: Final = Works(
     plan.place,
     chance,
@@ -79,7 +80,7 @@ conductor: Final = ConductorApp(
 
 counts: Final = Counts(plan)
 if plan.dies:
-    deaths.lurk()
+    lurk(deaths)
 else:
     counts.keep()
 copies: Final = Copies(plan, chance, counts)

@@ -7,14 +7,11 @@ trial, and do what they always do, unless the process dies before.
 from __future__ import annotations
 
 import os
-import random
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
-from functools import wraps
 from importlib.util import find_spec
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from conductor_adapters.celery.books import Books
 from conductor_adapters.celery.post import Post
@@ -22,80 +19,30 @@ from conductor_adapters.celery.sender import Sender
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.sqlite_connection import SqliteConnection
 from property_tests.celery_crash_plan import Plan
-from property_tests.worker_crash_work import note, now_ms
-
-IN_A_STEP: Final = "in the middle of a step"
-Method: TypeAlias = Callable[..., Any]
+from property_tests.deaths import Deaths, Method, wrap
 
 BETWEEN_STATEMENTS: Final = "between two statements"
 """There are more of these than of all others together."""
 MORE_STATEMENTS: Final = 6
 
 
-def wrap(owner: type, name: str, around: Callable[[Method], Method]) -> None:
-    """Put something around a method of a class."""
-    method: Method = vars(owner)[name]
-    setattr(owner, name, wraps(method)(around(method)))
+def lurk(deaths: Deaths) -> None:
+    """Have a process die everywhere."""
+    deaths.before(Post, "take", "before an order is taken")
+    deaths.after(Post, "take", "between the take and the begin of work")
+    deaths.before(Post, "answer", "between the end of work and the append")
+    deaths.after(Post, "answer", "after everything was said of an order")
+    deaths.before(Books, "_follow", "between the append and the send")
+    deaths.after(Sender, "_send", "between two that are sent")
+    for name in ("_do", "_add"):
+        deaths.before(SqliteConnection, name, BETWEEN_STATEMENTS, more=MORE_STATEMENTS)
+    if find_spec("psycopg"):
+        from conductor_adapters.store.postgres_connection import (  # noqa: PLC0415 - an extra
+            PostgresConnection,
+        )
 
-
-class Deaths:
-    """Kills this process at random."""
-
-    def __init__(self, plan: Plan, chance: random.Random) -> None:
-        self._plan = plan
-        self._chance = chance
-
-    def may_come(self, point: str, chance: float | None = None) -> None:
-        """Die here, perhaps, unless there is peace."""
-        if self._chance.random() >= (self._plan.dies if chance is None else chance):
-            return
-        if not (self._plan.place / "stop").exists():
-            note(self._plan.place / "deaths", now_ms(), os.getpid(), point)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(self, owner: type, name: str, point: str, *, more: int = 1) -> None:
-        """Perhaps die before a method is carried out."""
-        chance = self._plan.dies / more
-
-        def around(method: Method) -> Method:
-            def deadly(*arguments: Any, **named: Any) -> Any:
-                self.may_come(point, chance)
-                return method(*arguments, **named)
-
-            return deadly
-
-        wrap(owner, name, around)
-
-    def after(self, owner: type, name: str, point: str) -> None:
-        """Perhaps die after a method was carried out."""
-
-        def around(method: Method) -> Method:
-            def deadly(*arguments: Any, **named: Any) -> Any:
-                result = method(*arguments, **named)
-                self.may_come(point)
-                return result
-
-            return deadly
-
-        wrap(owner, name, around)
-
-    def lurk(self) -> None:
-        """Be ready everywhere."""
-        self.before(Post, "take", "before an order is taken")
-        self.after(Post, "take", "between the take and the begin of work")
-        self.before(Post, "answer", "between the end of work and the append")
-        self.after(Post, "answer", "after everything was said of an order")
-        self.before(Books, "_follow", "between the append and the send")
-        self.after(Sender, "_send", "between two that are sent")
-        for name in ("_do", "_add"):
-            self.before(SqliteConnection, name, BETWEEN_STATEMENTS, more=MORE_STATEMENTS)
-        if find_spec("psycopg"):
-            from conductor_adapters.store.postgres_connection import (  # noqa: PLC0415 - an extra
-                PostgresConnection,
-            )
-
-            for name in ("_do", "_add", "_commit"):
-                self.before(PostgresConnection, name, BETWEEN_STATEMENTS, more=MORE_STATEMENTS)
+        for name in ("_do", "_add", "_commit"):
+            deaths.before(PostgresConnection, name, BETWEEN_STATEMENTS, more=MORE_STATEMENTS)
 
 
 class Counts:
