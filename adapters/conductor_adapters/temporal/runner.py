@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from attrs import define
 from temporalio.bridge.proto.workflow_activation import (
+    NotifyHasPatch,
     WorkflowActivation,
     WorkflowActivationJob,
 )
@@ -106,7 +107,7 @@ class _Split(WorkflowInstance):
         whole = None
         for number, jobs in enumerate(parts, 1):
             self._turn.more = number < len(parts)
-            part = self._inner.activate(act if len(parts) == 1 else _with_jobs(act, jobs))
+            part = self._inner.activate(act if len(parts) == 1 else _with_jobs(act, [*jobs, LOOK]))
             whole = part if whole is None else _joined(whole, part)
             if whole.HasField("failed"):
                 break
@@ -128,6 +129,11 @@ class _Split(WorkflowInstance):
     def get_thread_id(self) -> int | None:
         """What the inner one says."""
         return self._inner.get_thread_id()
+
+
+LOOK: Final = WorkflowActivationJob(notify_has_patch=NotifyHasPatch(patch_id="conductor-look"))
+"""Means nothing to a workflow. Without it the SDK would not look at what a workflow waits for
+after an update that was refused, and what had happened before it would wake nobody."""
 
 
 def split(jobs: list[WorkflowActivationJob]) -> list[list[WorkflowActivationJob]]:
