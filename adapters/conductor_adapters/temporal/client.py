@@ -45,7 +45,13 @@ from conductor_adapters.temporal.carried import (
     going_on,
 )
 from conductor_adapters.temporal.closing import left_by
-from conductor_adapters.temporal.errors import NoAnswer, NotRunning, TemporalError, told
+from conductor_adapters.temporal.errors import (
+    NoAnswer,
+    NotReady,
+    NotRunning,
+    TemporalError,
+    told,
+)
 from conductor_adapters.temporal.flow import TemporalFlow
 from conductor_adapters.temporal.history import Run, replayed, run_of
 from conductor_adapters.temporal.listing import Listing
@@ -203,15 +209,26 @@ class TemporalClient:
         Raises UnknownFlow, NoAnswer where no worker answers, NotRunning for a flow that was ended
         by force, and TemporalError for a cluster that cannot be reached.
         """
-        told_event = encode_event(what(at_ms=0))
         name = str(uuid4())
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._patience.total_seconds()
         while True:
             try:
-                return await self._update(flow_id, told_event, name)
-            except UnknownFlow:
-                verdict = await self._tell_ended(flow_id, what)
-            if verdict is not None:
-                return verdict
+                verdict = await self._tell(flow_id, what, name)
+            except NotReady:
+                if loop.time() > give_up_s:
+                    raise
+                await asyncio.sleep(self.poll_s)
+            else:
+                if verdict is not None:
+                    return verdict
+
+    async def _tell(self, flow_id: str, what: Unstamped[Event], name: str) -> Verdict | None:
+        """Feed an event; None where the flow has been revived meanwhile. Raises NotReady too."""
+        try:
+            return await self._update(flow_id, encode_event(what(at_ms=0)), name)
+        except UnknownFlow:
+            return await self._tell_ended(flow_id, what)
 
     async def _update(self, flow_id: str, event: dict[str, Any], name: str) -> Verdict:
         """Tell a flow that runs; raises UnknownFlow for one that does not."""

@@ -22,6 +22,10 @@ class NoAnswer(TemporalError):
     """No worker answered in time: what was asked for stands with Temporal, and may still count."""
 
 
+class NotReady(TemporalError):
+    """The last task of a flow's workflow failed, and with it what was asked for was not taken."""
+
+
 class NotRunning(TemporalError):
     """A flow was ended by force in Temporal; `take_up` begins it again where it stood."""
 
@@ -29,6 +33,8 @@ class NotRunning(TemporalError):
 UNREACHABLE = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
+
+NOT_READY = ".WorkflowNotReadyFailure"
 
 
 @contextmanager
@@ -42,4 +48,10 @@ def told(where: str, flow_id: str | None = None) -> Generator[None]:
         if error.status in UNREACHABLE:
             raise TemporalError(f"Temporal at {where} cannot be reached: {error.message}") from None
         about = "" if flow_id is None else f"flow {shown(flow_id)}: "
-        raise TemporalError(f"{about}Temporal refused it: {error.message}") from None
+        kind = NotReady if _is_not_ready(error) else TemporalError
+        raise kind(f"{about}Temporal refused it: {error.message}") from None
+
+
+def _is_not_ready(error: RPCError) -> bool:
+    """Whether the same may be asked again; a task fails when something comes in as its run ends."""
+    return any(detail.type_url.endswith(NOT_READY) for detail in error.grpc_status.details)
