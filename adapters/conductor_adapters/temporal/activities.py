@@ -184,25 +184,29 @@ def _others(activities: Activities) -> Callable[..., Any]:
 
 
 class _Heart:
-    """Lets Temporal know that the worker lives, which is how it hears of cancels too."""
+    """Lets Temporal know that the worker lives, which is how it hears of cancels too.
+
+    What ends before the first beat costs none.
+    """
 
     def __init__(self, beat_s: float) -> None:
         self._beat_s = beat_s
-        self._task: asyncio.Task[None] | None = None
+        self._next: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
-        if activity.info().is_local:
-            return
-        self._task = asyncio.create_task(self._beat())
+        if not activity.info().is_local:
+            self._wait()
 
-    async def _beat(self) -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(self._beat_s)
+    def _wait(self) -> None:
+        self._next = asyncio.get_running_loop().call_later(self._beat_s, self._beat)
+
+    def _beat(self) -> None:
+        activity.heartbeat()
+        self._wait()
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if self._next is not None:
+            self._next.cancel()
 
 
 class _UnderWay:
