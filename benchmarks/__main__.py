@@ -6,12 +6,34 @@ import argparse
 import sys
 from typing import Final
 
-from benchmarks import celery, durable, flatness, imports, memory, overhead, reducer, replay, sweeps
+from benchmarks import (
+    celery,
+    durable,
+    flatness,
+    imports,
+    memory,
+    overhead,
+    reducer,
+    replay,
+    sweeps,
+    temporal,
+)
 from benchmarks.parts import Part, add_options, report
 
 PARTS: Final[dict[str, Part]] = {
     module.PART.name: module.PART
-    for module in (reducer, flatness, sweeps, replay, memory, imports, overhead, durable, celery)
+    for module in (
+        reducer,
+        flatness,
+        sweeps,
+        replay,
+        memory,
+        imports,
+        overhead,
+        durable,
+        celery,
+        temporal,
+    )
 }
 
 

@@ -15,7 +15,7 @@ class Scale:
     which one flow takes it longer than `peer_ms`; `play_ms` is about what it plays in one
     timing. `flat` and `sweeps` name the sizes that are compared, the first with each other
     one. `entries` are the lengths of the logs whose replay is timed, `remembered` those of the
-    logs whose replay is weighed.
+    logs whose replay is weighed. `temporal_groups` are the groups of the large flow on Temporal.
     """
 
     rounds: int
@@ -34,6 +34,9 @@ class Scale:
     durable_steps: int
     waiting_flows: int
     celery_steps: tuple[int, ...]
+    temporal_steps: tuple[int, ...]
+    temporal_groups: int
+    temporal_replayed: int
 
 
 FULL: Final = Scale(
@@ -53,6 +56,9 @@ FULL: Final = Scale(
     durable_steps=2_000,
     waiting_flows=10_000,
     celery_steps=(20, 200, 2_000),
+    temporal_steps=(20, 200, 2_000),
+    temporal_groups=200,
+    temporal_replayed=2_000,
 )
 QUICK: Final = Scale(
     rounds=3,
@@ -71,6 +77,9 @@ QUICK: Final = Scale(
     durable_steps=500,
     waiting_flows=1_000,
     celery_steps=(20, 200),
+    temporal_steps=(20,),
+    temporal_groups=4,
+    temporal_replayed=200,
 )
 TINY: Final = Scale(
     rounds=1,
@@ -89,5 +98,8 @@ TINY: Final = Scale(
     durable_steps=20,
     waiting_flows=20,
     celery_steps=(20,),
+    temporal_steps=(20,),
+    temporal_groups=1,
+    temporal_replayed=20,
 )
 SCALES: Final = {"full": FULL, "quick": QUICK, "tiny": TINY}
