@@ -79,6 +79,7 @@ async def connected(place: Place) -> Client:
     try:
         return await Client.connect(place.address, namespace=place.namespace)
     except (RuntimeError, ValueError) as error:
+        await asyncio.sleep(LINGER_S)
         raise ConductorError(f"{place}: Temporal cannot be reached: {error}") from None
 
 

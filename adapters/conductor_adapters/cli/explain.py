@@ -27,6 +27,7 @@ from conductor_adapters.cli.recorded import (
 )
 from conductor_adapters.cli.standing import told_standing
 from conductor_adapters.cli.standing_data import standing_as_data
+from conductor_adapters.temporal_urls import SCHEME
 from conductor_core.errors import shown
 
 STORE: Final = "CONDUCTOR_STORE"
@@ -44,16 +45,21 @@ STORE: Final = "CONDUCTOR_STORE"
     metavar="STORE",
     help=f"The file or the URL of what keeps the flow FLOW_ID; {STORE}, if it is left out.",
 )
+@click.option("--temporal", is_flag=True, help="The flow is one of the usual Temporal cluster.")
 @click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @click.pass_context
 def explain(
-    ctx: click.Context, what: str, at: int | None, store: str | None, as_json: bool
+    ctx: click.Context, what: str, at: int | None, store: str | None, temporal: bool, as_json: bool
 ) -> None:
     """Say where the flow of a log stands, or what the flow in a flow file will do.
 
     With --store it is a flow of that store; of the store in the environment where no such file is.
     """
     named = ctx.get_parameter_source("store") is ParameterSource.COMMANDLINE
+    if temporal and named:
+        raise click.UsageError("--temporal does not go together with --store.")
+    if temporal:
+        store, named = SCHEME, True
     if store is not None and (named or not Path(what).exists()):
         source: Source = _read_flow(store, what, at)
     else:

@@ -278,12 +278,25 @@ class TemporalClient:
                 await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         except WorkflowAlreadyStartedError:
             return False
-        try:
-            with self._told(flow_id):
-                await self._handle(flow_id).query(names.SUMMARY, rpc_timeout=self._patience)
-        except (TemporalError, WorkflowQueryFailedError):
-            raise self._no_answer(flow_id) from None
+        await self._see_begin(flow_id)
         return True
+
+    async def _see_begin(self, flow_id: str) -> None:
+        """Wait until a worker has begun a run: then what it was started with stands in the log."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._patience.total_seconds()
+        while True:
+            try:
+                with self._told(flow_id):
+                    await self._handle(flow_id).query(names.SUMMARY, rpc_timeout=self._patience)
+            except NotReady:
+                if loop.time() > give_up_s:
+                    raise
+                await asyncio.sleep(self.poll_s)
+            except (TemporalError, WorkflowQueryFailedError):
+                raise self._no_answer(flow_id) from None
+            else:
+                return
 
     async def take_up(self, flow_id: str) -> TemporalFlow:
         """Begin a flow again where it stood that was ended by force (terminated, or timed out).

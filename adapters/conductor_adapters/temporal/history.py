@@ -171,11 +171,13 @@ async def replay_run(client: Client, run: Run, **wants: Any) -> None:
 def _nothing_seen(run: Run) -> Seen:
     """Where a run begins."""
     carried = decode_carried(run.told)
-    standing = carried.standing
+    standing, lines = carried.standing, list[tuple[int, str]]()
     if standing is None:
-        _, position = after_header(
-            new_header(carried.state, at_ms=run.began_ms, accepted_only=True), carried.state
-        )
+        header = new_header(carried.state, at_ms=run.began_ms, accepted_only=True)
+        line, position = after_header(header, carried.state)
+        if not run.events:
+            # What replays says so itself.
+            lines.append((0, line))
         standing = Standing(
             state=carried.state, position=position, began_ms=run.began_ms, latest_ms=run.began_ms
         )
@@ -184,4 +186,5 @@ def _nothing_seen(run: Run) -> Seen:
         position=standing.position,
         began_ms=standing.began_ms,
         latest_ms=standing.latest_ms,
+        lines=lines,
     )

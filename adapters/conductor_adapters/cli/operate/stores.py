@@ -80,7 +80,9 @@ def _the_one(store: str | None, *, temporal: bool) -> str:
 
 
 def file_of(store: str) -> Path | None:
-    """The file of a store, None for a database; raises ConductorError for what is neither."""
+    """The file of a store, None for others; raises ConductorError for what is no store."""
+    if is_temporal(store):
+        return None
     try:
         return store_urls.file_of(store)
     except ConductorError as error:
