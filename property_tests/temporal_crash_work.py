@@ -19,7 +19,7 @@ from temporalio import activity
 
 from conductor_adapters.temporal import conductor_worker
 from conductor_adapters.temporal.activities import Activities
-from conductor_adapters.temporal.runner import InOrder, _Split
+from conductor_adapters.temporal.runner import InOrder, InOrderInstance
 from conductor_adapters.work import StepContext
 from conductor_core import GroupSpec
 from conductor_core.commands import GenerateSteps
@@ -75,7 +75,7 @@ def lurk(deaths: Deaths) -> None:
     deaths.before(Activities, "_said", "between the end of work and its answer")
     deaths.before(InOrder, "create_instance", "before a flow is taken up")
     for put in (deaths.before, deaths.after):
-        put(_Split, "activate", "beside a task of the workflow", more=MORE_ACTIVATIONS)
+        put(InOrderInstance, "activate", "beside a task of the workflow", more=MORE_ACTIVATIONS)
 
 
 @frozen

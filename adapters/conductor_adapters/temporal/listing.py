@@ -77,7 +77,7 @@ class Listing:
         status = "in-progress"
         if known.status is WorkflowExecutionStatus.FAILED:
             status = await self._failed(known)
-        elif known.status in _FORCED:
+        elif known.status is not None and known.status in _FORCED:
             status = _FORCED[known.status]
         elif (told := await self._summary(known)) is not None:
             status, began_ms, changed_ms = told["status"], told["began_ms"], told["changed_ms"]

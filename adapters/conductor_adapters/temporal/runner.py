@@ -89,10 +89,10 @@ class InOrder(WorkflowRunner):
             LISTENER: lambda: self._listener,
         }
         known = dataclasses.replace(det, extern_functions={**det.extern_functions, **more})
-        return _Split(self._inner.create_instance(known), turn)
+        return InOrderInstance(self._inner.create_instance(known), turn)
 
 
-class _Split(WorkflowInstance):
+class InOrderInstance(WorkflowInstance):
     """A workflow that is handed its jobs piece by piece."""
 
     def __init__(self, inner: WorkflowInstance, turn: Turn) -> None:

@@ -63,18 +63,18 @@ def conductor_worker(
         ask=ask,
     )
     throttle = timedelta(seconds=hears_s)
+    more: dict[str, Any] = {
+        "graceful_shutdown_timeout": timedelta(seconds=grace_s),
+        "max_heartbeat_throttle_interval": throttle,
+        "default_heartbeat_throttle_interval": throttle,
+    }
     return Worker(
         client,
         task_queue=task_queue,
         workflows=[ConductorFlow, ConductorGroup],
         activities=activities.all(),
         unsandboxed_workflow_runner=InOrder(_shown_to(observe)),
-        **{
-            "graceful_shutdown_timeout": timedelta(seconds=grace_s),
-            "max_heartbeat_throttle_interval": throttle,
-            "default_heartbeat_throttle_interval": throttle,
-            **options,
-        },
+        **more | options,
     )
 
 
