@@ -79,7 +79,7 @@ QUICK: Final = Scale(
     celery_steps=(20, 200),
     temporal_steps=(20,),
     temporal_groups=4,
-    temporal_replayed=200,
+    temporal_replayed=100,
 )
 TINY: Final = Scale(
     rounds=1,

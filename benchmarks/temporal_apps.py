@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,7 @@ from conductor_adapters.temporal import TemporalClient, conductor_replayer, cond
 from conductor_core import FlowSpec
 
 PATIENCE_S: Final = 1_200.0
+LETS_GO_S: Final = 0.5
 
 
 class Side(Protocol):
@@ -92,6 +94,11 @@ async def histories(client: Client, name: str) -> Sequence[WorkflowHistory]:
         last = found[-1].events[-1]
         run_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     return found
+
+
+def let_go() -> None:
+    """Wait before a client ends: the library aborts a process whose end meets its threads."""
+    time.sleep(LETS_GO_S)
 
 
 async def serve(server: str, queue: str) -> None:

@@ -13,7 +13,7 @@ from time import perf_counter
 from temporalio.client import Client, WorkflowHistory
 
 from benchmarks.children import tell
-from benchmarks.temporal_apps import Flows, ended, histories
+from benchmarks.temporal_apps import Flows, ended, histories, let_go
 from benchmarks.temporal_names import GROUP_SIZE
 from conductor_core import FlowSpec, GroupSpec, StepSpec
 
@@ -64,3 +64,4 @@ async def main(server: str, groups: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+    let_go()

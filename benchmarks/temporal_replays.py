@@ -21,7 +21,7 @@ from temporalio.worker import Replayer
 
 from benchmarks.children import tell
 from benchmarks.rounds import Candidate, Play, medians, played
-from benchmarks.temporal_apps import ended, histories, sides
+from benchmarks.temporal_apps import ended, histories, let_go, sides
 from benchmarks.temporal_names import FLOWS, KINDS, LOG
 from conductor_adapters.temporal import TemporalClient
 from conductor_core.log import replay
@@ -89,3 +89,4 @@ def main(server: str, steps: str, rounds: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    let_go()

@@ -24,7 +24,7 @@ from temporalio.client import Client
 
 from benchmarks.children import tell
 from benchmarks.rounds import times_to_reach
-from benchmarks.temporal_apps import Side, ended, histories, sides
+from benchmarks.temporal_apps import Side, ended, histories, let_go, sides
 from benchmarks.temporal_names import KINDS, PROCESSOR, TASKS, TOTAL, WALL
 
 AT_LEAST: Final = 100
@@ -107,3 +107,4 @@ async def main(server: str, steps: str, rounds: str, *pids: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+    let_go()
