@@ -15,7 +15,8 @@ class Scale:
     which one flow takes it longer than `peer_ms`; `play_ms` is about what it plays in one
     timing. `flat` and `sweeps` name the sizes that are compared, the first with each other
     one. `entries` are the lengths of the logs whose replay is timed, `remembered` those of the
-    logs whose replay is weighed. `temporal_groups` are the groups of the large flow on Temporal.
+    logs whose replay is weighed. `temporal_groups` are the groups of the large flow on Temporal,
+    `temporal_handed` those of the one whose groups are run by children, and the steps of each.
     """
 
     rounds: int
@@ -36,6 +37,7 @@ class Scale:
     celery_steps: tuple[int, ...]
     temporal_steps: tuple[int, ...]
     temporal_groups: int
+    temporal_handed: tuple[int, int]
     temporal_replayed: int
 
 
@@ -58,6 +60,7 @@ FULL: Final = Scale(
     celery_steps=(20, 200, 2_000),
     temporal_steps=(20, 200, 2_000),
     temporal_groups=200,
+    temporal_handed=(100, 1_000),
     temporal_replayed=2_000,
 )
 QUICK: Final = Scale(
@@ -79,6 +82,7 @@ QUICK: Final = Scale(
     celery_steps=(20, 200),
     temporal_steps=(20,),
     temporal_groups=4,
+    temporal_handed=(2, 100),
     temporal_replayed=100,
 )
 TINY: Final = Scale(
@@ -100,6 +104,7 @@ TINY: Final = Scale(
     celery_steps=(20,),
     temporal_steps=(20,),
     temporal_groups=1,
+    temporal_handed=(1, 20),
     temporal_replayed=20,
 )
 SCALES: Final = {"full": FULL, "quick": QUICK, "tiny": TINY}

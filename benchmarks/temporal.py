@@ -21,6 +21,7 @@ from benchmarks.rows import Row
 from benchmarks.scale import Scale
 from benchmarks.temporal_names import (
     BY_HAND,
+    CHILDREN,
     FLOWS,
     GROUP_SIZE,
     KINDS,
@@ -42,6 +43,7 @@ OF_THE_LOG: Final = 20.0
 WARNS_AT: Final = {"events": 10_240, "size": 10 * 2**20, "input": 256 * 2**10}
 REFUSES_AT: Final = {"events": 51_200, "size": 50 * 2**20, "input": 2 * 2**20}
 """Where Temporal warns of a history or of a payload, and where it takes no more."""
+REPLAYER: Final = "Replayer, of the verified replay"
 LARGE: Final = {
     "runs": ("runs", ""),
     "events": ("the longest history", "events"),
@@ -100,8 +102,12 @@ def measure(scale: Scale) -> Iterator[Row]:
             found = there.figures("temporal_runs", steps, scale.rounds, *pids)
             for kind in KINDS:
                 yield from of_kind(found, there.missing, kind, steps)
-        groups = scale.temporal_groups
-        yield from of_large(there.figures("temporal_large", groups), there.missing, groups)
+        for sizes, run_by in (
+            ((scale.temporal_groups, GROUP_SIZE), FLOWS),
+            (scale.temporal_handed, CHILDREN),
+        ):
+            found = there.figures("temporal_large", *sizes, run_by)
+            yield from of_large(found, there.missing, *sizes, run_by=run_by)
         steps = scale.temporal_replayed
         found = there.figures("temporal_replays", steps, scale.rounds)
         for kind in KINDS:
@@ -177,13 +183,25 @@ def _counted(side: Mapping[str, float]) -> str:
 # --- a large flow ---
 
 
-def of_large(found: Mapping[str, float], missing: str, groups: int) -> Iterator[Row]:
-    """How large a flow of many groups becomes, beside what Temporal bears."""
-    steps = groups * GROUP_SIZE
+def of_large(
+    found: Mapping[str, float], missing: str, groups: int, size: int, *, run_by: str
+) -> Iterator[Row]:
+    """How large a flow of many groups becomes, beside what Temporal bears; both replays of it."""
+    name = f"{groups * size:,} steps in {groups:,} groups"
+    flow = f"{name} as children" if run_by == CHILDREN else name
+    yield Row(
+        part="temporal",
+        what=f"{flow}: {REPLAYER}",
+        figure=found.get("replays"),
+        unit="times",
+        goal=None if run_by == CHILDREN else OF_THE_LOG,
+        more_is_better=True,
+        note=missing,
+    )
     for name, (what, unit) in LARGE.items():
         yield Row(
             part="temporal",
-            what=f"{steps:,} steps in {groups:,} groups: {what}",
+            what=f"{flow}: {what}",
             figure=found.get(name),
             unit=unit,
             goal=REFUSES_AT.get(name),
@@ -211,7 +229,7 @@ def of_replay(found: Sides, missing: str, kind: str, steps: int) -> Iterator[Row
     ):
         yield Row(
             part="temporal",
-            what=f"{whose}, {steps:,} steps: Replayer, of the verified replay",
+            what=f"{whose}, {steps:,} steps: {REPLAYER}",
             figure=per_step[side] / per_step[LOG] if per_step else None,
             unit="times",
             goal=goal,

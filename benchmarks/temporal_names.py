@@ -12,6 +12,8 @@ PARALLEL: Final = "parallel"
 KINDS: Final = (SEQUENTIAL, PARALLEL)
 GROUP_SIZE: Final = 100
 """So many steps are in each group of a large flow."""
+CHILDREN: Final = "children"
+"""Who runs the groups of a flow, where it is not the flow itself."""
 WALL: Final = "wall"
 PROCESSOR: Final = "processor"
 TOTAL: Final = "total"

@@ -37,7 +37,11 @@ NAMES = [
             f"{kind} flow, 20 steps: more events{APART[kind]}",
         )
     ),
-    *(f"100 steps in 1 groups: {what}" for what, _ in temporal.LARGE.values()),
+    *(
+        f"{flow}: {what}"
+        for flow in ("100 steps in 1 groups", "20 steps in 1 groups as children")
+        for what in (temporal.REPLAYER, *(what for what, _ in temporal.LARGE.values()))
+    ),
     *(
         name
         for kind in KINDS
@@ -106,7 +110,7 @@ def test_the_tasks_of_a_parallel_flow_do_not_count() -> None:
 )
 def test_a_large_flow_is_held_against_what_temporal_bears(size: int, verdict: str) -> None:
     """What it warns of is not what is to be, and what it refuses misses the goal."""
-    rows = {row.what: row for row in temporal.of_large({"input": size}, "", 2)}
+    rows = {row.what: row for row in temporal.of_large({"input": size}, "", 2, 100, run_by=FLOWS)}
     assert rows["200 steps in 2 groups: the largest input of a run"].verdict == verdict
 
 

@@ -27,6 +27,8 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 
 VERSION: Final = 1
+MOST_STEPS: Final = 40_000
+"""A state of more is not read again within the two seconds that a task of a workflow has."""
 LONGEST_SPEC: Final = 16_384
 """A spec of so many characters stands in the history as it is, for people to read."""
 
@@ -78,6 +80,11 @@ def going_on(
 
 def _head() -> dict[str, Any]:
     return {"conductor": VERSION, "semantics": SEMANTICS}
+
+
+def is_too_long(state: FlowState) -> bool:
+    """Whether a flow has too many steps to go on in another history."""
+    return len(state.live) > MOST_STEPS
 
 
 def encode_standing(standing: Standing) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from conductor_adapters.temporal.carried import (
     decode_handed,
     encode_handed,
     encode_report,
+    is_too_long,
 )
 from conductor_adapters.temporal.delegation import is_over
 from conductor_adapters.temporal.hosting import Hosting, at
@@ -158,6 +159,8 @@ class ConductorGroup:
     # --- the end of a run ---
 
     def _can_leave(self) -> bool:
+        if is_too_long(self._hosting.state):
+            return False
         try:
             self._next_input()
         except TooLarge as error:

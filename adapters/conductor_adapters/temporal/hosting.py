@@ -13,7 +13,7 @@ from attrs import evolve
 from temporalio import workflow
 
 from conductor_adapters.host import FlowLoop, Journal, Unstamped
-from conductor_adapters.temporal.carried import Carried
+from conductor_adapters.temporal.carried import Carried, is_too_long
 from conductor_adapters.temporal.performer import TemporalPerformer
 from conductor_adapters.temporal.runner import TURN, Turn
 from conductor_core import events
@@ -115,7 +115,7 @@ class Hosting:
     def suggests(self) -> bool:
         """Whether Temporal wants a fresh history, in a task that is there in every replay."""
         state = self.state
-        if not state.is_live or state.suggested or state.continuing:
+        if not state.is_live or state.suggested or state.continuing or is_too_long(state):
             return False
         return self.is_traced and workflow.info().is_continue_as_new_suggested()
 

@@ -14,7 +14,7 @@ from conductor_adapters.temporal.carried import Standing
 from conductor_adapters.temporal.runner import Sink
 from conductor_core import reduce
 from conductor_core.events import Event
-from conductor_core.loglines import Position
+from conductor_core.loglines import Position, beginning, header_line, new_header
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted
@@ -36,13 +36,16 @@ class Record:
         if header:
             self._show(None, None, header)
 
-    def _begun(self) -> tuple[TailWriter, str]:
+    def _begun(self, *, wanted: bool = False) -> tuple[TailWriter, str]:
         """A writer where this run began, and the header where it is the first."""
-        if self._standing is None:
-            writer = TailWriter(self._first, at_ms=self.began_ms, accepted_only=True)
-            return writer, writer.header()
-        position = self._standing.position
-        return TailWriter.going_on(self._first, position, accepted_only=True), ""
+        if self._standing is not None:
+            position = self._standing.position
+            return TailWriter.going_on(self._first, position, accepted_only=True), ""
+        header = new_header(self._first, at_ms=self.began_ms, accepted_only=True)
+        position = beginning(header, self._first)
+        # The line of a large flow takes its time, and mostly nobody asks for it.
+        line = header_line(header) if self._sink is not None or wanted else ""
+        return TailWriter.going_on(self._first, position, accepted_only=True), line
 
     def _show(self, event: Event | None, transition: Transition | None, lines: str) -> None:
         if self._sink is not None:
@@ -79,7 +82,7 @@ class Record:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """What this run has added to the log, with the number of the entry."""
-        writer, header = self._begun()
+        writer, header = self._begun(wanted=True)
         if header:
             yield 0, header
         state = self._first

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 from conductor_adapters.observing import log_entry, watched
 from conductor_adapters.temporal import names
-from conductor_adapters.temporal.carried import decode_carried, going_on, left
+from conductor_adapters.temporal.carried import decode_carried, going_on, is_too_long, left
 from conductor_adapters.temporal.delegate import Delegate, DelegatingPerformer
 from conductor_adapters.temporal.delegation import relayed
 from conductor_adapters.temporal.hosting import Hosting, at, started_ms
@@ -173,6 +173,8 @@ class ConductorFlow:
     # --- the end of a run ---
 
     def _can_leave(self) -> bool:
+        if is_too_long(self._state):
+            return False
         try:
             self._next_input()
         except TooLarge as error:
