@@ -1,7 +1,7 @@
 """A flow of many groups: how long it takes, how large its histories become, how they replay.
 
-Run as a process: `temporal_large.py SERVER GROUPS SIZE flow|children` prints that; histories are those
-of children too.
+Run as a process: `temporal_large.py SERVER GROUPS SIZE flow|children` prints that; histories
+are those of children too.
 """
 
 from __future__ import annotations
