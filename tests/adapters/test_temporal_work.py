@@ -278,6 +278,37 @@ def test_work_whose_worker_dies_is_delivered_again_unless_it_must_not_be(
     run(story())
 
 
+@pytest.mark.parametrize("once", [False, True], ids=["redispatch", "fail"])
+@pytest.mark.parametrize("threads", [False, True], ids=["coroutine", "thread"])
+def test_work_of_a_worker_that_ends_is_left_to_another(
+    temporal: Temporal, once: bool, threads: bool
+) -> None:
+    """That a worker ends is no fact about its work, which is delivered again if it may be."""
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        gates, over, tries = Gates(), threading.Event(), list[str]()
+
+        def in_thread(context: StepContext) -> None:
+            gates.begun.append(context.attempt)
+            over.wait(20)
+
+        def next_try(context: StepContext) -> None:
+            tries.append(context.attempt)
+
+        step = StepSpec(key="work", on_recovery="fail" if once else "redispatch")
+        async with on.worker({"work": in_thread if threads else gates.work}):
+            flow = await on.flows.start(of(step), flow_id=new_id("ends"))
+            await flow.until(lambda _state: bool(gates.begun))
+        over.set()
+        async with on.worker({"work": next_try}):
+            await flow.wait()
+        assert tries == ([] if once else ["work#1"])
+        assert said(flow.state) == ("interrupted" if once else None)
+
+    run(story())
+
+
 def test_a_host_that_fails_its_work_leaves_it_to_another(temporal: Temporal) -> None:
     """That is no fact about the work, which is delivered again."""
     tries: list[str] = []

@@ -194,7 +194,10 @@ class _Heart:
         self._next: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
-        if not activity.info().is_local:
+        info = activity.info()
+        if info.heartbeat_timeout is not None:
+            self._beat_s = min(self._beat_s, info.heartbeat_timeout.total_seconds() / 3)
+        if not info.is_local:
             self._wait()
 
     def _wait(self) -> None:

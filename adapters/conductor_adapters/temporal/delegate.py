@@ -57,9 +57,8 @@ class DelegatingPerformer(TemporalPerformer):
     @property
     def delegated(self) -> str | None:
         """The key of the group that a child has, until it is over."""
-        if self._group is not None and is_over(self._state(), self._group):
-            self._group = None
-        return self._group
+        group = self._group
+        return None if group is None or is_over(self._state(), group) else group
 
     def dispatch_step(self, command: DispatchStep) -> None:
         """Begin the work of an attempt, or have its group begun."""
@@ -213,8 +212,8 @@ class Delegate:
         for entry in entries:
             if "relay" in entry:
                 number = entry["relay"]
-                event = self._relayed[number]
-                self._answers[number] = self._hosting.feed(event, at_ms=entry["at_ms"])
+                if (event := self._relayed.get(number)) is not None:
+                    self._answers[number] = self._hosting.feed(event, at_ms=entry["at_ms"])
             else:
                 event = decode_event(entry["event"])
                 self._hosting.feed(event, at_ms=event.at_ms)
