@@ -248,8 +248,12 @@ async def asked(server: str, size: Size) -> Answered:
     callers = Callers(client, pace)
     async with conductor_worker(connection, {WORK: pace.work}, task_queue=QUEUE):
         flow = await client.start(spec_of(size), flow_id=FLOW_ID)
-        await asyncio.wait_for(callers.ask_all(), PATIENCE_S + size.requests)
-        await asyncio.wait_for(flow.wait(), PATIENCE_S)
+        try:
+            async with asyncio.timeout(PATIENCE_S + size.requests):
+                await callers.ask_all()
+                await flow.wait()
+        except TimeoutError:
+            raise LostError(f"it comes to no end: {pace}") from None
     return await checked(client, callers, size)
 
 
