@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 from temporalio.api.enums.v1 import EventType
@@ -23,10 +23,8 @@ from conductor_core import FlowState
 from conductor_core.errors import ConductorError
 from conductor_core.log import Entry, read_log, replay
 from property_tests.celery_recovery import (
-    Did,
     Outage,
     Recovery,
-    Standstill,
     deaths_in,
     done_in,
     standstills,
@@ -45,7 +43,7 @@ from property_tests.worker_crash_checks import (
 )
 from property_tests.worker_crash_flows import name_of, ran, tries_of
 
-CLOSING = {
+CLOSING: Final = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "activity_task_completed_event_attributes",
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "activity_task_failed_event_attributes",
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: "activity_task_timed_out_event_attributes",
@@ -53,7 +51,7 @@ CLOSING = {
 }
 """What ends an activity, and never comes before another delivery of it."""
 
-ENDED = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED)
+ENDED: Final = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED)
 
 
 @frozen(kw_only=True)
@@ -61,7 +59,7 @@ class Ended:
     """What the witnesses say of one flow."""
 
     state: FlowState
-    log: Sequence[Entry] = field(repr=False)
+    log: list[Entry] = field(repr=False)
     done: Words = field(repr=False)
     handed: Words = field(repr=False)
     runs: int
@@ -83,9 +81,9 @@ async def checked(client: TemporalClient, folder: Path, outages: Sequence[Outage
     names = [name_of(number) for number in sorted(numbers_in(folder / "begun"))]
     flows = [await ended(client, folder, name) for name in names]
     for flow in flows:
-        check_done(flow.state, list(flow.log), flow.done)
+        check_done(flow.state, flow.log, flow.done)
         check_not_again(flow)
-    logs = {flow.state.flow_id: list(flow.log) for flow in flows}
+    logs = {flow.state.flow_id: flow.log for flow in flows}
     check_said(logs, words_of(folder / "said"))
     return Result(
         left=told([it.state for it in flows], logs, {it.state.flow_id: it.done for it in flows}),
@@ -171,15 +169,10 @@ def local_of(event: HistoryEvent) -> str:
 def recovery_of(folder: Path, flows: Sequence[Ended], outages: Sequence[Outage]) -> Recovery:
     """How long work stood still in all flows."""
     deaths = deaths_in(folder)
-    found = [it for flow in flows for it in stood_still(deaths, done_in(flow.done), flow)]
+    found = [it for flow in flows for it in standstills(deaths, done_in(flow.done), flow.log)]
     return Recovery(
         times=len(found),
         median_s=median([it.seconds for it in found] or [0.0]),
         longest_s=max((it.seconds for it in found if not it.meets(outages)), default=0.0),
         in_outage_s=max((it.seconds for it in found if it.meets(outages)), default=0.0),
     )
-
-
-def stood_still(deaths: Mapping[int, int], done: list[Did], flow: Ended) -> Iterator[Standstill]:
-    """When the work of each who died went on, or was answered for."""
-    return standstills(deaths, done, list(flow.log))

@@ -7,6 +7,10 @@ that a person retries.
 
 from __future__ import annotations
 
+from typing import Final
+
+from attrs import evolve
+
 from conductor_core import FlowOptions, FlowSpec, FlowState, GroupSpec, StepSpec
 from conductor_core.spec import RetryPolicy
 from property_tests.worker_crash_flows import (
@@ -21,11 +25,13 @@ from property_tests.worker_crash_flows import (
 )
 from property_tests.worker_crash_flows import groups_of as groups_everywhere
 
-TOO_LATE_MS = 1_000
+TOO_LATE_MS: Final = 1_000
 """Work may wait its turn for a worker; so long the flow waits for what does not end by itself."""
-BY_GROUP = 2
+BY_GROUP: Final = 2
 """Every so manieth flow that is stuck is retried by its group."""
-AGAIN = GroupSpec(
+LONG: Final = "long"
+"""The work of what must not run twice: long enough to be met by a kill."""
+AGAIN: Final = GroupSpec(
     key="again",
     parallel=True,
     steps=[
@@ -38,7 +44,7 @@ AGAIN = GroupSpec(
         StepSpec(key="here", work="nothing", metadata={"host": {"temporal": {"local": True}}}),
     ],
 )
-AGAIN_TRIES = {
+AGAIN_TRIES: Final = {
     "beside": ["success", "success"],
     "failing": ["error", "success"],
     "here": ["success", "success"],
@@ -47,8 +53,9 @@ AGAIN_TRIES = {
 
 def groups_of(too_late_ms: int = TOO_LATE_MS) -> tuple[GroupSpec, ...]:
     """What a flow does."""
-    *others, last = groups_everywhere(too_late_ms)
-    return (*others, AGAIN, last)
+    first, *others, last = groups_everywhere(too_late_ms)
+    steps = [evolve(it, work=LONG) if it.on_recovery == "fail" else it for it in first.steps]
+    return (evolve(first, steps=steps), *others, AGAIN, last)
 
 
 def spec_of(number: int) -> FlowSpec:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from attrs import define, frozen
 from temporalio import activity
@@ -20,22 +20,34 @@ from temporalio import activity
 from conductor_adapters.temporal import conductor_worker
 from conductor_adapters.temporal.activities import Activities
 from conductor_adapters.temporal.runner import InOrder, InOrderInstance
-from conductor_adapters.work import StepContext
+from conductor_adapters.work import StepContext, StepResult
+from conductor_adapters.workers import Handler
 from conductor_core import GroupSpec
 from conductor_core.commands import GenerateSteps
 from property_tests.deaths import IN_A_STEP, Deaths, Method, wrap
-from property_tests.temporal_crash_flows import groups_of
+from property_tests.temporal_crash_flows import LONG, groups_of
 from property_tests.temporal_crash_plan import HEARS_S, STICKY_S, Plan, connected, handed
 from property_tests.worker_crash_flows import MADE
 from property_tests.worker_crash_work import Works, note
 
-MORE_ACTIVATIONS = 3
+LONGEST_S: Final = 1.0
+MORE_ACTIVATIONS: Final = 3
 """There are more of these than of all others together."""
 
 
 @define
 class TemporalWorks(Works):
     """The handlers; the histories, which tell what must not begin, are looked at in the end."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done, by name."""
+        return {**Works.handlers(self), LONG: self.long}
+
+    async def long(self, context: StepContext) -> StepResult:
+        """Take more time."""
+        self.begin(context)
+        await asyncio.sleep(self.chance.uniform(0, LONGEST_S))
+        return StepResult(output=self.end(context))
 
     def begin(self, context: StepContext) -> None:
         """Write down that work begins."""
