@@ -19,9 +19,9 @@ ALL = os.environ.get("CONDUCTOR_ALL_TRIALS") == "1"
 WITH_CHILDREN = [
     name
     for name, (_, weather) in TRIALS.items()
-    if ALL or weather not in (Weather.LOST, Weather.CRASHING)
+    if ALL or weather in (Weather.CALM, Weather.DUPLICATED)
 ]
-"""Workers that are killed take their time; where children are concerned, others kill them too."""
+"""The others take their time; the host is the same, and they are played where all trials are."""
 
 
 def wanted(request: pytest.FixtureRequest, parameter: str) -> Iterator[Trial]:
