@@ -15,6 +15,7 @@ from pathlib import Path
 
 from celery import Celery
 
+from examples.typed_commands import conductor, environment, told
 from tests.services.postgres import Postgres
 from tests.services.redis import Redis
 
@@ -79,30 +80,6 @@ def worker(number: int) -> Generator[None]:
 def app() -> Celery:
     """A Celery app that knows the broker, for asking which workers are up."""
     return Celery(broker=os.environ["BROKER_URL"])
-
-
-def environment() -> dict[str, str]:
-    """With what is installed beside this Python found first, also by steps."""
-    beside = Path(sys.executable).parent
-    return os.environ | {"PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
-
-
-def conductor(*arguments: str) -> int:
-    """Say a command and run it; returns its exit code."""
-    print(f"\n$ conductor {' '.join(arguments)}", flush=True)
-    return subprocess.run(_command(arguments), env=environment(), check=False).returncode
-
-
-def told(*arguments: str) -> str:
-    """Run a command, and return what it prints."""
-    done = subprocess.run(
-        _command(arguments), env=environment(), check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
-
-
-def _command(arguments: tuple[str, ...]) -> list[str]:
-    return [str(Path(sys.executable).parent / "conductor"), *arguments]
 
 
 if __name__ == "__main__":

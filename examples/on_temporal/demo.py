@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from examples.typed_commands import command, conductor, environment, told
 from tests.services.temporal import Temporal
 
 FLOW = Path("examples/release/flow.yaml")
@@ -43,36 +44,11 @@ def main() -> int:
 @contextmanager
 def worker() -> Generator[None]:
     """A worker of the commands of steps; the flow waits for it."""
-    command = _command(("temporal", "worker"))
-    with subprocess.Popen(command, env=environment()) as process:
+    with subprocess.Popen(command("temporal", "worker"), env=environment()) as process:
         try:
             yield
         finally:
             process.terminate()
-
-
-def environment() -> dict[str, str]:
-    """With what is installed beside this Python found first, also by steps."""
-    beside = Path(sys.executable).parent
-    return os.environ | {"PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
-
-
-def conductor(*arguments: str) -> int:
-    """Say a command and run it; returns its exit code."""
-    print(f"\n$ conductor {' '.join(arguments)}", flush=True)
-    return subprocess.run(_command(arguments), env=environment(), check=False).returncode
-
-
-def told(*arguments: str) -> str:
-    """Run a command, and return what it prints."""
-    done = subprocess.run(
-        _command(arguments), env=environment(), check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
-
-
-def _command(arguments: tuple[str, ...]) -> list[str]:
-    return [str(Path(sys.executable).parent / "conductor"), *arguments]
 
 
 if __name__ == "__main__":
