@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from conductor_core.events import Event
 from conductor_core.state import FlowState
 from conductor_core.testing.arbitrary.plays import Play
-from conductor_core.testing.strategies import events_for, plays
+from conductor_core.testing.strategies import chosen, events_for, plays
 from property_tests.delegations import (
     LongPlay,
     check_beginning,
@@ -20,6 +21,10 @@ from property_tests.delegations import (
     is_delegable,
     is_own_fact,
 )
+from property_tests.late_plays import any_late_play
+
+PLAYS: Final = plays() | chosen(lambda choose: any_late_play(choose, 1 + choose(40)))
+"""Plays of any flow, many of them where its last groups are."""
 
 
 def delegated(play: Play) -> Iterator[tuple[FlowState, Event]]:
@@ -27,14 +32,14 @@ def delegated(play: Play) -> Iterator[tuple[FlowState, Event]]:
     return ((state, event) for state, event, _ in play.steps() if is_delegable(state))
 
 
-@given(plays())
+@given(PLAYS)
 def test_cutting_and_reducing_commute(play: Play) -> None:
     """What happens to the flow and is relayed does to the child what it does to the flow."""
     for state, event in delegated(play):
         check_law(state, event)
 
 
-@given(plays(), st.data())
+@given(PLAYS, st.data())
 def test_whatever_comes_next_is_relayed_rightly(play: Play, data: st.DataObject) -> None:
     """The law holds of any event that may come last, not only of those that lead on."""
     state = play.transitions[-1].state
@@ -43,7 +48,7 @@ def test_whatever_comes_next_is_relayed_rightly(play: Play, data: st.DataObject)
             check_law(state, data.draw(events_for(state, at_ms=60_000)))
 
 
-@given(plays(), st.data())
+@given(PLAYS, st.data())
 def test_a_parent_that_lags_behind_relays_the_same(play: Play, data: st.DataObject) -> None:
     """What the child found out by itself may reach the parent late."""
     late: FlowState | None = None
@@ -62,7 +67,7 @@ def test_a_parent_that_lags_behind_relays_the_same(play: Play, data: st.DataObje
             check_lag(late, state, data.draw(events_for(state, at_ms=60_000)))
 
 
-@given(plays())
+@given(PLAYS)
 def test_a_child_begins_where_its_group_is(play: Play) -> None:
     """Whenever it begins it is asked for what the group waits for, and its state can be kept."""
     for state, event in delegated(play):
@@ -70,7 +75,7 @@ def test_a_child_begins_where_its_group_is(play: Play) -> None:
         check_cut(state)
 
 
-@given(plays())
+@given(PLAYS)
 def test_a_parent_that_replays_comes_to_where_its_children_are(play: Play) -> None:
     """Children that live through a whole flow are in step with it at every moment."""
     LongPlay(play.start).follow(play.events)

@@ -37,7 +37,7 @@ from conductor_core.testing.given import given
 
 DEPLOY: Final = flow(
     group("check", "lint", "unit"),
-    group("build", StepSpec(key="image", needs=["unit"]), "docs"),
+    group("build", StepSpec(key="image", needs=["unit"]), StepSpec(key="docs", needs=["image"])),
     group("ship", "push"),
 )
 BUILDING: Final = (START, succeeded("lint#1"), succeeded("unit#1", output={"seen": 7}))
@@ -71,6 +71,14 @@ def test_a_child_has_its_group_and_what_the_group_needs() -> None:
     assert check == group("check", "unit")
     assert build == DEPLOY.groups[1]
     assert (child.current, child.span) == (1, range(1, 3))
+
+
+def test_what_is_needed_stands_in_the_order_of_the_flow() -> None:
+    """Whoever needs it, and in which order, the cut is one and the same."""
+    image = StepSpec(key="image", needs=["unit", "first", "lint"])
+    spec = flow(group("start", "first"), DEPLOY.groups[0], group("build", image))
+    child = child_of(given(spec, START, succeeded("first#1"), *BUILDING[1:]).state)
+    assert [a.step for a in child.attempts()] == ["first", "lint", "unit", "image"]
 
 
 def test_a_child_of_the_first_group_has_nothing_else() -> None:
@@ -145,8 +153,8 @@ def test_a_child_keeps_every_attempt_of_its_group() -> None:
 def test_a_group_retry_that_was_decided_goes_on_in_the_child() -> None:
     """What the child has says who decided it, though positions differ."""
     policy = RetryPolicy(max_auto_retries=1, scope="group", backoff_ms=(5,), jitter=False)
-    steps = [StepSpec(key=key, retry=policy) for key in ("image", "docs")]
-    spec = flow(DEPLOY.groups[0], group("build", *steps, parallel=True), DEPLOY.groups[2])
+    image = StepSpec(key="image", retry=policy)
+    spec = flow(DEPLOY.groups[0], group("build", image, "docs", parallel=True))
     child = child_of(deploying(failed("image#1"), spec=spec))
     (then,) = given(child).when(succeeded("docs#1", at_ms=2)).commands
     assert then == commands.ScheduleTimer(timer="backoff:build@1", due_at_ms=7, delay_ms=5)
