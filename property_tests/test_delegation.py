@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor_core.events import Event
 from conductor_core.state import FlowState
-from conductor_core.testing.arbitrary.plays import Play
+from conductor_core.testing.arbitrary.plays import Play, any_event, any_play
 from conductor_core.testing.strategies import chosen, events_for, plays
 from property_tests.delegations import (
     LongPlay,
@@ -22,9 +24,13 @@ from property_tests.delegations import (
     is_own_fact,
 )
 from property_tests.late_plays import any_late_play
+from property_tests.profiles import by_profile
 
 PLAYS: Final = plays() | chosen(lambda choose: any_late_play(choose, 1 + choose(40)))
 """Plays of any flow, many of them where its last groups are."""
+
+
+BATCHES: Final = by_profile(dev=5, ci=100, thorough=2_000)
 
 
 def delegated(play: Play) -> Iterator[tuple[FlowState, Event]]:
@@ -79,3 +85,15 @@ def test_a_child_begins_where_its_group_is(play: Play) -> None:
 def test_a_parent_that_replays_comes_to_where_its_children_are(play: Play) -> None:
     """Children that live through a whole flow are in step with it at every moment."""
     LongPlay(play.start).follow(play.events)
+
+
+@pytest.mark.parametrize("seed", range(BATCHES))
+def test_the_laws_hold_of_flows_at_random(seed: int) -> None:
+    """What is drawn at random is wilder than what Hypothesis, which likes plain things, draws."""
+    choose = Random(seed).randrange
+    for _ in range(20):
+        for play in (any_play(choose, 40), any_late_play(choose, 40)):
+            for state, event in delegated(play):
+                check_beginning(state, event.at_ms)
+                check_law(state, event)
+                check_law(state, any_event(choose, state, event.at_ms))
