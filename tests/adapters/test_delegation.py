@@ -160,6 +160,23 @@ def test_a_group_retry_that_was_decided_goes_on_in_the_child() -> None:
     assert then == commands.ScheduleTimer(timer="backoff:build@1", due_at_ms=7, delay_ms=5)
 
 
+def test_a_child_goes_by_the_options_of_its_flow() -> None:
+    """All that the flow declares besides its groups is declared for the child too."""
+    options = FlowOptions(max_parallel=1, on_failure="await-retry", cancel_grace_ms=7)
+    spec = evolve(DEPLOY, type="deploy", options=options, metadata={"team": "core"})
+    child = child_of(deploying(spec=spec))
+    assert evolve(child.spec, groups=()) == evolve(spec, groups=())
+
+
+def test_a_child_waits_as_long_as_its_group_does() -> None:
+    """A backoff that has begun ends when it is due."""
+    policy = RetryPolicy(max_auto_retries=1, scope="group", backoff_ms=(5,), jitter=False)
+    spec = flow(DEPLOY.groups[0], group("build", StepSpec(key="image", retry=policy)))
+    child = child_of(deploying(failed("image#1", at_ms=2), spec=spec))
+    assert child.timers() == (("backoff:build@1", 7),)
+    given(child).when(fired("backoff:build@1", at_ms=7)).then_dispatched("image#2")
+
+
 def test_a_child_can_be_paused_from_its_beginning() -> None:
     """What holds the flow holds the child."""
     pause = events.PauseRequested(at_ms=0, by="ann")
@@ -317,6 +334,34 @@ def test_a_cancel_of_what_was_skipped_is_refused_without_the_child() -> None:
     for later in (evolve(CANCEL, step="push"), evolve(CANCEL, group="ship")):
         given(state).when(later).then_rejected("already-finished")
         assert relayed(state, later) is None
+
+
+def test_a_cancel_of_a_later_group_counts_while_a_step_of_it_is_left() -> None:
+    """A group has finished when all of its steps have (S9.1)."""
+    spec = flow(*DEPLOY.groups[:2], group("ship", "push", "tell"))
+    skip = evolve(RERUN, operation="skip-step", additional_skip_step_ids=["push"])
+    cancel = evolve(CANCEL, group="ship")
+    state = deploying(STOPPED, skip, spec=spec)
+    given(state).when(cancel).then_status("cancelling")
+    assert relayed(state, cancel) == CANCEL
+
+
+def test_what_was_skipped_along_is_not_skipped_again() -> None:
+    """A later step that a person skipped is nothing to be skipped any more (S10.4)."""
+    skip = evolve(RERUN, operation="skip-step", additional_skip_step_ids=["push"])
+    again = evolve(RERUN, step_id="docs", additional_skip_step_ids=["push"])
+    state = deploying(STOPPED, skip, failed("docs#1"))
+    given(state).when(again).then_rejected("not-skippable")
+    assert relayed(state, again) is None
+
+
+def test_what_comes_later_is_skipped_along_on_a_flow_that_waits() -> None:
+    """A later step may be skipped before a stop has swept it, too (S10.4)."""
+    rerun = evolve(RERUN, additional_skip_step_ids=["push"])
+    parking = evolve(DEPLOY, options=FlowOptions(on_failure="await-retry"))
+    state = deploying(STOPPED, spec=parking)
+    given(state).when(rerun).then_status("in-progress", push="user-skipped")
+    assert relayed(state, rerun) == RERUN
 
 
 def test_a_request_that_came_before_is_not_relayed() -> None:

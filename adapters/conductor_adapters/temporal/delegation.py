@@ -211,11 +211,11 @@ def _relayed_cancel(state: FlowState, cancel: events.CancelRequested) -> Request
     """Whatever is cancelled, the flow is (S9.1); what has finished elsewhere cannot be."""
     step, group = cancel.step, cancel.group
     if step is not None and not _is_step_here(state, step):
-        if not _is_step_to_come(state, step):
+        if not _is_step_unfinished(state, step):
             return None
         step = None
     if group is not None and group != state.place.group.key:
-        if not _is_group_to_come(state, group):
+        if not _is_group_unfinished(state, group):
             return None
         group = None
     return evolve(cancel, step=step, group=group)
@@ -228,7 +228,7 @@ def _relayed_rerun(state: FlowState, rerun: events.RerunRequested) -> Request | 
     names = rerun.additional_skip_step_ids
     here = tuple(name for name in names if _is_named_here(state, name))
     elsewhere = (name for name in names if not _is_named_here(state, name))
-    refused = any(not _is_skippable_to_come(state, name) for name in elsewhere)
+    refused = any(not _is_skippable_later(state, name) for name in elsewhere)
     if refused or not _is_named_here(state, rerun.step_id):
         return None
     return evolve(rerun, additional_skip_step_ids=here)
@@ -241,7 +241,7 @@ def _relayed_second_leg(state: FlowState, rerun: events.RerunRequested) -> Reque
     return evolve(rerun, continue_from_idx=_child_index(state))
 
 
-# --- what is part of the group, and what is yet to come ---
+# --- what is part of the group, and what is not ---
 
 
 def _is_here(state: FlowState, position: int | None) -> bool:
@@ -269,23 +269,17 @@ def _is_timer_here(state: FlowState, timer: str) -> bool:
     return _is_attempt_here(state, timer.partition(":")[2])
 
 
-def _is_step_to_come(state: FlowState, key: str) -> bool:
-    """Whether a step of a later group has not finished."""
+def _is_step_unfinished(state: FlowState, key: str) -> bool:
     position = state.catalog.position_of(key)
-    if position is None or position < state.span.stop:
-        return False
-    return state.live[position].unfinished
+    return position is not None and state.live[position].unfinished
 
 
-def _is_group_to_come(state: FlowState, key: str) -> bool:
-    """Whether a later group has not finished."""
+def _is_group_unfinished(state: FlowState, key: str) -> bool:
     group = state.catalog.group_of(key)
-    if group is None or group <= state.current:
-        return False
-    return any(attempt.unfinished for attempt in state.live_of(group))
+    return group is not None and any(attempt.unfinished for attempt in state.live_of(group))
 
 
-def _is_skippable_to_come(state: FlowState, name: str) -> bool:
+def _is_skippable_later(state: FlowState, name: str) -> bool:
     """Whether a step of a later group may be skipped along with one that failed (S10.4)."""
     position = position_named(state, name)
     if not isinstance(position, int) or position < state.span.stop:
