@@ -150,8 +150,8 @@ def _pending(state: FlowState, earlier: int) -> PositionSet:
 def relayed(state: FlowState, event: Event) -> Event | None:
     """What the child of the current group is told of an event; None where it makes none of it.
 
-    Of what the child decides nothing is asked here but whether later steps may be skipped or
-    cancelled, so that the state may be some facts of the child behind.
+    The state may be behind what the child's own work and timers have led to, but not behind an
+    event that was relayed before: that one may have added groups, or come from the same request.
     """
     if not state.span:
         return None
