@@ -15,7 +15,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from examples.typed_commands import conductor, environment, told
+from examples.operating.typed import conductor, environment, told
 from tests.services.postgres import Postgres
 from tests.services.redis import Redis
 

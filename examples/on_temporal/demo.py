@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from examples.typed_commands import command, conductor, environment, told
+from examples.operating.typed import command, conductor, environment, told
 from tests.services.temporal import Temporal
 
 FLOW = Path("examples/release/flow.yaml")
