@@ -332,17 +332,17 @@ class TemporalClient:
             )
         return known
 
-    async def mark(self, flow_id: str) -> tuple[str, int]:
+    async def mark(self, flow_id: str) -> tuple[tuple[str, int], ...]:
         """Something that changes whenever the flow does; raises NotRunning where it cannot."""
         known = await self._describe(flow_id)
         if known.status in FORCED:
             raise _not_running(known)
-        length = known.history_length
+        seen = [(known.run_id, known.history_length)]
         for child in known.raw_description.pending_children:
             with self._told(flow_id), suppress(UnknownFlow):
-                handle = self._handle(child.workflow_id)
-                length += (await handle.describe()).history_length
-        return known.run_id, length
+                there = await self._handle(child.workflow_id).describe()
+                seen.append((there.run_id, there.history_length))
+        return tuple(seen)
 
     async def look(self, flow_id: str) -> FlowState:
         """Where a flow is; raises UnknownFlow."""

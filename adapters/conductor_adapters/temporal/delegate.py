@@ -14,7 +14,11 @@ from typing import Any, Final
 
 from attrs import define
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+)
 from temporalio.workflow import ChildWorkflowHandle
 
 from conductor_adapters.temporal import names
@@ -158,7 +162,7 @@ class Delegate:
     def _hand_over(self, group: str, *, recovers: bool = False) -> bool:
         """Start a child for a group; tells whether that can be."""
         info = workflow.info()
-        name = f"{info.workflow_id}:{group}@{self._entries()}.{self._relays}"
+        name = f"{info.workflow_id}:{group}@{info.run_id[:8]}.{self._entries()}.{self._relays}"
         handed = Handed(
             carried=Carried(state=cut(self._state, group), settings=self._settings),
             group=group,
@@ -187,7 +191,7 @@ class Delegate:
                 static_summary=f"group {child.group} of {self._state.flow_id}"[:200],
             )
             self._take(await child.handle)
-        except ChildWorkflowError as error:
+        except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
             workflow.logger.warning("the child of group %s is gone: %s", child.group, error)
         child.gone = True
         # What it reported last may command nothing.
@@ -207,7 +211,7 @@ class Delegate:
     def _take(self, report: Mapping[str, Any]) -> None:
         """Reduce what a child has accepted, in its order and at its times."""
         name, entries = decode_report(report)
-        if self._child is None or self._child.id != name:
+        if self._child is None or self._child.id != name or self._child.gone:
             return
         for entry in entries:
             if "relay" in entry:
@@ -225,6 +229,7 @@ class Delegate:
         async with self._order:
             while True:
                 await workflow.wait_condition(self._has_child_or_needs_none)
+                event = at(event, self._hosting.now_ms())
                 group = self._performer.delegated
                 form = None if group is None else relayed(self._state, event)
                 if form is None:

@@ -35,7 +35,7 @@ class Door(Protocol):
         """Where a flow is."""
         ...
 
-    async def mark(self, flow_id: str) -> tuple[str, int]:
+    async def mark(self, flow_id: str) -> tuple[tuple[str, int], ...]:
         """Something that changes whenever the flow does; raises where it cannot any more."""
         ...
 

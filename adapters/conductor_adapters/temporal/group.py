@@ -60,7 +60,7 @@ class ConductorGroup:
         self._unsent: list[dict[str, Any]] = list(handed.unsent)
         self._listener = workflow.extern_functions()[LISTENER]()
         self._relaying: tuple[int, Event] | None = None
-        self._urgent = False
+        self._urgent = any("relay" in entry for entry in handed.unsent)
         self._status = handed.carried.state.status
         self._hosting = Hosting(
             handed.carried,
@@ -151,6 +151,9 @@ class ConductorGroup:
     @workflow.signal(name=names.RELAY)
     def relay(self, told: dict[str, Any]) -> None:
         """Take in what happened to the flow: what the child makes of it, and what it was."""
+        if self._is_over():
+            # It is no concern of this group: unanswered, the flow asks whoever has the next.
+            return
         event = decode_event(told["event"])
         self._relaying = told["number"], decode_event(told["whole"])
         self._urgent = True
