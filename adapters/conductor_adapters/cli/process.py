@@ -2,6 +2,7 @@
 
 Rule: when the run is over its exit code is due. Coroutines that will not be cancelled and
 threads that do not return are left behind after a moment; all that counts is in the log.
+Threads that were there before the run are of whoever called it, and nobody waits for them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ LAST_S: Final = 1.0
 
 def ran(run: Coroutine[Any, Any, int]) -> int:
     """Run to the end and return the exit code, or end the process with it."""
+    others = set(threading.enumerate())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     threads = ThreadPoolExecutor()
@@ -33,7 +35,7 @@ def ran(run: Coroutine[Any, Any, int]) -> int:
         loop.close()
         raise
     threads.shutdown(wait=False, cancel_futures=True)
-    if not (_tasks_ended(loop) and _threads_ended()):
+    if not (_tasks_ended(loop) and _threads_ended(others)):
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -54,11 +56,12 @@ def _tasks_ended(loop: asyncio.AbstractEventLoop) -> bool:
     return not late
 
 
-def _threads_ended() -> bool:
-    """Wait for the threads that Python would wait for; tells whether they ended soon."""
+def _threads_ended(others: set[threading.Thread]) -> bool:
+    """Wait for the threads of the run that Python would wait for; tells whether they ended soon."""
     end_s = time.monotonic() + LAST_S
-    waited_for = [thread for thread in threading.enumerate() if not thread.daemon]
-    others = [thread for thread in waited_for if thread is not threading.main_thread()]
-    for thread in others:
+    own = [
+        thread for thread in threading.enumerate() if not thread.daemon and thread not in others
+    ]
+    for thread in own:
         thread.join(max(0.0, end_s - time.monotonic()))
-    return not any(thread.is_alive() for thread in others)
+    return not any(thread.is_alive() for thread in own)
