@@ -16,6 +16,7 @@ from temporalio.bridge.proto.workflow_activation import (
     SignalWorkflow,
     WorkflowActivationJob,
 )
+from temporalio.converter import PayloadConverter
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -43,7 +44,7 @@ from conductor_adapters.temporal.options import (
     encode_settings,
     said_of_options,
 )
-from conductor_adapters.temporal.packing import MOST, TooLarge, checked, packed, unpacked
+from conductor_adapters.temporal.packing import HOPELESS, TooLarge, packed, unpacked, wire_size
 from conductor_adapters.temporal.runner import split
 from conductor_adapters.temporal_urls import place_of
 from conductor_core import events, initial_state, reduce
@@ -67,13 +68,15 @@ SETTINGS = Settings(
 def test_what_is_packed_is_unpacked(size: int) -> None:
     """Short texts stay readable, long ones become shorter."""
     text = "é" * (size // 2)
-    form = packed(text)
+    form = packed("it", text)
     assert unpacked(form) == text
     assert form.startswith("plain:" if size <= 1_024 else "zlib:")
     assert len(form) < size // 2 + 100
 
 
-@pytest.mark.parametrize("form", ["", "text", "zlib:no", "zlib:!!!", packed("x" * 5_000)[:-9]])
+@pytest.mark.parametrize(
+    "form", ["", "text", "zlib:no", "zlib:!!!", packed("it", "x" * 5_000)[:-9]]
+)
 def test_what_never_was_packed_is_refused(form: str) -> None:
     """With what it is instead."""
     with pytest.raises(FormatError, match="packed text"):
@@ -82,8 +85,19 @@ def test_what_never_was_packed_is_refused(form: str) -> None:
 
 def test_what_is_too_large_is_told_before_it_is_written() -> None:
     """With its size, and what to do."""
-    with pytest.raises(TooLarge, match="1,900,001 bytes, packed, of at most 1,900,000"):
-        checked("flow 'f'", "x" * (MOST + 1))
+    with pytest.raises(
+        TooLarge, match=r"flow 'f' is too large for Temporal: \d,\d+,\d+ bytes of at most 1,900,000"
+    ):
+        packed("flow 'f'", "".join(f"{hash((n, 1)):x}" for n in range(400_000)))
+    with pytest.raises(TooLarge, match="15,200,001 bytes of at most 1,900,000"):
+        packed("flow 'f'", "x" * (HOPELESS + 1))
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é", "Жя", "\U0001f600", "a Ж \U0001f600"])
+def test_a_size_is_that_on_the_wire(text: str) -> None:
+    """Temporal's own converter escapes all that is not ASCII."""
+    (payload,) = PayloadConverter.default.to_payloads([text])
+    assert wire_size(f'"{text}"') == len(payload.data)
 
 
 # --- what is carried ---

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActivityRequest
 
 from conductor_adapters.temporal import Options, Settings
 from conductor_adapters.work import HostFailure, StepCancelled, StepContext, StepResult
@@ -427,6 +429,68 @@ def test_results_that_are_too_large_are_failures_of_the_work(temporal: Temporal)
     run(story())
 
 
+def test_texts_of_every_script_are_counted_as_they_travel(temporal: Temporal) -> None:
+    """Temporal's converter takes six bytes for what is two in a file."""
+    tries: list[str] = []
+
+    def work(context: StepContext) -> str:
+        tries.append(context.attempt)
+        return "Ж" * 400_000
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        async with on.worker({"work": work, "done": done}):
+            state = await ended(on, of(StepSpec(key="work", skip_on_failure=True)))
+            assert said(state) == "bad-result"
+            asked = StepSpec(key="work", work="done", input={"text": "Ж" * 400_000})
+            assert said(await ended(on, of(asked))) == "too-large"
+        assert tries == ["work#1"]
+
+    run(story())
+
+
+def test_work_that_takes_longer_than_temporal_is_told_is_not_done_again(
+    temporal: Temporal,
+) -> None:
+    """It may still run; its worker is alive."""
+
+    async def story() -> None:
+        options = Options(start_to_close_timeout_ms=500)
+        on = await scene(temporal.url, settings=Settings(default=options))
+        gates = Gates()
+        async with on.worker({"work": gates.work}):
+            state = await ended(on, of(StepSpec(key="work")))
+        assert said(state) == "timeout"
+        assert gates.begun == ["work#1"]
+
+    run(story())
+
+
+def test_an_activity_that_is_paused_in_temporal_goes_on_later(temporal: Temporal) -> None:
+    """That is nothing that the flow asked for, and no fact about the work."""
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        gates = Gates()
+        async with on.worker({"work": gates.work}):
+            flow = await on.flows.start(of(StepSpec(key="work")), flow_id=new_id("paused"))
+            await flow.until(lambda _state: bool(gates.begun))
+            what: dict[str, Any] = {
+                "namespace": on.client.namespace,
+                "execution": WorkflowExecution(workflow_id=flow.flow_id),
+                "id": "work#1",
+            }
+            await on.client.workflow_service.pause_activity(PauseActivityRequest(**what))
+            await asyncio.sleep(1)
+            assert (await flow.refresh()).is_live
+            gates.open("work")
+            await on.client.workflow_service.unpause_activity(UnpauseActivityRequest(**what))
+            assert (await flow.wait()).status == "success"
+        assert gates.begun == ["work#1", "work#1"]
+
+    run(story())
+
+
 def test_a_state_that_is_too_large_stays_in_its_history(temporal: Temporal) -> None:
     """What cannot be carried over is not: the flow goes on where it is, and ends well."""
 
@@ -464,7 +528,7 @@ def test_a_state_that_is_too_large_stays_in_its_history(temporal: Temporal) -> N
             lambda: Settings(of_handlers={"work": Options(max_deliveries=0)}),
             "of_handlers['work'].max_deliveries: expected a number from 1 on, got 0",
         ),
-        (lambda: Settings(default="fast"), "default: expected Options, got 'fast'"),  # type: ignore[arg-type]
+        (lambda: Settings(default="fast"), "default: expected Options, got 'fast'"),  # type: ignore[arg-type] # as from a program without types
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make: Any, problem: str) -> None:

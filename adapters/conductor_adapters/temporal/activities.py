@@ -21,7 +21,7 @@ from conductor_adapters.calls import Calls, is_coroutine_function
 from conductor_adapters.clock import Clock
 from conductor_adapters.local import Asked
 from conductor_adapters.temporal import failures, names
-from conductor_adapters.temporal.packing import MOST
+from conductor_adapters.temporal.packing import LARGEST, wire_size
 from conductor_adapters.work import (
     Finished,
     HostFailure,
@@ -34,17 +34,27 @@ from conductor_adapters.work import (
     unusable,
 )
 from conductor_adapters.workers import Handler, Workers, checked_groups
-from conductor_core.codec import decode_command, encode_event
+from conductor_core.codec import decode_command, encode_event, texts_of
 from conductor_core.commands import DispatchStep, GenerateSteps, RequestApproval
 from conductor_core.errors import ConductorError
 from conductor_core.events import Event, GenerationFailed, GroupsGenerated, StepError
 from conductor_core.json_text import dumps
+from conductor_core.loglines import REFUSALS
 from conductor_core.payload import EMPTY, freeze
 
 HEARS_S: Final = 0.2
 """So long a redelivered work waits for word that it is wanted no more."""
 
 _logger = logging.getLogger("conductor_adapters.temporal")
+
+
+def size_of(event: Event) -> int:
+    """The bytes of an event on the wire; raises FormatError for what no log can express."""
+    try:
+        text, _ = texts_of(event)
+    except REFUSALS:
+        text = dumps(encode_event(event))
+    return wire_size(text)
 
 
 class Activity(Protocol):
@@ -100,9 +110,9 @@ class Activities:
     def _said(self, attempt: str, finished: Finished) -> dict[str, Any]:
         """Tell how work ended: as the result of its activity, or as its failure."""
         told, size = self._encoded(finished)
-        if size > MOST:
+        if size > LARGEST:
             error = ConductorError(
-                f"{size:,} bytes are more than the {MOST:,} that Temporal takes; "
+                f"{size:,} bytes are more than the {LARGEST:,} that may be; "
                 "keep large values elsewhere and refer to them"
             )
             finished = unusable(attempt, error)
@@ -113,8 +123,8 @@ class Activities:
         raise _failure(error_told, told)
 
     def _encoded(self, finished: Finished) -> tuple[dict[str, Any], int]:
-        event = encode_event(finished(at_ms=self._clock.now_ms()))
-        return event, len(dumps(event).encode())
+        event = finished(at_ms=self._clock.now_ms())
+        return encode_event(event), size_of(event)
 
     # --- groups ---
 
@@ -127,11 +137,10 @@ class Activities:
             async with _Heart(self._beat_s):
                 groups = checked_groups(await self._calls_here().call(generator, command))
             event: Event = GroupsGenerated(at_ms=self._clock.now_ms(), groups=groups)
-            told = encode_event(event)
-            size = len(dumps(told).encode())
-            if size > MOST:
+            told, size = encode_event(event), size_of(event)
+            if size > LARGEST:
                 raise StepFailure(
-                    f"the groups have {size:,} bytes, of at most {MOST:,}", type="too-large"
+                    f"the groups have {size:,} bytes, of at most {LARGEST:,}", type="too-large"
                 )
         except Exception as error:
             if not isinstance(error, StepFailure):
@@ -232,7 +241,7 @@ class _UnderWay:
             try:
                 await asyncio.wait({work})
             except asyncio.CancelledError:
-                if _worker_ends():
+                if _is_left():
                     work.cancel()
                     raise
                 self._give_up(work)
@@ -278,13 +287,13 @@ async def _is_unwanted() -> bool:
     try:
         await asyncio.sleep(HEARS_S)
     except asyncio.CancelledError:
-        if _worker_ends():
+        if _is_left():
             raise
         return True
     return activity.is_cancelled()
 
 
-def _worker_ends() -> bool:
-    """Whether it is the worker that ends, which nobody asked of the flow."""
+def _is_left() -> bool:
+    """Whether the worker is to leave the work, because it ends, say; the flow asked for nothing."""
     details = activity.cancellation_details()
-    return details is not None and details.worker_shutdown
+    return details is not None and (details.worker_shutdown or details.paused or details.reset)

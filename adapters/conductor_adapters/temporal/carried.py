@@ -13,11 +13,10 @@ from typing import Any, Final
 from attrs import asdict, frozen
 
 from conductor_adapters.temporal.options import Settings, decode_settings, encode_settings
-from conductor_adapters.temporal.packing import checked, packed, unpacked
+from conductor_adapters.temporal.packing import TooLarge, packed, unpacked
 from conductor_core import initial_state
 from conductor_core.codec import decode_event, decode_spec, encode_event, encode_spec
-from conductor_core.commands import Outcome
-from conductor_core.errors import ConductorError, FormatError, shown
+from conductor_core.errors import FormatError, shown
 from conductor_core.events import Event
 from conductor_core.json_text import dumps, loads
 from conductor_core.log import SEMANTICS
@@ -65,7 +64,7 @@ def fresh(spec: FlowSpec, flow_id: str, settings: Settings) -> dict[str, Any]:
     """The input of a flow to which nothing has happened; raises TooLarge."""
     form = encode_spec(spec)
     text = dumps(form)
-    told = form if len(text) <= LONGEST_SPEC else checked(f"flow {flow_id!r}", packed(text))
+    told = form if len(text) <= LONGEST_SPEC else packed(f"flow {flow_id!r}", text)
     return {**_head(), "flow_id": flow_id, "spec": told, "settings": encode_settings(settings)}
 
 
@@ -92,7 +91,7 @@ def encode_standing(standing: Standing) -> dict[str, Any]:
     state = standing.state
     return {
         "flow_id": state.flow_id,
-        "state": checked(f"the state of flow {state.flow_id!r}", packed(snapshot(state))),
+        "state": packed(f"the state of flow {state.flow_id!r}", snapshot(state)),
         "log": asdict(standing.position),
         "began_ms": standing.began_ms,
         "latest_ms": standing.latest_ms,
@@ -135,8 +134,7 @@ class Handed:
     """What the child is given that runs a group.
 
     `parent` is the workflow of its flow, `recovers` whether another had the group and is gone.
-    `sent` is how much it has reported, `unsent` what it has still to report, if it went on from
-    another run.
+    `sent` is how much it has reported, if it went on from another run.
     """
 
     carried: Carried
@@ -145,7 +143,6 @@ class Handed:
     latest_ms: int
     recovers: bool = False
     sent: int = 0
-    unsent: tuple[dict[str, Any], ...] = ()
 
 
 def encode_handed(handed: Handed) -> dict[str, Any]:
@@ -156,12 +153,11 @@ def encode_handed(handed: Handed) -> dict[str, Any]:
         **_head(),
         "group": handed.group,
         "parent": handed.parent,
-        "state": checked(what, packed(snapshot(state))),
+        "state": packed(what, snapshot(state)),
         "settings": encode_settings(handed.carried.settings),
         "latest_ms": handed.latest_ms,
         "recovers": handed.recovers,
         "sent": handed.sent,
-        "unsent": packed(dumps(list(handed.unsent))),
     }
 
 
@@ -176,14 +172,16 @@ def decode_handed(data: Any) -> Handed:
         latest_ms=data["latest_ms"],
         recovers=data["recovers"],
         sent=data["sent"],
-        unsent=tuple(loads(unpacked(data["unsent"]))),
     )
 
 
-def encode_report(child: str, sent: int, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a child reports to its flow, after so many entries that it has reported before."""
+def encode_report(child: str, sent: int, entries: Sequence[str]) -> dict[str, Any]:
+    """What a child reports to its flow, after so many entries that it has reported before.
+
+    The entries are JSON texts.
+    """
     told = {"child": child, "after": sent, "count": len(entries)}
-    return told | {"entries": packed(dumps(list(entries)))}
+    return told | {"entries": packed(f"what {child!r} reports", f"[{','.join(entries)}]")}
 
 
 def decode_report(data: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
@@ -210,7 +208,7 @@ def left(standing: Standing, previous: str | None) -> dict[str, Any]:
     told = {**_head(), "outcome": asdict(outcome), "previous": previous}
     try:
         return told | encode_standing(standing)
-    except ConductorError:
+    except TooLarge:
         return told | {"flow_id": standing.state.flow_id}
 
 
@@ -218,8 +216,3 @@ def standing_left(data: Any) -> Standing | None:
     """Where a flow stands that has ended, if its run could leave that."""
     _check_head(data)
     return decode_standing(data) if "state" in data else None
-
-
-def outcome_left(data: Mapping[str, Any]) -> Outcome:
-    """How a flow ended, by what its last run left."""
-    return Outcome(**data["outcome"])

@@ -38,6 +38,7 @@ from conductor_core.commands import (
     RequestApproval,
     ScheduleTimer,
 )
+from conductor_core.errors import ConductorError
 from conductor_core.events import Event
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
@@ -49,14 +50,17 @@ AGAIN: Final = timedelta(seconds=1)
 class DelegatingPerformer(TemporalPerformer):
     """Hands groups over that are to be run by a child, and leaves to it what concerns them.
 
-    `hand_over` is told the key of such a group, and says whether a child has it now.
+    `hand_over` is told the key of such a group, and says whether a child has it now. `deliver`
+    takes what the flow's own generator made, which may concern a child.
     """
 
     hand_over: Callable[[str], bool]
+    deliver: Callable[[Event], None]
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
         self._group: str | None = None
+        self._kept: str | None = None
 
     @property
     def delegated(self) -> str | None:
@@ -69,20 +73,27 @@ class DelegatingPerformer(TemporalPerformer):
         if self.delegated is not None:
             return
         state = self._state()
-        position = state.position_of(command.attempt)
-        assert position is not None, f"{command.attempt!r} has no position"
-        key = state.place.group.key
-        if self._options.step(position, command.work, state).child and self._hands_over(key):
-            return
-        super().dispatch_step(command)
+        if not (self._options.group(state).child and self._hands_over(state.place.group.key)):
+            super().dispatch_step(command)
 
     def _hands_over(self, group: str) -> bool:
+        """Hand a group over, unless it was too large for that, which it is still."""
+        if group == self._kept:
+            return False
         if not self.hand_over(group):
+            self._kept = group
             return False
         self._group = group
         for timer in tuple(self._timers):
             self._forget(timer)
         return True
+
+    def take_back(self, group: str) -> None:
+        """Run a group here that no child can have any more."""
+        self._group, self._kept = None, group
+
+    def _made(self, event: Event) -> None:
+        self.deliver(event)
 
     def request_approval(self, command: RequestApproval) -> None:
         """Tell who wants to know, unless a child does."""
@@ -146,7 +157,9 @@ class Delegate:
         self._relays = 0
         self._relayed: dict[int, Event] = {}
         self._answers: dict[int, Verdict] = {}
+        self._deliveries: set[asyncio.Task[Verdict]] = set()
         performer.hand_over = self._hand_over
+        performer.deliver = self._deliver
 
     @property
     def _state(self) -> FlowState:
@@ -199,14 +212,23 @@ class Delegate:
         if self._performer.delegated == child.group and self._child is child:
             await workflow.sleep(AGAIN)
             if self._performer.delegated == child.group:
-                self._hand_over(child.group, recovers=True)
+                self._replace(child.group)
+
+    def _replace(self, group: str) -> None:
+        """Have a group go on whose child is gone: in another child, or here."""
+        if not self._hand_over(group, recovers=True):
+            self._performer.take_back(group)
+            self._hosting.loop.recover()
 
     # --- what children report ---
 
     def hear(self, report: Mapping[str, Any]) -> None:
         """Take in what a child reports before its end."""
         self._hosting.leave_trace()
-        self._take(report)
+        try:
+            self._take(report)
+        except (ConductorError, LookupError, TypeError) as error:
+            workflow.logger.warning("a signal that is no report is dropped: %s", error)
 
     def _take(self, report: Mapping[str, Any]) -> None:
         """Reduce what a child has accepted, in its order and at its times."""
@@ -224,6 +246,16 @@ class Delegate:
 
     # --- what children are told ---
 
+    def _deliver(self, event: Event) -> None:
+        """Feed what the flow's own generator made."""
+        if self.is_at_rest:
+            self._hosting.report(event)
+            return
+        self._hosting.leave_trace()
+        task = asyncio.create_task(self.take_in(event))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
     async def take_in(self, event: Event) -> Verdict:
         """Feed an event when its turn has come: by way of the child, if it concerns it."""
         async with self._order:
@@ -237,7 +269,6 @@ class Delegate:
                 verdict = await self._relay(event, form)
                 if verdict is not None:
                     return verdict
-                event = at(event, self._hosting.now_ms())
 
     def _has_child_or_needs_none(self) -> bool:
         """Whether no group is between two children."""

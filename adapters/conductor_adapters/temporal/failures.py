@@ -25,6 +25,8 @@ from conductor_core.events import Event, StepError, StepFinished
 SHUT_DOWN: Final = "WorkerShutdown"
 """The type of the failure of work whose worker ends."""
 HOST_FAILURE: Final = "HostFailure"
+LEFT: Final = (SHUT_DOWN, HOST_FAILURE, "ActivityPause", "ActivityReset")
+"""The types of failures of work that its worker left, which is no fact about it."""
 LOST: Final = StepError(
     type="lost", message="every worker that began the work died", non_retryable=True
 )
@@ -70,7 +72,7 @@ def told_of(attempt: str, error: BaseException, *, asked: bool, runs_once: bool)
 
 def _error(cause: BaseException | None, *, runs_once: bool) -> StepError:
     died = isinstance(cause, TimeoutError) and cause.type is TimeoutType.HEARTBEAT
-    ended = isinstance(cause, ApplicationError) and cause.type in (SHUT_DOWN, HOST_FAILURE)
+    ended = isinstance(cause, ApplicationError) and cause.type in LEFT
     if died or ended:
         return INTERRUPTED if runs_once else LOST
     if isinstance(cause, TimeoutError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-MOST_BYTES: Final = 1_500_000
-"""So many bytes are handed over in one task, and in one command."""
+from conductor_adapters.temporal.packing import LARGEST
+
+MOST_BYTES: Final = LARGEST
+"""So many bytes are handed over in one task."""
 
 
 class Gate:

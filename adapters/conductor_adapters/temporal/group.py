@@ -20,25 +20,58 @@ from conductor_adapters.temporal.carried import (
     decode_handed,
     encode_handed,
     encode_report,
-    is_too_long,
 )
 from conductor_adapters.temporal.delegation import is_over
 from conductor_adapters.temporal.hosting import Hosting, at
-from conductor_adapters.temporal.packing import TooLarge
+from conductor_adapters.temporal.packing import wire_size
 from conductor_adapters.temporal.performer import TemporalPerformer
 from conductor_adapters.temporal.runner import LISTENER
 from conductor_adapters.temporal.standing import details
 from conductor_core import interrupted_attempts, pending_commands
 from conductor_core.codec import decode_event, encode_event
 from conductor_core.commands import Command, GenerateSteps
+from conductor_core.errors import ConductorError
 from conductor_core.events import Event
+from conductor_core.json_text import dumps
 from conductor_core.orders import dispatch_of
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted
 
 MANY: Final = 2_000
-"""So many entries a child keeps to itself while nobody needs to know of them."""
+MANY_BYTES: Final = 1_000_000
+"""So many entries, and so many bytes of them, a child keeps while nobody needs to know of them."""
+
+
+class Unsent:
+    """The entries that a child has still to report, as JSON texts."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+        self._size = 0
+
+    def add(self, entry: str) -> None:
+        """Take one more."""
+        self.entries.append(entry)
+        self._size += wire_size(entry)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether one report holds them all."""
+        return len(self.entries) <= MANY and (self._size <= MANY_BYTES or len(self.entries) == 1)
+
+    def take(self) -> list[str]:
+        """The first of them, as many as one report holds; a single one may be larger."""
+        taken: list[str] = []
+        size = 0
+        for entry in self.entries[:MANY]:
+            size += wire_size(entry)
+            if taken and size > MANY_BYTES:
+                break
+            taken.append(entry)
+        del self.entries[: len(taken)]
+        self._size -= sum(map(wire_size, taken))
+        return taken
 
 
 class GroupPerformer(TemporalPerformer):
@@ -57,17 +90,17 @@ class ConductorGroup:
         self._handed = handed = decode_handed(told)
         self._latest_ms = handed.latest_ms
         self._sent = handed.sent
-        self._unsent: list[dict[str, Any]] = list(handed.unsent)
+        self._unsent = Unsent()
         self._listener = workflow.extern_functions()[LISTENER]()
         self._relaying: tuple[int, Event] | None = None
-        self._urgent = any("relay" in entry for entry in handed.unsent)
+        self._urgent = False
         self._status = handed.carried.state.status
         self._hosting = Hosting(
             handed.carried,
             journal=self,
             latest_ms=lambda: self._latest_ms,
             observe=lambda _event, _transition: None,
-            leave=self._can_leave,
+            next_input=self._next_input,
             performer=GroupPerformer,
         )
 
@@ -75,16 +108,17 @@ class ConductorGroup:
     async def run(self, told: dict[str, Any]) -> dict[str, Any]:
         """Run the group until it is over, or goes on in another run."""
         self._boot()
+        hosting = self._hosting
         while True:
             await workflow.wait_condition(self._wakes)
-            if self._is_over():
+            if self._is_over() and self._unsent.is_short:
                 return self._report()
-            if self._hosting.is_leaving:
-                workflow.continue_as_new(self._next_input())
-            if self._urgent or len(self._unsent) >= MANY:
+            if self._unsent.entries and (self._is_pressing() or hosting.is_leaving):
                 await self._send()
-            elif self._hosting.suggests():
-                self._hosting.suggest()
+            elif hosting.is_leaving:
+                hosting.leave()
+            elif hosting.suggests():
+                hosting.suggest()
 
     def _boot(self) -> None:
         """Begin what is to be done; who comes back knows that some of it was begun."""
@@ -104,8 +138,12 @@ class ConductorGroup:
         hosting = self._hosting
         if hosting.turn.more or hosting.turn.evicted:
             return False
-        waits = self._urgent or len(self._unsent) >= MANY
-        return self._is_over() or waits or hosting.is_leaving or hosting.suggests()
+        busy = hosting.is_leaving or hosting.suggests()
+        return self._is_over() or self._is_pressing() or busy
+
+    def _is_pressing(self) -> bool:
+        """Whether the flow is to hear at once of what it has not heard of."""
+        return self._urgent or self._is_over() or not self._unsent.is_short
 
     # --- what is reported ---
 
@@ -123,8 +161,8 @@ class ConductorGroup:
 
     def _keep(self, entry: dict[str, Any], whole: Event) -> None:
         if self._listener is not None:
-            self._listener(self._sent + len(self._unsent), whole)
-        self._unsent.append(entry)
+            self._listener(self._sent + len(self._unsent.entries), whole)
+        self._unsent.add(dumps(entry))
 
     def _look(self, transition: Transition) -> None:
         """See whether people are to know of it at once: nothing goes on by itself."""
@@ -136,7 +174,9 @@ class ConductorGroup:
             workflow.set_current_details(details(state))
 
     def _report(self) -> dict[str, Any]:
-        entries, self._unsent, self._urgent = self._unsent, [], False
+        """What is reported now; what one report cannot hold follows in another."""
+        entries = self._unsent.take()
+        self._urgent = bool(self._unsent.entries)
         report = encode_report(workflow.info().workflow_id, self._sent, entries)
         self._sent += len(entries)
         return report
@@ -154,22 +194,17 @@ class ConductorGroup:
         if self._is_over():
             # It is no concern of this group: unanswered, the flow asks whoever has the next.
             return
-        event = decode_event(told["event"])
-        self._relaying = told["number"], decode_event(told["whole"])
+        try:
+            number, event = int(told["number"]), decode_event(told["event"])
+            whole = decode_event(told["whole"])
+        except (ConductorError, LookupError, TypeError, ValueError) as error:
+            workflow.logger.warning("a signal that relays nothing is dropped: %s", error)
+            return
+        self._relaying = number, whole
         self._urgent = True
         self._hosting.feed(event, at_ms=max(self._latest_ms, event.at_ms))
 
     # --- the end of a run ---
-
-    def _can_leave(self) -> bool:
-        if is_too_long(self._hosting.state):
-            return False
-        try:
-            self._next_input()
-        except TooLarge as error:
-            workflow.logger.warning("the group stays in its history: %s", error)
-            return False
-        return True
 
     def _next_input(self) -> dict[str, Any]:
         handed = self._handed
@@ -181,7 +216,6 @@ class ConductorGroup:
                 parent=handed.parent,
                 latest_ms=self._latest_ms,
                 sent=self._sent,
-                unsent=tuple(self._unsent),
             )
         )
 

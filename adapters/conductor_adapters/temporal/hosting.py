@@ -8,12 +8,16 @@ trace in the history, so that it is there in every replay.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
 from attrs import evolve
 from temporalio import workflow
 
 from conductor_adapters.host import FlowLoop, Journal, Unstamped
 from conductor_adapters.temporal.carried import Carried, is_too_long
+from conductor_adapters.temporal.packing import TooLarge
 from conductor_adapters.temporal.performer import TemporalPerformer
 from conductor_adapters.temporal.runner import TURN, Turn
 from conductor_core import events
@@ -27,8 +31,7 @@ from conductor_core.verdicts import Verdict
 class Hosting:
     """A flow in the hands of a workflow.
 
-    `leave` says whether a continue-as-new is to be carried out by leaving this history; it is
-    not asked about the one by which the flow came here.
+    `next_input` is what the next run is to be given; it raises TooLarge where that cannot be.
     """
 
     def __init__(
@@ -38,15 +41,16 @@ class Hosting:
         journal: Journal,
         latest_ms: Callable[[], int],
         observe: Callable[[Event, Transition], None],
-        leave: Callable[[], bool],
+        next_input: Callable[[], dict[str, Any]],
         performer: Callable[..., TemporalPerformer] = TemporalPerformer,
     ) -> None:
         self.turn: Turn = workflow.extern_functions()[TURN]()
         self.booted = False
         self.leaving = False
         self._latest_ms = latest_ms
-        self._leave = leave
+        self._next_input = next_input
         self._arrives = carried.state.continuing
+        self._stays = is_too_long(carried.state)
         self._trace = -1
         self._heard = 0
         self.performer = performer(
@@ -55,7 +59,7 @@ class Hosting:
             state=lambda: self.state,
             report=self.report,
             happened=lambda what: self.report(what(at_ms=self._latest_ms())),
-            seen=self.seen,
+            now=self.now,
             traced=self.traced,
             leaves=self._leaves,
         )
@@ -78,7 +82,7 @@ class Hosting:
         """The time; until the flow is taken up, that of what happened last."""
         if not self.booted:
             return self._latest_ms()
-        return max(self._latest_ms(), in_ms(workflow.time()))
+        return max(self._latest_ms(), in_ms(workflow.now()))
 
     def feed(self, event: Event, *, at_ms: int) -> Verdict:
         """Feed an event of a time."""
@@ -88,10 +92,10 @@ class Hosting:
         """Feed a fact that says when it happened."""
         self.feed(event, at_ms=max(event.at_ms, self._latest_ms()))
 
-    def seen(self, what: Unstamped[Event]) -> None:
-        """Feed a fact that happens now; since nobody says when, a trace is left."""
+    def now(self, what: Unstamped[Event]) -> Event:
+        """An event that happens now; since nobody else says when, a trace is left."""
         self.leave_trace()
-        self.loop.report(what)
+        return what(at_ms=self.now_ms())
 
     # --- traces ---
 
@@ -115,23 +119,18 @@ class Hosting:
     def suggests(self) -> bool:
         """Whether Temporal wants a fresh history, in a task that is there in every replay."""
         state = self.state
-        if not state.is_live or state.suggested or state.continuing or is_too_long(state):
+        if not state.is_live or state.suggested or state.continuing or self._stays:
             return False
         return self.is_traced and workflow.info().is_continue_as_new_suggested()
 
     def suggest(self) -> None:
         """Ask the flow to go on in a fresh history when it can."""
         incarnation = self.state.incarnation
-        self.loop.report(
-            lambda *, at_ms: events.ContinueAsNewSuggested(at_ms=at_ms, incarnation=incarnation)
-        )
+        self.loop.report(partial(events.ContinueAsNewSuggested, incarnation=incarnation))
 
     def _leaves(self, _command: ContinueAsNew) -> bool:
-        """Whether a continue-as-new is carried out by leaving; else it is done already."""
-        if self._arrives:
-            self._arrives = False
-            return False
-        self.leaving = self._leave()
+        """Whether a continue-as-new is to be carried out; that which led here is."""
+        self.leaving, self._arrives = not self._arrives, False
         return self.leaving
 
     @property
@@ -139,17 +138,33 @@ class Hosting:
         """Whether it is time to leave: what people ask meanwhile may have made it needless."""
         return self.leaving and self.state.continuing
 
+    def leave(self) -> None:
+        """Go on in a fresh history, or here where none could hold what is to be carried there."""
+        try:
+            told = None if is_too_long(self.state) else self._next_input()
+        except TooLarge as error:
+            workflow.logger.warning("the flow stays in its history: %s", error)
+            told = None
+        if told is not None:
+            workflow.continue_as_new(told)
+        self.leaving, self._stays = False, True
+        incarnation = self.state.incarnation
+        self.report(self.now(partial(events.ContinuedAsNew, incarnation=incarnation)))
+
 
 def at(event: Event, at_ms: int) -> Event:
     """An event at another time."""
     return event if event.at_ms == at_ms else evolve(event, at_ms=at_ms)
 
 
-def in_ms(seconds: float) -> int:
-    """A time of Temporal's in ours."""
-    return int(seconds * 1000)
+def in_ms(time: datetime) -> int:
+    """A time of Temporal's in ours, as its own forms count it."""
+    return (time - EPOCH) // timedelta(milliseconds=1)
+
+
+EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 
 
 def started_ms() -> int:
     """When this run of the workflow was started."""
-    return in_ms(workflow.info().start_time.timestamp())
+    return in_ms(workflow.info().start_time)

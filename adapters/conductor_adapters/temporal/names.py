@@ -33,6 +33,10 @@ OWNER_ID: Final = "ConductorOwnerId"
 OWNER_TYPE: Final = "ConductorOwnerType"
 FLOW_TYPE: Final = "ConductorFlowType"
 """Keys of the memo, and of search attributes where those are asked for."""
+BEGAN: Final = "ConductorBeganMs"
+"""When a flow began: the beginning of a run, which the memo has too, may be that of a revival."""
+KEPT: Final = (OWNER_ID, OWNER_TYPE, FLOW_TYPE, BEGAN)
+"""What a run that revives a flow takes over from the one before."""
 
 
 def generator_of(flow_type: str) -> str:

@@ -163,6 +163,11 @@ class OptionsOf:
         """What is said of the step at a position."""
         return self._of(work, tuple(it.text for it in metadata_about(position, state)))
 
+    def group(self, state: FlowState) -> Options:
+        """What is said of the current group: all that concerns it as a whole."""
+        _, *about = metadata_about(state.span.start, state)
+        return self._of("", tuple(it.text for it in about))
+
     def flow(self, work: str, state: FlowState) -> Options:
         """What is said of other work of a flow."""
         return self._of(work, (state.spec.metadata.text,))

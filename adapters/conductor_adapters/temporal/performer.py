@@ -22,8 +22,9 @@ from temporalio.exceptions import CancelledError
 
 from conductor_adapters.host import Unstamped
 from conductor_adapters.temporal import failures, names
-from conductor_adapters.temporal.gate import MOST_BYTES, Gate
+from conductor_adapters.temporal.gate import Gate
 from conductor_adapters.temporal.options import Options, OptionsOf, Settings
+from conductor_adapters.temporal.packing import LARGEST, wire_size
 from conductor_adapters.temporal.runner import Turn
 from conductor_adapters.work import Finished, cancelled
 from conductor_core import events
@@ -51,7 +52,8 @@ class TemporalPerformer:
     """Carries commands out, and reports what comes of them.
 
     `report` takes events that say when they happened; `happened` those of the host itself,
-    which happen with what led to them; `seen` those of which nobody says when.
+    which happen with what led to them. `now` says of one of which nobody else does when it
+    happened.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class TemporalPerformer:
         state: Callable[[], FlowState],
         report: Callable[[Event], None],
         happened: Callable[[Unstamped[Event]], None],
-        seen: Callable[[Unstamped[Event]], None],
+        now: Callable[[Unstamped[Event]], Event],
         traced: Callable[[], None],
         leaves: Callable[[ContinueAsNew], bool],
     ) -> None:
@@ -72,7 +74,7 @@ class TemporalPerformer:
         self._state = state
         self._report = report
         self._happened = happened
-        self._seen = seen
+        self._now = now
         self._traced = traced
         self._leaves = leaves
         self._gate = Gate(settings.max_in_flight, later=self._look_later)
@@ -88,9 +90,9 @@ class TemporalPerformer:
         """Begin the work of an attempt, unless it is under way."""
         if command.attempt in self._running or self._gate.has(command.attempt):
             return
-        size = sum(len(it.text) for it in (command.input, command.outputs, command.subjects))
-        size += len(self._state().spec.metadata.text)
-        if size > MOST_BYTES:
+        given = (command.input, command.outputs, command.subjects, self._state().spec.metadata)
+        size = sum(wire_size(payload.text) for payload in given)
+        if size > LARGEST:
             self._happened(_too_large(command.attempt, size))
         else:
             begin = partial(self._begin, command)
@@ -151,7 +153,7 @@ class TemporalPerformer:
         else:
             error = _error_of(task)
             told = failures.told_of(attempt, error, asked=asked, runs_once=runs_once)
-            self._seen(told)
+            self._report(self._now(told))
 
     def _look_later(self) -> None:
         """Have another task of the workflow, in which there is room again."""
@@ -227,12 +229,15 @@ class TemporalPerformer:
             return
         del self._generations[run]
         fact = _fact(task)
-        if isinstance(fact, (GroupsGenerated, GenerationFailed)):
-            self._report(fact)
-        else:
+        if not isinstance(fact, (GroupsGenerated, GenerationFailed)):
             told = failures.told_of("", _error_of(task), asked=False, runs_once=False)
             error = told.error or StepError(message="the generator was cancelled", type="cancelled")
-            self._seen(partial(GenerationFailed, error=error))
+            fact = self._now(partial(GenerationFailed, error=error))
+        self._made(fact)
+
+    def _made(self, event: Event) -> None:
+        """Report what the generator made."""
+        self._report(event)
 
     # --- people ---
 
@@ -288,6 +293,8 @@ def _deliveries(options: Options, *, runs_once: bool) -> RetryPolicy:
         initial_interval=timedelta(seconds=RETRY_FIRST_S),
         maximum_interval=timedelta(seconds=RETRY_LAST_S),
         maximum_attempts=1 if runs_once else options.max_deliveries or 1,
+        # It may run on, whoever does the work again; that is no worker that died.
+        non_retryable_error_types=["TemporalTimeout:StartToClose"],
     )
 
 
@@ -312,7 +319,7 @@ def _error_of(task: asyncio.Task[Any]) -> BaseException:
 
 def _too_large(attempt: str, size: int) -> Finished:
     message = (
-        f"what the work is given has {size:,} bytes, of at most {MOST_BYTES:,}; "
+        f"what the work is given has {size:,} bytes, of at most {LARGEST:,}; "
         "keep large values elsewhere and refer to them"
     )
     error = StepError(message=message, type="too-large", non_retryable=True)

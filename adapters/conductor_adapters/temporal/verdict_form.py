@@ -10,6 +10,7 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from conductor_adapters.temporal.errors import TemporalError
 from conductor_adapters.temporal.names import IGNORED
 from conductor_core.codec import decode_verdict, encode_verdict
 from conductor_core.errors import ConductorError
@@ -43,4 +44,5 @@ def refused(error: BaseException) -> Verdict:
     """The verdict by which an update was refused; raises ConductorError where there is none."""
     if isinstance(error, ApplicationError) and error.details:
         return verdict_of(error.details[0])
-    raise ConductorError(f"the flow could not take the event in: {error}") from error
+    # The run was ended by force when the update had been taken in and was not answered yet.
+    raise TemporalError(f"whether the event counts cannot be told: {error}") from error

@@ -16,11 +16,10 @@ from temporalio.exceptions import ApplicationError
 
 from conductor_adapters.observing import log_entry, watched
 from conductor_adapters.temporal import names
-from conductor_adapters.temporal.carried import decode_carried, going_on, is_too_long, left
+from conductor_adapters.temporal.carried import decode_carried, going_on, left
 from conductor_adapters.temporal.delegate import Delegate, DelegatingPerformer
 from conductor_adapters.temporal.delegation import relayed
 from conductor_adapters.temporal.hosting import Hosting, at, started_ms
-from conductor_adapters.temporal.packing import TooLarge
 from conductor_adapters.temporal.record import Record
 from conductor_adapters.temporal.runner import SINK
 from conductor_adapters.temporal.standing import details, explained, log_page, summary
@@ -57,7 +56,7 @@ class ConductorFlow:
             journal=self._record,
             latest_ms=lambda: self._record.latest_ms,
             observe=self._observe,
-            leave=self._can_leave,
+            next_input=self._next_input,
             performer=DelegatingPerformer,
         )
         performer = self._hosting.performer
@@ -87,8 +86,9 @@ class ConductorFlow:
             if self._state.outcome is not None:
                 return self._end()
             if self._hosting.is_leaving:
-                workflow.continue_as_new(self._next_input())
-            self._hosting.suggest()
+                self._hosting.leave()
+            elif self._hosting.suggests():
+                self._hosting.suggest()
 
     def _boot(self) -> None:
         """Begin, or take up what the last run left."""
@@ -171,16 +171,6 @@ class ConductorFlow:
         await self._take_in(events.CancelRequested(at_ms=0, by=CANCELLED_BY, reason=reason))
 
     # --- the end of a run ---
-
-    def _can_leave(self) -> bool:
-        if is_too_long(self._state):
-            return False
-        try:
-            self._next_input()
-        except TooLarge as error:
-            workflow.logger.warning("the flow stays in its history: %s", error)
-            return False
-        return True
 
     def _next_input(self) -> dict[str, Any]:
         standing = self._record.standing(self._state)
