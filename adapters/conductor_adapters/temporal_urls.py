@@ -68,19 +68,26 @@ def place_of(url: str) -> Place:
 
 
 async def connected(place: Place) -> Client:
-    """A connection to a cluster; raises ConductorError where there is none."""
+    """A connection to a namespace; raises ConductorError where there is none."""
     try:
+        from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415 - an extra
+            DescribeNamespaceRequest,
+        )
         from temporalio.client import Client  # noqa: PLC0415 - an extra
+        from temporalio.service import RPCError  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConductorError(
             f"{place}: flows on Temporal need their extra: "
             f"pip install 'conductor-core[temporal]' ({error})"
         ) from None
     try:
-        return await Client.connect(place.address, namespace=place.namespace)
-    except (RuntimeError, ValueError) as error:
+        client = await Client.connect(place.address, namespace=place.namespace)
+        asked = DescribeNamespaceRequest(namespace=place.namespace)
+        await client.workflow_service.describe_namespace(asked)
+    except (RPCError, RuntimeError, ValueError) as error:
         await asyncio.sleep(LINGER_S)
         raise ConductorError(f"{place}: Temporal cannot be reached: {error}") from None
+    return client
 
 
 @asynccontextmanager

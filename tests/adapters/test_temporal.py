@@ -19,6 +19,7 @@ from conductor_adapters.temporal import NoAnswer, NotRunning, Settings, Temporal
 from conductor_adapters.temporal.packing import TooLarge
 from conductor_adapters.work import StepContext, StepFailure
 from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, GroupSpec, StepSpec
+from conductor_core.commands import RequestApproval
 from conductor_core.errors import ConductorError, SpecError
 from conductor_core.events import PauseRequested
 from conductor_core.log import replay
@@ -151,6 +152,28 @@ def test_two_that_revive_a_flow_at_once_revive_it_once(temporal: Temporal) -> No
             assert sorted(map(str, said)) == ["accepted", *["rejected(not-failed)"] * 3]
             await flow.until(asks)
         assert replay(await flow.log()).state.run == 2
+
+    run(story())
+
+
+def test_a_flow_stays_on_its_queue_and_in_its_place(temporal: Temporal) -> None:
+    """Whoever revives it, from whichever queue; and a list tells when it began."""
+
+    async def story() -> None:
+        on, other = await scene(temporal.url), await scene(temporal.url)
+        flow_id = new_id("stays")
+        async with on.worker({"plan": broken, "apply": done}):
+            flow = await on.flows.start(ASKS, flow_id=flow_id)
+            await flow.wait()
+            (row,) = await rows_of(on, flow_id)
+        async with on.worker(ALL_DONE):
+            elsewhere = await other.flows.flow(flow_id)
+            assert str(await elsewhere.retry("plan", by="ann")) == "accepted"
+            await elsewhere.until(asks)
+            known = await on.client.get_workflow_handle(flow_id).describe()
+            assert known.task_queue == on.queue
+            (again,) = await rows_of(on, flow_id)
+        assert (again.began_ms, again.type) == (row.began_ms, "deploy")
 
     run(story())
 
@@ -474,7 +497,10 @@ def test_people_are_told_what_they_are_asked(temporal: Temporal) -> None:
 
     async def story() -> None:
         on = await scene(temporal.url, settings=Settings(asks=True))
-        asked = lambda flow_id, command: told.append((flow_id, command.attempt))  # noqa: E731
+
+        def asked(flow_id: str, command: RequestApproval) -> None:
+            told.append((flow_id, command.attempt))
+
         async with on.worker(ALL_DONE, ask=asked):
             flow = await on.flows.start(ASKS, flow_id=new_id("asks"))
             await flow.until(lambda _state: bool(told))

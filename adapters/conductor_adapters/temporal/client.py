@@ -7,7 +7,7 @@ reducer itself: where it revives a flow, a new run of the workflow is started wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -144,7 +144,7 @@ class TemporalClient:
         order = fresh(spec, flow_id, self._settings)
         try:
             with self._told():
-                await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+                await self._begin(flow_id, order, self._told_at_first(spec))
         except WorkflowAlreadyStartedError:
             flow = await self.flow(flow_id)
             if flow.state.spec != spec:
@@ -157,14 +157,18 @@ class TemporalClient:
         with self._told():
             return await self._listing.has_pollers(self._task_queue)
 
-    async def _begin(
-        self, flow_id: str, order: dict[str, Any], spec: FlowSpec, reuse: WorkflowIDReusePolicy
-    ) -> None:
+    async def _begin(self, flow_id: str, order: dict[str, Any], about: Mapping[str, Any]) -> None:
         """Start a run of a flow's workflow; raises WorkflowAlreadyStartedError."""
-        known = self._known(flow_id, spec)
-        await self.client.start_workflow(names.FLOW, order, id_reuse_policy=reuse, **known)
+        await self.client.start_workflow(
+            names.FLOW,
+            order,
+            id=flow_id,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            task_timeout=self._task_timeout,
+            **about,
+        )
 
-    def _known(self, flow_id: str, spec: FlowSpec) -> dict[str, Any]:
+    def _told_at_first(self, spec: FlowSpec) -> dict[str, Any]:
         """What Temporal is told of a flow that is started."""
         owner_id, owner_type = owner_of(spec)
         about = {
@@ -172,13 +176,11 @@ class TemporalClient:
         }  # fmt: skip
         known = {name: value for name, value in about.items() if value is not None}
         return {
-            "id": flow_id,
             "task_queue": self._task_queue,
-            "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
-            "memo": known,
+            "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            "memo": {**known, names.BEGAN: self._clock.now_ms()},
             "search_attributes": _attributes(known) if self._search_attributes else None,
-            "static_summary": f"{spec.type} {flow_id}"[:200],
-            "task_timeout": self._task_timeout,
+            "static_summary": f"{spec.type} flow",
         }
 
     async def flow(self, flow_id: str) -> TemporalFlow:
@@ -218,10 +220,12 @@ class TemporalClient:
             except NotReady:
                 if loop.time() > give_up_s:
                     raise
-                await asyncio.sleep(self.poll_s)
             else:
                 if verdict is not None:
                     return verdict
+                if loop.time() > give_up_s:
+                    raise self._no_answer(flow_id)
+            await asyncio.sleep(self.poll_s)
 
     async def _tell(self, flow_id: str, what: Unstamped[Event], name: str) -> Verdict | None:
         """Feed an event; None where the flow has been revived meanwhile. Raises NotReady too."""
@@ -232,25 +236,27 @@ class TemporalClient:
 
     async def _update(self, flow_id: str, event: dict[str, Any], name: str) -> Verdict:
         """Tell a flow that runs; raises UnknownFlow for one that does not."""
-        call = self._handle(flow_id).execute_update(
-            names.TELL, event, id=name, rpc_timeout=self._patience
-        )
-        return await self._verdict(flow_id, call)
-
-    async def _verdict(self, flow_id: str, call: Awaitable[Any]) -> Verdict:
-        """The verdict that an update comes to."""
+        # The library itself asks the server again and again, for ever.
+        limit = asyncio.timeout(self._patience.total_seconds())
         try:
-            with self._told(flow_id):
-                return verdict_of(await call)
+            async with limit:
+                with self._told(flow_id):
+                    handle = self._handle(flow_id)
+                    return verdict_of(await handle.execute_update(names.TELL, event, id=name))
         except WorkflowUpdateFailedError as error:
             return refused(error.cause)
+        except TimeoutError:
+            raise self._no_answer(flow_id) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
+            # So the library says it too where whoever asked was cancelled.
+            if not limit.expired():
+                raise asyncio.CancelledError from None
             raise self._no_answer(flow_id) from None
 
     def _no_answer(self, flow_id: str) -> NoAnswer:
         return NoAnswer(
-            f"flow {shown(flow_id)}: no worker of task queue {self._task_queue!r} answered "
-            f"within {self._patience}; what was asked for counts when one does"
+            f"flow {shown(flow_id)}: no worker of its task queue answered within "
+            f"{self._patience.total_seconds():g} s; what was asked for counts when one does"
         )
 
     async def _tell_ended(self, flow_id: str, what: Unstamped[Event]) -> Verdict | None:
@@ -268,17 +274,29 @@ class TemporalClient:
             now = await self._describe(flow_id)
             return verdict if now.run_id == known.run_id else None
         order = going_on(standing, settings, previous=known.run_id, request=event)
-        revived = await self._revive(flow_id, order, standing.state.spec)
-        return verdict if revived else None
+        return verdict if await self._revive(known, order) else None
 
-    async def _revive(self, flow_id: str, order: dict[str, Any], spec: FlowSpec) -> bool:
-        """Start another run of a flow, and see it begin; tells whether it was this one."""
+    async def _revive(self, known: WorkflowExecutionDescription, order: dict[str, Any]) -> bool:
+        """Start another run after the last one, and see it begin; tells whether it was this one.
+
+        The flow stays where it was: on its task queue, with its memo and its search attributes.
+        """
+        about = {
+            "task_queue": known.task_queue,
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            "memo": {k: v for k, v in (await known.memo()).items() if k in names.KEPT},
+            "search_attributes": _ours(known.typed_search_attributes),
+            "static_summary": await known.static_summary(),
+        }
+        # Whoever revived it meanwhile, and led it to another end, has gone on with the log.
+        if (await self._describe(known.id)).run_id != known.run_id:
+            return False
         try:
             with self._told():
-                await self._begin(flow_id, order, spec, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+                await self._begin(known.id, order, about)
         except WorkflowAlreadyStartedError:
             return False
-        await self._see_begin(flow_id)
+        await self._see_begin(known.id)
         return True
 
     async def _see_begin(self, flow_id: str) -> None:
@@ -309,7 +327,7 @@ class TemporalClient:
             standing = (await seen_now(self.client, run)).standing()
             settings = decode_settings(run.told["settings"])
             order = going_on(standing, settings, previous=known.run_id)
-            await self._revive(flow_id, order, standing.state.spec)
+            await self._revive(known, order)
         return await self.flow(flow_id)
 
     async def _left(self, known: WorkflowExecutionDescription) -> tuple[Standing, Settings]:
@@ -406,6 +424,11 @@ def _not_running(known: WorkflowExecutionDescription) -> NotRunning:
     return NotRunning(
         f"flow {shown(known.id)} was {how} in Temporal: nothing happens to it until it is taken up"
     )
+
+
+def _ours(attributes: TypedSearchAttributes) -> TypedSearchAttributes:
+    """The search attributes that a flow was started with."""
+    return TypedSearchAttributes([pair for pair in attributes if pair.key.name in names.KEPT])
 
 
 def _attributes(known: dict[str, str]) -> TypedSearchAttributes:

@@ -35,6 +35,8 @@ UNREACHABLE = frozenset(
 )
 
 NOT_READY = ".WorkflowNotReadyFailure"
+"""The same may be asked again: a task fails when something comes in as its run ends."""
+NO_NAMESPACE = ".NamespaceNotFoundFailure"
 
 
 @contextmanager
@@ -43,15 +45,16 @@ def told(where: str, flow_id: str | None = None) -> Generator[None]:
     try:
         yield
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND and flow_id is not None:
+        missing = error.status is RPCStatusCode.NOT_FOUND and not _says(error, NO_NAMESPACE)
+        if missing and flow_id is not None:
             raise UnknownFlow(flow_id) from None
         if error.status in UNREACHABLE:
             raise TemporalError(f"Temporal at {where} cannot be reached: {error.message}") from None
         about = "" if flow_id is None else f"flow {shown(flow_id)}: "
-        kind = NotReady if _is_not_ready(error) else TemporalError
+        kind = NotReady if _says(error, NOT_READY) else TemporalError
         raise kind(f"{about}Temporal refused it: {error.message}") from None
 
 
-def _is_not_ready(error: RPCError) -> bool:
-    """Whether the same may be asked again; a task fails when something comes in as its run ends."""
-    return any(detail.type_url.endswith(NOT_READY) for detail in error.grpc_status.details)
+def _says(error: RPCError, kind: str) -> bool:
+    """Whether an error has a detail of a kind."""
+    return any(detail.type_url.endswith(kind) for detail in error.grpc_status.details)

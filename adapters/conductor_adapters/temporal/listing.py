@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -39,6 +39,28 @@ _FORCED: Final = {
 }
 
 
+class Asking:
+    """Asks flows, one list long: where no worker answers of one, none is asked of the others."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._unanswered = False
+
+    async def summary(self, flow_id: str) -> dict[str, Any] | None:
+        """What a flow says of itself, if a worker lives that tells."""
+        if self._unanswered:
+            return None
+        handle = self._client.get_workflow_handle(flow_id)
+        try:
+            told: dict[str, Any] = await handle.query(
+                names.SUMMARY, rpc_timeout=timedelta(seconds=QUERY_S)
+            )
+        except (RPCError, WorkflowQueryFailedError):
+            self._unanswered = True
+            return None
+        return told
+
+
 class Listing:
     """What is known of the flows of a namespace."""
 
@@ -49,11 +71,11 @@ class Listing:
         self, *, statuses: Sequence[str], after: FlowRow | None, limit: int
     ) -> Sequence[FlowRow]:
         """Rows in the order in which flows began."""
-        room = asyncio.Semaphore(AT_ONCE)
+        room, asking = asyncio.Semaphore(AT_ONCE), Asking(self._client)
 
         async def row(known: WorkflowExecution) -> FlowRow:
             async with room:
-                return await self._row(known)
+                return await self._row(known, asking)
 
         rows = await asyncio.gather(*(row(known) for known in (await self._latest()).values()))
         rows = sorted(rows, key=_place)
@@ -69,23 +91,21 @@ class Listing:
                 found[known.id] = known
         return found
 
-    async def _row(self, known: WorkflowExecution) -> FlowRow:
-        began_ms = changed_ms = int(known.start_time.timestamp() * 1000)
-        kind = str((await known.memo()).get(names.FLOW_TYPE, ""))
-        if known.close_time is not None:
-            changed_ms = int(known.close_time.timestamp() * 1000)
+    async def _row(self, known: WorkflowExecution, asking: Asking) -> FlowRow:
+        memo = await known.memo()
+        changed_ms = int((known.close_time or known.start_time).timestamp() * 1000)
         status = "in-progress"
         if known.status is WorkflowExecutionStatus.FAILED:
             status = await self._failed(known)
         elif known.status is not None and known.status in _FORCED:
             status = _FORCED[known.status]
-        elif (told := await self._summary(known)) is not None:
-            status, began_ms, changed_ms = told["status"], told["began_ms"], told["changed_ms"]
+        elif (told := await asking.summary(known.id)) is not None:
+            status, changed_ms = told["status"], told["changed_ms"]
         return FlowRow(
             flow_id=known.id,
-            type=kind,
+            type=str(memo.get(names.FLOW_TYPE, "")),
             status=status,
-            began_ms=began_ms,
+            began_ms=int(memo.get(names.BEGAN, changed_ms)),
             changed_ms=changed_ms,
             accepted_only=True,
         )
@@ -99,28 +119,29 @@ class Listing:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type == "cancelled":
                 return "cancelled"
+        except RPCError:
+            # Its history is gone by now; that it failed is known.
+            pass
         return "error"
-
-    async def _summary(self, known: WorkflowExecution) -> dict[str, Any] | None:
-        handle = self._client.get_workflow_handle(known.id)
-        try:
-            told: dict[str, Any] = await handle.query(
-                names.SUMMARY, rpc_timeout=timedelta(seconds=QUERY_S)
-            )
-        except (RPCError, WorkflowQueryFailedError):
-            return None
-        return told
 
     async def waiting_works(self) -> Sequence[tuple[str, str, int]]:
         """The kinds and names of work that no worker has taken."""
         waiting: Counter[tuple[str, str]] = Counter()
         for flow_id, known in (await self._latest()).items():
             if known.status is WorkflowExecutionStatus.RUNNING:
-                described = await self._client.get_workflow_handle(flow_id).describe()
-                for each in described.raw_description.pending_activities:
-                    if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
-                        waiting[_work(each.activity_type.name)] += 1
+                waiting.update([name async for name in self._waiting(flow_id)])
         return [(kind, name, count) for (kind, name), count in sorted(waiting.items())]
+
+    async def _waiting(self, workflow_id: str) -> AsyncIterator[tuple[str, str]]:
+        """The work of a flow, and of the children that have groups of it, that nobody has taken."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        described = (await handle.describe()).raw_description
+        for each in described.pending_activities:
+            if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
+                yield _work(each.activity_type.name)
+        for child in described.pending_children:
+            async for work in self._waiting(child.workflow_id):
+                yield work
 
     async def has_pollers(self, task_queue: str) -> bool:
         """Whether a worker asks for tasks of flows."""

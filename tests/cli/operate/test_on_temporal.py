@@ -138,6 +138,8 @@ def test_a_flow_that_nobody_works_on_waits(url: str, tmp_path: Path) -> None:
         (["list"], "temporal://h/n?colour=red", "expected temporal://HOST:PORT/NAMESPACE?queue=Q"),
         (["list"], "temporal:h", "expected temporal://HOST:PORT/NAMESPACE?queue=Q, got"),
         (["temporal", "worker"], "temporal://127.0.0.1:1", "Temporal cannot be reached"),
+        (["list"], "nowhere", "Namespace nowhere is not found"),
+        (["temporal", "worker"], "nowhere", "Namespace nowhere is not found"),
         (["worker"], None, "on a cluster conductor temporal worker"),
         (["vacuum", "--older-than", "1d"], None, "flows on Temporal have no store to be opened"),
         (["temporal", "worker", "--handlers", "nothing"], None, "No module named 'nothing'"),
@@ -148,7 +150,8 @@ def test_what_cannot_be_done_is_told(
     url: str, arguments: list[str], store: str | None, problem: str
 ) -> None:
     """In a line, with exit code 2."""
-    code, out, error = told(*arguments, store=store or url)
+    elsewhere = url.replace("/default", "/nowhere")
+    code, out, error = told(*arguments, store=elsewhere if store == "nowhere" else store or url)
     assert (code, out) == (2, "")
     assert problem in error
 
