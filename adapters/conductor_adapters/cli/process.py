@@ -59,9 +59,7 @@ def _tasks_ended(loop: asyncio.AbstractEventLoop) -> bool:
 def _threads_ended(others: set[threading.Thread]) -> bool:
     """Wait for the threads of the run that Python would wait for; tells whether they ended soon."""
     end_s = time.monotonic() + LAST_S
-    own = [
-        thread for thread in threading.enumerate() if not thread.daemon and thread not in others
-    ]
+    own = [thread for thread in threading.enumerate() if not thread.daemon and thread not in others]
     for thread in own:
         thread.join(max(0.0, end_s - time.monotonic()))
     return not any(thread.is_alive() for thread in own)
