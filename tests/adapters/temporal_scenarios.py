@@ -41,6 +41,7 @@ from conductor_core.events import (
     StepFinished,
     TimerFired,
 )
+from conductor_core.legality import STALE_ATTEMPT
 from conductor_core.payload import freeze
 from conductor_core.reducer import Transition
 from conductor_core.replay import replay
@@ -231,6 +232,9 @@ class Mirrored(AgingWorld):
         """Wait for an event, which must be the next that counts."""
         try:
             seen, transition = self._stage.seen.get(timeout=PATIENCE_S)
+            while transition.verdict is STALE_ATTEMPT:
+                # It was passed over when it happened; its worker says so when it comes to it.
+                seen, transition = self._stage.seen.get(timeout=PATIENCE_S)
         except Empty:
             raise Otherwise(f"{event} does not happen") from None
         _require(_subject(seen) == _subject(event), f"{seen} happens, not {event}")
