@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\]\(([^)#]+)[^)]*\)")
 # What a check costs differs from one machine, and one moment, to the next.
-COST: Final = re.compile(r"[\d.]+ s, \d+ MiB")
+COST: Final = re.compile(r"[\d.]+ s, [\d,]+ MiB")
 _MAIN: Final = "from conductor_adapters.cli.main import main; main()"
 _CONDUCTOR: Final = f'conductor() {{ {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"; }}'
 

@@ -153,7 +153,7 @@ def test_a_flow_is_told_with_its_bounds_and_all_that_holds() -> None:
     assert "  at most 1,000,000 states looked at" in lines
     assert any(
         re.fullmatch(
-            r"\d+ states and \d+ transitions, every one within these bounds; \d+\.\d s, \d+ MiB",
+            r"\d+ states and \d+ transitions, every one within these bounds; \d+\.\d s, [\d,]+ MiB",
             line,
         )
         for line in lines
@@ -479,7 +479,8 @@ def test_a_bound_on_memory_that_cannot_be_kept_is_refused() -> None:
     result = run("flow.yaml", "--max-memory", "1")
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(
-        r"--max-memory: 1 MiB are less than the \d+ MiB that are taken before the search begins\n",
+        r"--max-memory: 1 MiB are less than the [\d,]+ MiB that are taken "
+        r"before the search begins\n",
         result.stderr,
     )
 
