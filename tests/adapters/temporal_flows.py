@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from attrs import frozen
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
 from conductor_adapters.observing import Observer
@@ -68,6 +71,25 @@ async def scene(url: str, *, settings: Settings | None = None, **options: Any) -
     queue = new_id("queue")
     flows = TemporalClient(client, settings=settings, task_queue=queue, **options)
     return Scene(client, flows, queue)
+
+
+async def reset(on: Scene, flow_id: str) -> None:
+    """Reset a flow to its last task, as people do in Temporal."""
+    handle = on.client.get_workflow_handle(flow_id)
+    tasks = [
+        event.event_id
+        for event in (await handle.fetch_history()).events
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    ]
+    known = await handle.describe()
+    request = ResetWorkflowExecutionRequest(
+        namespace=on.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=known.id, run_id=known.run_id),
+        workflow_task_finish_event_id=tasks[-1],
+        request_id=new_id("reset"),
+        reason="try again",
+    )
+    await on.client.workflow_service.reset_workflow_execution(request)
 
 
 async def done(context: StepContext) -> Mapping[str, str]:

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
@@ -24,7 +21,7 @@ from conductor_core.errors import ConductorError, SpecError
 from conductor_core.events import PauseRequested
 from conductor_core.log import replay
 from conductor_core.state import FlowState
-from tests.adapters.temporal_flows import Gates, Scene, done, new_id, run, scene
+from tests.adapters.temporal_flows import Gates, Scene, done, new_id, reset, run, scene
 from tests.services.temporal import Temporal
 
 ASKS = FlowSpec(
@@ -254,21 +251,7 @@ def test_a_flow_that_was_reset_goes_on_from_there(temporal: Temporal) -> None:
             await flow.until(asks)
             await flow.approve("plan", by="ann")
             await flow.wait()
-        handle = on.client.get_workflow_handle(flow.flow_id)
-        tasks = [
-            event.event_id
-            for event in (await handle.fetch_history()).events
-            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-        ]
-        known = await handle.describe()
-        request = ResetWorkflowExecutionRequest(
-            namespace=on.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=known.id, run_id=known.run_id),
-            workflow_task_finish_event_id=tasks[-1],
-            request_id=new_id("reset"),
-            reason="try again",
-        )
-        await on.client.workflow_service.reset_workflow_execution(request)
+        await reset(on, flow.flow_id)
         async with on.worker(ALL_DONE):
             assert (await flow.wait()).status in ("success", "error")
             assert replay(await flow.log()).state == flow.state
@@ -286,6 +269,22 @@ class Other:
     @workflow.run
     async def run(self) -> None:
         """Do nothing."""
+
+
+def test_flows_that_nobody_serves_hide_no_others(temporal: Temporal) -> None:
+    """A list tells where flows stand whose workers live, whatever other queues lack."""
+
+    async def story() -> None:
+        on, other = await scene(temporal.url), await scene(temporal.url)
+        async with on.worker(ALL_DONE):
+            flow = await on.flows.start(ASKS, flow_id=new_id("served"))
+            await flow.until(asks)
+            for _ in range(25):
+                await other.flows.start(ASKS, flow_id=new_id("unserved"))
+            (row,) = await rows_of(on, flow.flow_id)
+            assert row.status == "approval-awaiting"
+
+    run(story())
 
 
 def test_a_flow_that_nobody_started_is_unknown(temporal: Temporal) -> None:

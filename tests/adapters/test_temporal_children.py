@@ -10,13 +10,15 @@ import pytest
 
 from conductor_adapters.temporal import Options, Settings
 from conductor_adapters.work import StepContext
-from conductor_core import FlowSpec, GroupSpec, StepSpec
+from conductor_core import ApprovalSpec, FlowSpec, GroupSpec, StepSpec
 from conductor_core.commands import GenerateSteps
+from conductor_core.errors import ConductorError
 from conductor_core.log import replay
 from conductor_core.state import FlowState
-from tests.adapters.temporal_flows import Gates, Scene, new_id, run, scene
+from tests.adapters.temporal_flows import Gates, Scene, done, new_id, reset, run, scene
 from tests.services.temporal import Temporal
 
+ODD_REPORTS = ("{}", "[5]", '[{"event": 5}]', '[{"relay": "x", "at_ms": 1}]', "no JSON")
 CHILD = {"host": {"temporal": {"child": True}}}
 
 
@@ -231,16 +233,62 @@ def test_signals_that_are_none_are_dropped(temporal: Temporal) -> None:
     async def story() -> None:
         on = await scene(temporal.url)
         gates = Gates()
-        nonsense: tuple[Any, ...] = ({}, {"child": 1, "entries": "x"}, {"number": "x"})
+        nonsense: tuple[Any, ...] = (
+            {}, 5, None, {"child": 1, "entries": "x"}, {"child": "x", "entries": None},
+            {"number": "x"}, {"number": 1, "event": 2, "changed": 3, "removed": 4},
+        )  # fmt: skip
         async with on.worker({"work": gates.work}):
             flow = await on.flows.start(FlowSpec(groups=(handed("g", "a"),)), flow_id=new_id("odd"))
             await flow.until(lambda _state: bool(gates.begun))
             (child,) = await children_of(on, flow.flow_id)
-            for told in nonsense:
+            ours = [{"child": child, "entries": f"plain:{text}"} for text in ODD_REPORTS]
+            for told in (*nonsense, *ours):
                 await on.client.get_workflow_handle(flow.flow_id).signal("report", told)
                 await on.client.get_workflow_handle(child).signal("relay", told)
             gates.open("a")
             await flow.until(partial(has_ended, "a#1"))
             assert (await flow.wait()).status == "success"
+
+    run(story())
+
+
+def test_a_flow_that_was_reset_knows_its_children_again(temporal: Temporal) -> None:
+    """What children did before that point stands, and groups after it go to new ones."""
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        asks = GroupSpec(key="p", steps=(StepSpec(key="plan", approval=ApprovalSpec()),))
+        spec = FlowSpec(groups=(handed("g", "a"), asks, handed("h", "b")))
+        async with on.worker({"work": lambda context: context.attempt, "plan": done}):
+            flow = await on.flows.start(spec, flow_id=new_id("reset"))
+            await flow.until(lambda state: bool(state.open_approvals()))
+            await reset(on, flow.flow_id)
+            await flow.approve("plan", by="ann")
+            assert (await flow.wait()).status == "success"
+            await reset(on, flow.flow_id)
+            await asyncio.sleep(1)
+            assert replay(await flow.log()).state == await flow.refresh()
+            assert (await flow.wait()).status == "success"
+
+    run(story())
+
+
+def test_large_requests_reach_children_up_to_a_limit(temporal: Temporal) -> None:
+    """What is larger is refused before anything is written, by a flow without children too."""
+    much = "x" * 1_100_000
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        gates = Gates()
+        async with on.worker({"work": gates.work}):
+            flow = await on.flows.start(
+                FlowSpec(groups=(handed("g", "a"),)), flow_id=new_id("much")
+            )
+            await flow.until(lambda _state: bool(gates.begun))
+            with pytest.raises(ConductorError, match="bytes, of at most"):
+                await flow.cancel(by="ann", reason=much + much[:600_000])
+            assert str(await flow.cancel(by="ann", reason=much)) == "accepted"
+            assert (await flow.wait()).status == "cancelled"
+            assert replay(await flow.log()).state == flow.state
 
     run(story())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActivityRequest
 
 from conductor_adapters.temporal import Options, Settings
-from conductor_adapters.work import HostFailure, StepCancelled, StepContext, StepResult
+from conductor_adapters.work import HostFailure, StepCancelled, StepContext, StepFailure, StepResult
 from conductor_core import FlowOptions, FlowSpec, GroupSpec, RetryPolicy, StepSpec
 from conductor_core.attempt import Attempt
 from conductor_core.commands import GenerateSteps
@@ -487,6 +488,70 @@ def test_an_activity_that_is_paused_in_temporal_goes_on_later(temporal: Temporal
             await on.client.workflow_service.unpause_activity(UnpauseActivityRequest(**what))
             assert (await flow.wait()).status == "success"
         assert gates.begun == ["work#1", "work#1"]
+
+    run(story())
+
+
+def test_a_thread_whose_activity_is_paused_is_asked_to_give_up(temporal: Temporal) -> None:
+    """It would go on beside whoever does the work later."""
+    begun: list[StepContext] = []
+
+    def work(context: StepContext) -> None:
+        begun.append(context)
+        while len(begun) == 1 and not context.cancelled:
+            time.sleep(0.01)
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        async with on.worker({"work": work}):
+            flow = await on.flows.start(of(StepSpec(key="work")), flow_id=new_id("paused"))
+            await flow.until(lambda _state: bool(begun))
+            what: dict[str, Any] = {
+                "namespace": on.client.namespace,
+                "execution": WorkflowExecution(workflow_id=flow.flow_id),
+                "id": "work#1",
+            }
+            await on.client.workflow_service.pause_activity(PauseActivityRequest(**what))
+            while not begun[0].cancelled:
+                await asyncio.sleep(0.01)
+            await on.client.workflow_service.unpause_activity(UnpauseActivityRequest(**what))
+            assert (await flow.wait()).status == "success"
+        assert [context.cancelled for context in begun] == [True, False]
+
+    run(story())
+
+
+def test_long_messages_of_errors_are_kept_whole(temporal: Temporal) -> None:
+    """With their type, and with what they say about another try."""
+
+    def work(_context: StepContext) -> None:
+        raise StepFailure("x" * 1_200_000, type="of-mine", non_retryable=True)
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        async with on.worker({"work": work}):
+            state = await ended(on, of(StepSpec(key="work")))
+            result = attempt(state).result
+            assert result is not None
+            assert result.error is not None
+            assert (result.error.type, result.error.non_retryable) == ("of-mine", True)
+            assert len(result.error.message) == 1_200_000
+
+    run(story())
+
+
+def test_local_work_gives_little_back(temporal: Temporal) -> None:
+    """All of it that ends at about the same time travels at once, which has its limit."""
+    local = {"host": {"temporal": {"local": True}}}
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        async with on.worker({"work": lambda _context: "x" * 16_000}):
+            steps = (StepSpec(key=f"s{n}", work="work", metadata=local) for n in range(150))
+            assert (await ended(on, of(*steps, parallel=True))).status == "success"
+        async with on.worker({"work": lambda _context: "x" * 17_000}):
+            state = await ended(on, of(StepSpec(key="work", metadata=local)))
+            assert said(state) == "bad-result"
 
     run(story())
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from attrs import evolve
 from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -21,7 +22,7 @@ from conductor_adapters.calls import Calls, is_coroutine_function
 from conductor_adapters.clock import Clock
 from conductor_adapters.local import Asked
 from conductor_adapters.temporal import failures, names
-from conductor_adapters.temporal.packing import LARGEST, wire_size
+from conductor_adapters.temporal.packing import LARGEST, LARGEST_LOCAL, SHOWN, wire_size
 from conductor_adapters.work import (
     Finished,
     HostFailure,
@@ -110,9 +111,10 @@ class Activities:
     def _said(self, attempt: str, finished: Finished) -> dict[str, Any]:
         """Tell how work ended: as the result of its activity, or as its failure."""
         told, size = self._encoded(finished)
-        if size > LARGEST:
+        most = LARGEST_LOCAL if activity.info().is_local else LARGEST
+        if size > most:
             error = ConductorError(
-                f"{size:,} bytes are more than the {LARGEST:,} that may be; "
+                f"{size:,} bytes are more than the {most:,} that may be; "
                 "keep large values elsewhere and refer to them"
             )
             finished = unusable(attempt, error)
@@ -146,6 +148,9 @@ class Activities:
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", command.flow_id, exc_info=error)
             failed = GenerationFailed(at_ms=self._clock.now_ms(), error=step_error(error))
+            if (size := size_of(failed)) > LARGEST:
+                message = f"an error of {size:,} bytes: {failed.error.message[:SHOWN]}"
+                failed = evolve(failed, error=StepError(message=message, type="too-large"))
             raise _failure(failed.error, encode_event(failed)) from None
         return told
 
@@ -171,7 +176,7 @@ def _failure(error: StepError, told: dict[str, Any]) -> ApplicationError:
     """
     benign = ApplicationErrorCategory.BENIGN
     return ApplicationError(
-        error.message, told, type=error.type, non_retryable=True, category=benign
+        error.message[:SHOWN], told, type=error.type, non_retryable=True, category=benign
     )
 
 
@@ -242,6 +247,9 @@ class _UnderWay:
                 await asyncio.wait({work})
             except asyncio.CancelledError:
                 if _is_left():
+                    if not _worker_ends():
+                        # The worker lives on, and so does a thread, which can only be asked.
+                        self._context.cancellation.ask()
                     work.cancel()
                     raise
                 self._give_up(work)
@@ -296,4 +304,9 @@ async def _is_unwanted() -> bool:
 def _is_left() -> bool:
     """Whether the worker is to leave the work, because it ends, say; the flow asked for nothing."""
     details = activity.cancellation_details()
-    return details is not None and (details.worker_shutdown or details.paused or details.reset)
+    return _worker_ends() or (details is not None and (details.paused or details.reset))
+
+
+def _worker_ends() -> bool:
+    details = activity.cancellation_details()
+    return details is not None and details.worker_shutdown

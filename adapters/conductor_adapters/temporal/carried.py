@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from conductor_adapters.temporal.options import Settings, decode_settings, encode_settings
-from conductor_adapters.temporal.packing import TooLarge, packed, unpacked
+from conductor_adapters.temporal.packing import SHOWN, TooLarge, packed, unpacked
 from conductor_core import initial_state
 from conductor_core.codec import decode_event, decode_spec, encode_event, encode_spec
 from conductor_core.errors import FormatError, shown
@@ -184,10 +184,60 @@ def encode_report(child: str, sent: int, entries: Sequence[str]) -> dict[str, An
     return told | {"entries": packed(f"what {child!r} reports", f"[{','.join(entries)}]")}
 
 
-def decode_report(data: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """Which child reports, and what."""
-    entries: list[dict[str, Any]] = loads(unpacked(data["entries"]))
-    return data["child"], entries
+@frozen(kw_only=True)
+class Reported:
+    """What a child has accepted: an event, or the number of one that was relayed to it."""
+
+    at_ms: int
+    event: Event | None = None
+    relay: int | None = None
+
+
+def decode_report(data: object) -> tuple[str, Sequence[Reported]]:
+    """Which child reports, and what; raises FormatError for what is no report."""
+    if not isinstance(data, Mapping):
+        raise FormatError("", f"expected a report, got {shown(data)}")
+    child, told = data.get("child"), data.get("entries")
+    if not (isinstance(child, str) and isinstance(told, str)):
+        raise FormatError("entries", f"expected what a child reports, got {shown(told)}")
+    entries = loads(unpacked(told))
+    if not isinstance(entries, list):
+        raise FormatError("entries", f"expected a list of entries, got {shown(entries)}")
+    return child, [_reported(entry) for entry in entries]
+
+
+def _reported(entry: Any) -> Reported:
+    match entry:
+        case {"relay": int() as number, "at_ms": int() as at_ms}:
+            return Reported(at_ms=at_ms, relay=number)
+        case {"event": told}:
+            event = decode_event(told, "event")
+            return Reported(at_ms=event.at_ms, event=event)
+        case _:
+            raise FormatError("entries", f"expected an entry of a report, got {shown(entry)}")
+
+
+def encode_relay(number: int, event: Event, form: Event) -> dict[str, Any]:
+    """What a child is told: an event, and by what its form for the child differs from it."""
+    whole, told = encode_event(event), encode_event(form)
+    changed = {key: told[key] for key in told if key not in whole or whole[key] != told[key]}
+    removed = [key for key in whole if key not in told]
+    return {"number": number, "event": whole, "changed": changed, "removed": removed}
+
+
+def decode_relay(data: Any) -> tuple[int, Event, Event]:
+    """The number of what is relayed, the event, and its form; raises FormatError."""
+    if not isinstance(data, Mapping) or sorted(data) != sorted(RELAYED):
+        raise FormatError("", f"expected what a flow relays, got {shown(data)}")
+    number, whole, changed, removed = (data[key] for key in RELAYED)
+    right = isinstance(whole, dict) and isinstance(changed, dict) and isinstance(removed, list)
+    if not (right and type(number) is int):
+        raise FormatError("", f"expected what a flow relays, got {shown(data)}")
+    told = {key: value for key, value in (whole | changed).items() if key not in removed}
+    return number, decode_event(whole, "event"), decode_event(told, "event")
+
+
+RELAYED: Final = ("number", "event", "changed", "removed")
 
 
 def _check_head(data: Any) -> None:
@@ -205,7 +255,8 @@ def left(standing: Standing, previous: str | None) -> dict[str, Any]:
     """
     outcome = standing.state.outcome
     assert outcome is not None, "a run ends with its flow"
-    told = {**_head(), "outcome": asdict(outcome), "previous": previous}
+    shown_of_it = evolve(outcome, message=outcome.message and outcome.message[:SHOWN])
+    told = {**_head(), "outcome": asdict(shown_of_it), "previous": previous}
     try:
         return told | encode_standing(standing)
     except TooLarge:

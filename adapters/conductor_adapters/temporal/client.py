@@ -247,9 +247,9 @@ class TemporalClient:
             return refused(error.cause)
         except TimeoutError:
             raise self._no_answer(flow_id) from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             # So the library says it too where whoever asked was cancelled.
-            if not limit.expired():
+            if isinstance(error.__cause__, asyncio.CancelledError) and not limit.expired():
                 raise asyncio.CancelledError from None
             raise self._no_answer(flow_id) from None
 

@@ -8,7 +8,7 @@ that the child has accepted since it last reported, and is reduced here before a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -22,13 +22,19 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle
 
 from conductor_adapters.temporal import names
-from conductor_adapters.temporal.carried import Carried, Handed, decode_report, encode_handed
+from conductor_adapters.temporal.carried import (
+    Carried,
+    Handed,
+    Reported,
+    decode_report,
+    encode_handed,
+    encode_relay,
+)
 from conductor_adapters.temporal.delegation import cut, is_over, relayed
 from conductor_adapters.temporal.hosting import Hosting, at
 from conductor_adapters.temporal.options import Settings
 from conductor_adapters.temporal.packing import TooLarge
 from conductor_adapters.temporal.performer import TemporalPerformer
-from conductor_core.codec import decode_event, encode_event
 from conductor_core.commands import (
     CancelFutures,
     CancelTimer,
@@ -145,19 +151,17 @@ class Delegate:
         hosting: Hosting,
         performer: DelegatingPerformer,
         settings: Settings,
-        *,
-        entries: Callable[[], int],
     ) -> None:
         self._hosting = hosting
         self._performer = performer
         self._settings = settings
-        self._entries = entries
         self._child: _Child | None = None
         self._order = asyncio.Lock()
         self._relays = 0
         self._relayed: dict[int, Event] = {}
         self._answers: dict[int, Verdict] = {}
         self._deliveries: set[asyncio.Task[Verdict]] = set()
+        self.failure: BaseException | None = None
         performer.hand_over = self._hand_over
         performer.deliver = self._deliver
 
@@ -175,7 +179,8 @@ class Delegate:
     def _hand_over(self, group: str, *, recovers: bool = False) -> bool:
         """Start a child for a group; tells whether that can be."""
         info = workflow.info()
-        name = f"{info.workflow_id}:{group}@{info.run_id[:8]}.{self._entries()}.{self._relays}"
+        # The same in every replay, also of a run that was reset, and another after the reset.
+        name = f"{info.workflow_id}:{group}@{workflow.random().getrandbits(64):016x}"
         handed = Handed(
             carried=Carried(state=cut(self._state, group), settings=self._settings),
             group=group,
@@ -191,7 +196,13 @@ class Delegate:
         self._hosting.traced()
         self._child = child = _Child(name, group)
         child.task = asyncio.create_task(self._run(child, told))
+        child.task.add_done_callback(self._ran)
         return True
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        """Keep what went wrong with a child and was foreseen by nobody."""
+        if not task.cancelled() and self.failure is None:
+            self.failure = task.exception()
 
     async def _run(self, child: _Child, told: Mapping[str, Any]) -> None:
         """Have a child run a group to its end."""
@@ -203,7 +214,8 @@ class Delegate:
                 task_timeout=workflow.info().task_timeout,
                 static_summary=f"group {child.group} of {self._state.flow_id}"[:200],
             )
-            self._take(await child.handle)
+            _, entries = decode_report(await child.handle)
+            self._take(entries)
         except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
             workflow.logger.warning("the child of group %s is gone: %s", child.group, error)
         child.gone = True
@@ -222,27 +234,25 @@ class Delegate:
 
     # --- what children report ---
 
-    def hear(self, report: Mapping[str, Any]) -> None:
+    def hear(self, report: object) -> None:
         """Take in what a child reports before its end."""
         self._hosting.leave_trace()
         try:
-            self._take(report)
-        except (ConductorError, LookupError, TypeError) as error:
+            name, entries = decode_report(report)
+        except ConductorError as error:
             workflow.logger.warning("a signal that is no report is dropped: %s", error)
-
-    def _take(self, report: Mapping[str, Any]) -> None:
-        """Reduce what a child has accepted, in its order and at its times."""
-        name, entries = decode_report(report)
-        if self._child is None or self._child.id != name or self._child.gone:
             return
+        if self._child is not None and self._child.id == name and not self._child.gone:
+            self._take(entries)
+
+    def _take(self, entries: Sequence[Reported]) -> None:
+        """Reduce what a child has accepted, in its order and at its times."""
         for entry in entries:
-            if "relay" in entry:
-                number = entry["relay"]
-                if (event := self._relayed.get(number)) is not None:
-                    self._answers[number] = self._hosting.feed(event, at_ms=entry["at_ms"])
-            else:
-                event = decode_event(entry["event"])
-                self._hosting.feed(event, at_ms=event.at_ms)
+            if entry.relay is None:
+                assert entry.event is not None, "an entry is an event, or the number of one"
+                self._hosting.feed(entry.event, at_ms=entry.at_ms)
+            elif (event := self._relayed.get(entry.relay)) is not None:
+                self._answers[entry.relay] = self._hosting.feed(event, at_ms=entry.at_ms)
 
     # --- what children are told ---
 
@@ -285,8 +295,7 @@ class Delegate:
         await workflow.wait_condition(lambda: child.handle is not None or child.gone)
         if child.handle is not None:
             try:
-                told = {"number": number, "event": encode_event(form), "whole": encode_event(event)}
-                await child.handle.signal(names.RELAY, told)
+                await child.handle.signal(names.RELAY, encode_relay(number, event, form))
             except ApplicationError:
                 # It has ended meanwhile; what it left says whether it heard.
                 await workflow.wait_condition(lambda: child.gone)

@@ -18,6 +18,7 @@ from conductor_adapters.temporal.carried import (
     Carried,
     Handed,
     decode_handed,
+    decode_relay,
     encode_handed,
     encode_report,
 )
@@ -28,7 +29,7 @@ from conductor_adapters.temporal.performer import TemporalPerformer
 from conductor_adapters.temporal.runner import LISTENER
 from conductor_adapters.temporal.standing import details
 from conductor_core import interrupted_attempts, pending_commands
-from conductor_core.codec import decode_event, encode_event
+from conductor_core.codec import encode_event
 from conductor_core.commands import Command, GenerateSteps
 from conductor_core.errors import ConductorError
 from conductor_core.events import Event
@@ -189,20 +190,19 @@ class ConductorGroup:
     # --- what is heard ---
 
     @workflow.signal(name=names.RELAY)
-    def relay(self, told: dict[str, Any]) -> None:
+    def relay(self, told: Any) -> None:
         """Take in what happened to the flow: what the child makes of it, and what it was."""
         if self._is_over():
             # It is no concern of this group: unanswered, the flow asks whoever has the next.
             return
         try:
-            number, event = int(told["number"]), decode_event(told["event"])
-            whole = decode_event(told["whole"])
-        except (ConductorError, LookupError, TypeError, ValueError) as error:
+            number, whole, form = decode_relay(told)
+        except ConductorError as error:
             workflow.logger.warning("a signal that relays nothing is dropped: %s", error)
             return
         self._relaying = number, whole
         self._urgent = True
-        self._hosting.feed(event, at_ms=max(self._latest_ms, event.at_ms))
+        self._hosting.feed(form, at_ms=max(self._latest_ms, form.at_ms))
 
     # --- the end of a run ---
 

@@ -23,7 +23,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
 )
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from conductor_adapters.store.protocol import GENERATE, STEP, FlowRow
 from conductor_adapters.temporal import names
@@ -31,6 +31,7 @@ from conductor_adapters.temporal import names
 AT_ONCE: Final = 20
 QUERY_S: Final = 2.0
 QUERY: Final = f'WorkflowType = "{names.FLOW}" AND ExecutionStatus != "ContinuedAsNew"'
+TOO_LATE: Final = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _FORCED: Final = {
     WorkflowExecutionStatus.CANCELED: "cancelled",
     WorkflowExecutionStatus.COMPLETED: "success",
@@ -40,23 +41,26 @@ _FORCED: Final = {
 
 
 class Asking:
-    """Asks flows, one list long: where no worker answers of one, none is asked of the others."""
+    """Asks flows, one list long: where one finds no worker, none of its queue is asked."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._unanswered = False
+        self._unanswered: set[str] = set()
 
-    async def summary(self, flow_id: str) -> dict[str, Any] | None:
+    async def summary(self, known: WorkflowExecution) -> dict[str, Any] | None:
         """What a flow says of itself, if a worker lives that tells."""
-        if self._unanswered:
+        if known.task_queue in self._unanswered:
             return None
-        handle = self._client.get_workflow_handle(flow_id)
+        handle = self._client.get_workflow_handle(known.id)
         try:
             told: dict[str, Any] = await handle.query(
                 names.SUMMARY, rpc_timeout=timedelta(seconds=QUERY_S)
             )
-        except (RPCError, WorkflowQueryFailedError):
-            self._unanswered = True
+        except WorkflowQueryFailedError:
+            return None
+        except RPCError as error:
+            if error.status in TOO_LATE:
+                self._unanswered.add(known.task_queue)
             return None
         return told
 
@@ -99,7 +103,7 @@ class Listing:
             status = await self._failed(known)
         elif known.status is not None and known.status in _FORCED:
             status = _FORCED[known.status]
-        elif (told := await asking.summary(known.id)) is not None:
+        elif (told := await asking.summary(known)) is not None:
             status, changed_ms = told["status"], told["changed_ms"]
         return FlowRow(
             flow_id=known.id,

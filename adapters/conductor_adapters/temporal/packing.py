@@ -18,6 +18,10 @@ MOST: Final = 1_900_000
 """So many bytes a packed text may have: Temporal refuses payloads above 2 MiB."""
 LARGEST: Final = 1_500_000
 """So many bytes a step is given, or gives back: a child reports it again, packed with others."""
+LARGEST_LOCAL: Final = 16_384
+"""So many bytes local work gives back: one task of the workflow tells of all that ended in it."""
+SHOWN: Final = 1_000
+"""So many characters of a message stand in the open; what is packed beside it has all of them."""
 HOPELESS: Final = 8 * MOST
 """So long a text is not even tried: to pack it takes longer than a task of a workflow has."""
 PLAIN: Final = "plain:"

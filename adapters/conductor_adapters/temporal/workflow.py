@@ -8,7 +8,6 @@ guard at every import.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Final
 
 from temporalio import workflow
@@ -20,14 +19,16 @@ from conductor_adapters.temporal.carried import decode_carried, going_on, left
 from conductor_adapters.temporal.delegate import Delegate, DelegatingPerformer
 from conductor_adapters.temporal.delegation import relayed
 from conductor_adapters.temporal.hosting import Hosting, at, started_ms
+from conductor_adapters.temporal.packing import LARGEST, SHOWN, wire_size
 from conductor_adapters.temporal.record import Record
 from conductor_adapters.temporal.runner import SINK
 from conductor_adapters.temporal.standing import details, explained, log_page, summary
 from conductor_adapters.temporal.verdict_form import answer, refusal
 from conductor_core import events, reduce
 from conductor_core.codec import decode_event
-from conductor_core.errors import ConductorError
+from conductor_core.errors import ConductorError, FormatError
 from conductor_core.events import Event
+from conductor_core.json_text import dumps
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted, Verdict
@@ -66,7 +67,6 @@ class ConductorFlow:
             self._hosting,
             performer,
             carried.settings,
-            entries=lambda: self._record.position.entries,
         )
 
     @property
@@ -83,6 +83,9 @@ class ConductorFlow:
             except asyncio.CancelledError:
                 await self._cancel()
                 continue
+            if self._delegate.failure is not None:
+                # The task fails, and is tried again: another release may know better.
+                raise self._delegate.failure
             if self._state.outcome is not None:
                 return self._end()
             if self._hosting.is_leaving:
@@ -103,8 +106,10 @@ class ConductorFlow:
     def _wakes(self) -> bool:
         """Whether there is something to do, once all that came together has been applied."""
         hosting = self._hosting
-        if hosting.turn.more or hosting.turn.evicted or not self._delegate.is_at_rest:
+        if hosting.turn.more or hosting.turn.evicted:
             return False
+        if not self._delegate.is_at_rest:
+            return self._delegate.failure is not None
         return self._state.outcome is not None or hosting.is_leaving or hosting.suggests()
 
     def _observe(self, event: Event, transition: Transition) -> None:
@@ -140,6 +145,9 @@ class ConductorFlow:
             event = at(decode_event(told), self._hosting.now_ms())
         except ConductorError as error:
             raise ApplicationError(str(error), type="bad-event", non_retryable=True) from None
+        if (size := wire_size(dumps(told))) > LARGEST:
+            problem = f"{size:,} bytes, of at most {LARGEST:,}"
+            raise ApplicationError(problem, type="bad-event", non_retryable=True)
         if self._performer.delegated is not None and relayed(self._state, event) is not None:
             # The child knows better.
             return
@@ -153,13 +161,15 @@ class ConductorFlow:
         self._hosting.leave_trace()
         try:
             event = decode_event(told)
+            if (size := wire_size(dumps(told))) > LARGEST:
+                raise FormatError("", f"{size:,} bytes, of at most {LARGEST:,}")
         except ConductorError as error:
             workflow.logger.warning("a signal that is no event is dropped: %s", error)
             return
         await self._take_in(event)
 
     @workflow.signal(name=names.REPORT)
-    def report(self, told: Mapping[str, Any]) -> None:
+    def report(self, told: Any) -> None:
         """Take in what a child reports of its group."""
         self._delegate.hear(told)
 
@@ -188,7 +198,7 @@ class ConductorFlow:
             raise asyncio.CancelledError
         reason = state.outcome.reason or state.outcome.status
         message = state.outcome.message or reason
-        raise ApplicationError(message, told, type=reason, non_retryable=True)
+        raise ApplicationError(message[:SHOWN], told, type=reason, non_retryable=True)
 
     # --- queries ---
 
