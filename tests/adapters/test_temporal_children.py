@@ -18,7 +18,15 @@ from conductor_core.state import FlowState
 from tests.adapters.temporal_flows import Gates, Scene, done, new_id, reset, run, scene
 from tests.services.temporal import Temporal
 
-ODD_REPORTS = ("{}", "[5]", '[{"event": 5}]', '[{"relay": "x", "at_ms": 1}]', "no JSON")
+ODD_REPORTS: tuple[tuple[object, str], ...] = (
+    (0, "{}"),
+    (0, "[5]"),
+    (0, '[{"event": 5}]'),
+    (0, '[{"relay": "x", "at_ms": 1}]'),
+    (0, "no JSON"),
+    ("x", "[]"),
+    (None, "[]"),
+)
 CHILD = {"host": {"temporal": {"child": True}}}
 
 
@@ -241,10 +249,17 @@ def test_signals_that_are_none_are_dropped(temporal: Temporal) -> None:
             flow = await on.flows.start(FlowSpec(groups=(handed("g", "a"),)), flow_id=new_id("odd"))
             await flow.until(lambda _state: bool(gates.begun))
             (child,) = await children_of(on, flow.flow_id)
-            ours = [{"child": child, "entries": f"plain:{text}"} for text in ODD_REPORTS]
+            ours = [
+                {"child": child, "after": 0, "entries": f"plain:{text}"} for text in ODD_REPORTS
+            ]
+            ours += [
+                {"child": child, "after": after, "entries": "plain:[]"} for after in ("x", None)
+            ]
             for told in (*nonsense, *ours):
                 await on.client.get_workflow_handle(flow.flow_id).signal("report", told)
                 await on.client.get_workflow_handle(child).signal("relay", told)
+            # Whoever looks takes none of them for what the child has reported.
+            assert not has_ended("a#1", await flow.refresh())
             gates.open("a")
             await flow.until(partial(has_ended, "a#1"))
             assert (await flow.wait()).status == "success"

@@ -180,7 +180,7 @@ def encode_report(child: str, sent: int, entries: Sequence[str]) -> dict[str, An
 
     The entries are JSON texts.
     """
-    told = {"child": child, "after": sent, "count": len(entries)}
+    told = {"child": child, "after": sent}
     return told | {"entries": packed(f"what {child!r} reports", f"[{','.join(entries)}]")}
 
 
@@ -193,17 +193,28 @@ class Reported:
     relay: int | None = None
 
 
-def decode_report(data: object) -> tuple[str, Sequence[Reported]]:
-    """Which child reports, and what; raises FormatError for what is no report."""
+@frozen(kw_only=True)
+class Report:
+    """What a child reports, after so many entries that it has reported before."""
+
+    child: str
+    after: int
+    entries: Sequence[Reported]
+
+
+def decode_report(data: object) -> Report:
+    """What a child reports; raises FormatError for what is no report."""
     if not isinstance(data, Mapping):
         raise FormatError("", f"expected a report, got {shown(data)}")
-    child, told = data.get("child"), data.get("entries")
+    child, after, told = data.get("child"), data.get("after"), data.get("entries")
     if not (isinstance(child, str) and isinstance(told, str)):
         raise FormatError("entries", f"expected what a child reports, got {shown(told)}")
+    if type(after) is not int:
+        raise FormatError("after", f"expected a number of entries, got {shown(after)}")
     entries = loads(unpacked(told))
     if not isinstance(entries, list):
         raise FormatError("entries", f"expected a list of entries, got {shown(entries)}")
-    return child, [_reported(entry) for entry in entries]
+    return Report(child=child, after=after, entries=[_reported(entry) for entry in entries])
 
 
 def _reported(entry: Any) -> Reported:

@@ -7,6 +7,7 @@ has happened, though its flow hears of it only when somebody needs to know.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from temporalio.api.enums.v1 import EventType
@@ -15,10 +16,11 @@ from temporalio.client import Client
 
 from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.kept import TailWriter
-from conductor_adapters.temporal.carried import decode_handed
+from conductor_adapters.temporal.carried import decode_handed, decode_report
 from conductor_adapters.temporal.history import Run, Seen, replay_run, run_of
 from conductor_adapters.temporal.names import GROUP, REPORT
 from conductor_core import reduce
+from conductor_core.errors import ConductorError
 from conductor_core.events import Event
 from conductor_core.verdicts import Accepted
 
@@ -78,18 +80,19 @@ def open_child(events: Sequence[HistoryEvent]) -> str | None:
 
 async def _taken(client: Client, events: Sequence[HistoryEvent], child: str) -> int:
     """How many entries of a child's reports its flow has taken in."""
-    taken = 0
-    for event in events:
+    for event in reversed(events):
         told = event.workflow_execution_signaled_event_attributes
         if (
             event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
             and told.signal_name == REPORT
         ):
-            (report,) = await client.data_converter.decode(told.input.payloads)
-            # Anybody may send a signal, and another than ours is dropped by the flow too.
-            if isinstance(report, dict) and report.get("child") == child:
-                taken = report["after"] + report["count"]
-    return taken
+            decoded = await client.data_converter.decode(told.input.payloads)
+            # Anybody may send a signal, and what is no report is dropped by the flow too.
+            with suppress(ConductorError):
+                report = decode_report(decoded[0] if decoded else None)
+                if report.child == child:
+                    return report.after + len(report.entries)
+    return 0
 
 
 async def _entries(client: Client, child: str) -> list[tuple[int, Event]]:

@@ -214,8 +214,7 @@ class Delegate:
                 task_timeout=workflow.info().task_timeout,
                 static_summary=f"group {child.group} of {self._state.flow_id}"[:200],
             )
-            _, entries = decode_report(await child.handle)
-            self._take(entries)
+            self._take(decode_report(await child.handle).entries)
         except (ChildWorkflowError, WorkflowAlreadyStartedError) as error:
             workflow.logger.warning("the child of group %s is gone: %s", child.group, error)
         child.gone = True
@@ -238,12 +237,12 @@ class Delegate:
         """Take in what a child reports before its end."""
         self._hosting.leave_trace()
         try:
-            name, entries = decode_report(report)
+            told = decode_report(report)
         except ConductorError as error:
             workflow.logger.warning("a signal that is no report is dropped: %s", error)
             return
-        if self._child is not None and self._child.id == name and not self._child.gone:
-            self._take(entries)
+        if self._child is not None and self._child.id == told.child and not self._child.gone:
+            self._take(told.entries)
 
     def _take(self, entries: Sequence[Reported]) -> None:
         """Reduce what a child has accepted, in its order and at its times."""
