@@ -23,7 +23,7 @@ help: ## list the targets
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[celery,cli,fast,postgres,temporal,test]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[celery,cli,fast,otel,postgres,temporal,test]" --group dev
 	@touch $@
 
 demo: $(READY) ## run a release of this project, wait for no one, and replay its log

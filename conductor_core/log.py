@@ -31,6 +31,7 @@ from conductor_core.loglines import (
     header_line,
     new_header,
 )
+from conductor_core.player import Played, Player
 from conductor_core.reducer import Transition
 from conductor_core.replay import Replay, read_log, replay
 from conductor_core.snapshot import restore, snapshot
@@ -46,6 +47,8 @@ __all__ = [
     "Entry",
     "Header",
     "LogWriter",
+    "Played",
+    "Player",
     "Replay",
     "read_log",
     "replay",

@@ -7,7 +7,7 @@ as its state. Any other header is read strictly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeAlias, cast
 
 from conductor_core.codec import LEAN, reader
@@ -19,7 +19,6 @@ from conductor_core.loglines import (
     HEADER_PARTS,
     LONGEST_LINE,
     REFUSALS,
-    SEMANTICS,
     Header,
     Position,
     beginning,
@@ -33,13 +32,14 @@ from conductor_core.state import FlowState, initial_state
 Beginning: TypeAlias = tuple[Header, FlowState, Position]
 
 
-def begun(raw: Raw, scanner: Scanner) -> Beginning | None:
-    """The beginning of a log whose header is, to the byte, as we write it."""
+def begun(raw: Raw, scanner: Scanner, known: Collection[int]) -> Beginning | None:
+    """The beginning of a log of known semantics whose header is, to the byte, as we write it."""
     try:
         line = bytes_of(raw)
         header = _lean_header(line, scanner)
-        known = (header.log, header.semantics) == (FORMAT, SEMANTICS)
-        if not known or len(line) > LONGEST_LINE or not _says(line, header_pieces(header)):
+        if header.log != FORMAT or header.semantics not in known:
+            return None
+        if len(line) > LONGEST_LINE or not _says(line, header_pieces(header)):
             return None
         state = initial_state(header.spec, header.flow_id)
         return header, state, beginning(header, state)
@@ -62,15 +62,15 @@ def _says(line: bytes, pieces: Iterable[str]) -> bool:
     return at == len(line)
 
 
-def opened(row: Row) -> Beginning:
+def opened(row: Row, known: Collection[int]) -> Beginning:
     """The header that a line is, the state in which its flow began, and where entries begin."""
     data = row.data
     if data.get("log") != FORMAT:
         found = f"unknown format {shown(data['log'])}" if "log" in data else "no header"
         raise LogError(f"{found}, expected a log of format {FORMAT!r}", line=row.number)
-    if data.get("semantics") != SEMANTICS:
-        found = shown(data.get("semantics"))
-        raise LogError(f"unknown semantics {found}, expected {SEMANTICS}", line=row.number)
+    if data.get("semantics") not in tuple(known):
+        found, expected = shown(data.get("semantics")), " or ".join(map(str, sorted(known)))
+        raise LogError(f"unknown semantics {found}, expected {expected}", line=row.number)
     try:
         header: Header = reader(Header)(data, Header)
         state = initial_state(header.spec, header.flow_id)

@@ -41,8 +41,8 @@ from conductor_core.loglines import (
 )
 from conductor_core.openings import begun, opened
 from conductor_core.rawlines import Raw, Row, bytes_of, first_of, is_terminated, read_line
-from conductor_core.reducer import reduce
 from conductor_core.scanners import Scanner, best
+from conductor_core.semantics import REDUCERS, Reducers
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted
 
@@ -88,14 +88,19 @@ class Replay:
 
 
 def replay(
-    lines: Iterable[Raw], *, flow_id: str | None = None, scanner: Scanner | None = None
+    lines: Iterable[Raw],
+    *,
+    flow_id: str | None = None,
+    scanner: Scanner | None = None,
+    reducers: Reducers = REDUCERS,
 ) -> Replay:
     """Play a log again and verify every line of it, perhaps that it is the log of one flow.
 
     The best scanner is used where none is given; it makes no difference but to the speed.
+    `reducers` are those of the semantics that are known.
     """
     rest = iter(lines)
-    run = _Run(rest, flow_id, best() if scanner is None else scanner)
+    run = Run(rest, flow_id, best() if scanner is None else scanner, reducers)
     truncated: LogError | None = None
     try:
         for number, raw in enumerate(rest, 2):
@@ -109,7 +114,7 @@ def replay(
 def read_log(lines: Iterable[Raw]) -> Iterator[Line]:
     """The header and the lines of a log as records, unverified; a cut-off end raises."""
     rest = iter(lines)
-    header, *_ = opened(read_line(1, first_of(rest), rest))
+    header, *_ = opened(read_line(1, first_of(rest), rest), REDUCERS)
     yield header
     for number, raw in enumerate(rest, 2):
         row = read_line(number, raw, rest)
@@ -138,17 +143,20 @@ _KINDS: Final[dict[str, _Kind]] = {
 # --- a replay under way ---
 
 
-class _Run:
+class Run:
     """A state that follows the lines of its log.
 
     Where the log stands is a Position, taken apart: it changes with every entry.
     """
 
-    def __init__(self, lines: Iterator[Raw], flow_id: str | None, scanner: Scanner) -> None:
+    def __init__(
+        self, lines: Iterator[Raw], flow_id: str | None, scanner: Scanner, reducers: Reducers
+    ) -> None:
         raw = first_of(lines)
         self._scan = scanner.event
-        beginning = begun(raw, scanner) or opened(read_line(1, raw, lines))
+        beginning = begun(raw, scanner, reducers) or opened(read_line(1, raw, lines), reducers)
         self.header, self.state, self.position = beginning
+        self.reduce = reducers[self.header.semantics]
         if flow_id is not None and self.header.flow_id != flow_id:
             found = self.header.flow_id
             raise LogError(f"the log of flow {found!r}, expected {flow_id!r}", line=1)
@@ -180,7 +188,7 @@ class _Run:
             event = lean_event(self._scan(line, line.find(_EVENT) + len(_EVENT)))
         except MISREAD:
             return False
-        transition = reduce(self.state, event)
+        transition = self.reduce(self.state, event)
         verdict, seq = transition.verdict, self._entries + 1
         if self._closed or (self.header.accepted_only and verdict.__class__ is not Accepted):
             return False
@@ -222,7 +230,7 @@ class _Run:
         if "event" not in row.data:
             raise FormatError("", "missing key 'event'")
         event = decode_event(row.data["event"], "event")
-        transition = reduce(self.state, event)
+        transition = self.reduce(self.state, event)
         line, position = after_entry(self.position, event, transition.verdict, transition.commands)
         self._verify(row, Entry, line)
         if not isinstance(transition.verdict, Accepted):
