@@ -71,7 +71,7 @@ def _statuses(graph: Graph) -> tuple[str, ...]:
     return tuple(status for status in COLOURS if status in found)
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """A line as one that can be shown, and not too long a one."""
     line = " ".join(line.split())
     line = line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
@@ -110,7 +110,7 @@ def _class(status: str | None) -> str:
 
 
 def _in_mermaid(lines: tuple[str, ...]) -> str:
-    return "<br>".join(MARKS.sub(_numbered, _apart(_plain(line))) for line in lines)
+    return "<br>".join(MARKS.sub(_numbered, _apart(plain(line))) for line in lines)
 
 
 def _apart(line: str) -> str:
@@ -170,4 +170,4 @@ def _node_of(box: Box, *, last: bool) -> str:
 
 def _in_dot(lines: tuple[str, ...]) -> str:
     escaped = str.maketrans({"&": "&amp;", "\\": r"\\", '"': r"\""})
-    return r"\n".join(_plain(line).translate(escaped) for line in lines)
+    return r"\n".join(plain(line).translate(escaped) for line in lines)

@@ -13,6 +13,7 @@ from conductor_adapters.cli.main import conductor
 from conductor_core import FlowSpec, events, initial_state, reduce
 from conductor_core.codec import encode_spec
 from conductor_core.graph import graph_of
+from conductor_core.graphsvg import svg
 from conductor_core.graphtext import dot, mermaid
 from conductor_core.log import LogWriter
 from conductor_core.testing.brief import flow, group, succeeded
@@ -57,10 +58,11 @@ def run(*arguments: str) -> Result:
 
 
 def test_mermaid_is_what_is_drawn_unless_told_otherwise() -> None:
-    """A flow file as it is declared, in either notation."""
+    """A flow file as it is declared, in each notation."""
     assert run("flow.json").stdout == mermaid(graph_of(SPEC))
     assert run("flow.json", "--format", "mermaid").stdout == mermaid(graph_of(SPEC))
     assert run("flow.json", "--format", "dot").stdout == dot(graph_of(SPEC))
+    assert run("flow.json", "--format", "svg").stdout == svg(graph_of(SPEC))
 
 
 def test_a_log_is_drawn_as_it_stands() -> None:

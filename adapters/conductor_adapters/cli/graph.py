@@ -15,9 +15,10 @@ from attrs import asdict
 from conductor_adapters.cli.console import say, say_json, warn
 from conductor_adapters.cli.recorded import Recorded, read_source, warn_of_truncation
 from conductor_core.graph import FLOW, Graph, graph_of
+from conductor_core.graphsvg import svg
 from conductor_core.graphtext import dot, mermaid
 
-NOTATIONS: Final = {"mermaid": mermaid, "dot": dot}
+NOTATIONS: Final = {"mermaid": mermaid, "dot": dot, "svg": svg}
 MERMAID_EDGES: Final = 500
 MERMAID_CHARACTERS: Final = 50_000
 """With more of either Mermaid draws nothing, unless its `maxEdges` or `maxTextSize` is raised."""
