@@ -35,7 +35,9 @@ COMMANDS: Final = {
     "completion": "conductor_adapters.cli.completion",
     "deny": "conductor_adapters.cli.operate.answers",
     "explain": "conductor_adapters.cli.explain",
+    "export": "conductor_adapters.cli.export",
     "graph": "conductor_adapters.cli.graph",
+    "html": "conductor_adapters.cli.html",
     "import": "conductor_adapters.cli.operate.take_in",
     "init": "conductor_adapters.cli.init",
     "list": "conductor_adapters.cli.operate.listing",
@@ -51,6 +53,7 @@ COMMANDS: Final = {
     "run": "conductor_adapters.cli.run",
     "scenario": "conductor_adapters.cli.scenario",
     "schema": "conductor_adapters.cli.schema",
+    "shrink": "conductor_adapters.cli.shrink",
     "skip": "conductor_adapters.cli.operate.requests",
     "skip-current": "conductor_adapters.cli.operate.answers",
     "start": "conductor_adapters.cli.operate.start",
@@ -59,6 +62,7 @@ COMMANDS: Final = {
     "vacuum": "conductor_adapters.cli.operate.keep",
     "wait": "conductor_adapters.cli.operate.follow",
     "watch": "conductor_adapters.cli.operate.follow",
+    "what-if": "conductor_adapters.cli.what_if",
     "worker": "conductor_adapters.cli.operate.worker",
 }
 """Sub-command and module; the module holds the command under its name, `_` in place of `-`.
