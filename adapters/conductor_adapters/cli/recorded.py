@@ -29,7 +29,7 @@ from conductor_core.errors import (
     SpecError,
 )
 from conductor_core.json_text import loads
-from conductor_core.log import Replay, replay
+from conductor_core.log import Player, Replay
 from conductor_core.loglines import LONGEST_LINE
 from conductor_core.spec import FlowSpec
 
@@ -109,53 +109,36 @@ def _is_log(first: bytes) -> bool:
 # --- logs ---
 
 
-def read_log(file: str, lines: Iterator[bytes], at: int | None = None) -> Recorded:
-    """Verify the lines of a log up to the entry `at` or to its end; `file` names it in errors."""
-    entries = _Entries(lines, at)
+def read_log(
+    file: str, lines: Iterator[bytes], at: int | None = None, *, option: str = "--at"
+) -> Recorded:
+    """Verify the lines of a log up to the entry `at` or to its end.
+
+    `file` names it in errors, `option` is what the entry was chosen by.
+    """
     try:
-        replayed = replay(entries)
+        replayed, at_ms = _played(lines, at)
     except ReplayDivergence as error:
-        before = f"--at {error.entry - 1} shows where the flow stood before that"
+        before = f"{option} {error.entry - 1} shows where the flow stood before that"
         raise Diverged(f"{file}: {error}\n{before}") from None
     except LogError as error:
         raise ConductorError(f"{file}: {error}") from None
     if at is None:
         return Recorded(file=file, replay=replayed, now_ms=WallClock().now_ms())
     if replayed.entries < at:
-        raise ConductorError(f"--at: {file} has {replayed.entries} entries, and no entry {at}")
-    now_ms = replayed.header.at_ms if entries.at_ms is None else entries.at_ms
-    return Recorded(file=file, replay=replayed, now_ms=now_ms, at=at)
+        raise ConductorError(f"{option}: {file} has {replayed.entries} entries, and no entry {at}")
+    return Recorded(file=file, replay=replayed, now_ms=at_ms, at=at)
 
 
-class _Entries:
-    """The lines of a log up to an entry, whose time is then known."""
-
-    def __init__(self, lines: Iterator[bytes], at: int | None) -> None:
-        self._lines = lines
-        self._left = at
-        self.at_ms: int | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield next(self._lines)
-        while self._left != 0:
-            line = next(self._lines, None)
-            if line is None:
-                return
-            if self._left is not None:
-                self._look_at(line)
-            yield line
-
-    def _look_at(self, line: bytes) -> None:
-        """Count an entry; what is none is for the replay to judge."""
-        try:
-            data = loads(line)
-        except FormatError:
-            return
-        if isinstance(data, dict) and "seq" in data:
-            assert self._left is not None, "entries are counted to stop at one"
-            self._left -= 1
-            event = data.get("event")
-            self.at_ms = event.get("at_ms") if isinstance(event, dict) else None
+def _played(lines: Iterator[bytes], at: int | None) -> tuple[Replay, int]:
+    """The replay of a log to its end or to an entry, and the time that it was then."""
+    player = Player(lines)
+    at_ms = player.header.at_ms
+    for played in player if at != 0 else ():
+        at_ms = played.event.at_ms
+        if played.seq == at:
+            break
+    return player.result(), at_ms
 
 
 # --- flow files ---
