@@ -1,4 +1,4 @@
-"""What docs/debugging/what-if.md and docs/debugging/shrink.md show is what happens."""
+"""What the pages of docs/debugging show is what happens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.debugger.recordings import RELEASE
 from tests.documents import BLOCK, ROOT, commands_in, sh, write_files
 
 FOLDER: Final = ROOT / "docs" / "debugging"
-PAGES: Final = ("what-if", "shrink")
+PAGES: Final = ("README", "what-if", "shrink")
 
 
 def text_of(page: str) -> str:

@@ -17,7 +17,7 @@ from conductor_adapters.debugger.otlp import SPANS
 from conductor_adapters.debugger.recording import record
 from conductor_adapters.debugger.spans import spans_of
 from examples.debugging.large import main as write_large
-from tests.debugger.logs import SMALL, golden
+from tests.debugger.golden import SMALL, golden
 from tests.documents import BLOCK, LINK, ROOT, commands_in, sh
 
 PAGE = ROOT / "docs" / "debugging" / "exports.md"

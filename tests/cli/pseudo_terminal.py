@@ -24,12 +24,16 @@ class Screened:
     code: int
 
 
-def screened(*arguments: str, term: str, **env: str) -> Screened:
-    """Run a command to its end with a terminal behind its standard error."""
+def screened(*arguments: str, term: str, typed: str | None = None, **env: str) -> Screened:
+    """Run a command to its end with a terminal behind its standard error.
+
+    What is `typed` waits at that terminal; otherwise nothing is to be read.
+    """
     ours, theirs = pty.openpty()
+    os.write(ours, (typed or "").encode())
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if typed is None else theirs,
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,

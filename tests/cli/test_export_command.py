@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from conductor_adapters.debugger.spans import spans_of
 from conductor_core.events import FlowStarted
 from conductor_core.loglines import after_entry, after_header
 from conductor_core.verdicts import Ignored
-from tests.debugger.logs import FOLDER, golden
+from tests.debugger.golden import FOLDER, golden
 
 NAME = "approval-with-quorum"
 FORMATS = ("otlp-json", "cloudevents", "cdevents")
@@ -90,9 +89,9 @@ def test_a_file_that_exists_is_left_as_it_is(folder: Path) -> None:
     Path("out.jsonl").write_text("mine")
     result = run("log.jsonl", "--format", "cdevents", "-o", "out.jsonl")
     assert result.exit_code == 2
-    assert result.output == "out.jsonl: exists, and is left as it is without --force\n"
+    assert result.output == "-o: out.jsonl exists already; --replace writes over it\n"
     assert Path("out.jsonl").read_text() == "mine"
-    assert run("log.jsonl", "--format", "cdevents", "-o", "out.jsonl", "--force").exit_code == 0
+    assert run("log.jsonl", "--format", "cdevents", "-o", "out.jsonl", "--replace").exit_code == 0
     assert lines(Path("out.jsonl").read_text())
     assert sorted(path.name for path in folder.iterdir()) == ["log.jsonl", "out.jsonl"]
 
@@ -102,46 +101,24 @@ def test_the_log_is_never_written() -> None:
     before = Path("log.jsonl").read_bytes()
     Path("other.jsonl").hardlink_to("log.jsonl")
     for name in ("log.jsonl", "other.jsonl"):
-        result = run("log.jsonl", "--format", "cdevents", "-o", name, "--force")
-        assert (result.exit_code, result.output) == (
-            2,
-            f"{name}: is the log, and is left as it is\n",
-        )
+        result = run("log.jsonl", "--format", "cdevents", "-o", name, "--replace")
+        told = f"-o: {name} is what is read, expected another file\n"
+        assert (result.exit_code, result.output) == (2, told)
     assert Path("log.jsonl").read_bytes() == before
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a device")
 def test_what_is_no_file_is_left_as_it_is() -> None:
     """A device is not replaced by a file."""
-    result = run("log.jsonl", "--format", "cdevents", "-o", os.devnull, "--force")
+    result = run("log.jsonl", "--format", "cdevents", "-o", os.devnull, "--replace")
     assert result.exit_code == 2
-    assert result.output == f"{os.devnull}: is no regular file, and is left as it is\n"
-
-
-@pytest.mark.parametrize("force", [(), ("--force",)])
-def test_a_file_that_cannot_be_written_leaves_nothing(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, force: tuple[str, ...]
-) -> None:
-    """Neither half of it, nor what it was to be made of."""
-    opened = Path.open
-
-    def full(path: Path, mode: str = "r", **options: object) -> object:
-        if mode != "x":
-            return opened(path, mode, **options)  # type: ignore[call-overload]  # any mode
-        opened(path, mode).close()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "open", full)
-    result = run("log.jsonl", "--format", "cdevents", "-o", "out.jsonl", *force)
-    assert result.exit_code == 2
-    assert result.output == "out.jsonl: No space left on device\n"
-    assert [path.name for path in folder.iterdir()] == ["log.jsonl"]
+    assert result.output == f"-o: {os.devnull} is no regular file, expected one or none\n"
 
 
 def test_a_folder_that_is_not_there_is_told() -> None:
     """By the name of the file."""
     result = run("log.jsonl", "--format", "cdevents", "-o", "no/out.jsonl")
-    assert (result.exit_code, result.output) == (2, "no/out.jsonl: No such file or directory\n")
+    assert (result.exit_code, result.output) == (2, "-o: no is no folder to write to\n")
 
 
 def test_a_log_that_diverges_is_not_exported() -> None:
@@ -201,7 +178,7 @@ def test_a_last_line_that_was_cut_off_is_a_warning() -> None:
     [
         (("--format", "otlp-json", "--batch"), "--batch does not go together with"),
         (("--format", "otlp-json", "--source", "/x"), "--source does not go together with"),
-        (("--format", "cdevents", "--force"), "--force needs --output"),
+        (("--format", "cdevents", "--replace"), "--replace needs --output"),
         (("--format", "cdevents", "--json"), "--json needs --output"),
         (("--format", "cdevents", "--source", "a b"), "'a b' is no URI reference"),
         (("--format", "cdevents", "--source", ""), "'' is no URI reference"),

@@ -62,19 +62,19 @@ def test_what_is_there_is_left_as_it_is() -> None:
     """Unless it is to be replaced."""
     Path("run.html").write_text("mine")
     result = run("one.jsonl", "-o", "run.html")
-    told = "run.html: exists, and is left as it is; --overwrite replaces it\n"
+    told = "-o: run.html exists already; --replace writes over it\n"
     assert (result.exit_code, result.stderr) == (2, told)
     assert Path("run.html").read_text() == "mine"
-    assert run("one.jsonl", "-o", "run.html", "--overwrite").exit_code == 0
+    assert run("one.jsonl", "-o", "run.html", "--replace").exit_code == 0
     assert views("run.html") == ["one.jsonl"]
 
 
 def test_a_log_is_never_written_over(folder: Path) -> None:
     """Not even under another name."""
     os.link(folder / "one.jsonl", folder / "run.html")
-    result = run("one.jsonl", "-o", "run.html", "--overwrite")
+    result = run("one.jsonl", "-o", "run.html", "--replace")
     assert result.exit_code == 2
-    assert result.stderr == "run.html: is a log to read, and is left as it is\n"
+    assert result.stderr == "-o: run.html is what is read, expected another file\n"
 
 
 def test_a_log_that_diverges_is_not_shown() -> None:
@@ -101,7 +101,7 @@ def test_a_truncated_log_is_shown_with_a_warning() -> None:
     ("arguments", "told"),
     [
         (["none.jsonl", "-o", "run.html"], "none.jsonl: No such file or directory\n"),
-        (["one.jsonl", "-o", "none/run.html"], "none/run.html: No such file or directory\n"),
+        (["one.jsonl", "-o", "none/run.html"], "-o: none is no folder to write to\n"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(arguments: list[str], told: str) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from conductor_adapters.cli.explain import STORE as STORE_OF_EXPLAIN
 from conductor_adapters.cli.operate import rows
 from conductor_adapters.cli.operate.stores import VARIABLE
+from conductor_adapters.cli.sources import STORE as STORE_OF_EXPLAIN
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_core import FlowSpec, StepSpec, initial_state

@@ -87,7 +87,7 @@ def test_all_that_is_written_runs_and_passes(folder: Path) -> None:
     same = run(*KEEP, "-o", "one", "--pytest", "one", exit_code=2)
     assert same.stderr == "-o, --scenario and --pytest: expected different files\n"
     own = run(*KEEP, "-o", "planted.jsonl", "--replace", exit_code=2)
-    assert own.stderr.endswith("is the log that is read, expected another file\n")
+    assert own.stderr.endswith("is what is read, expected another file\n")
 
 
 def test_what_no_scenario_tells_is_said() -> None:

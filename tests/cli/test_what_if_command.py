@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner, Result
 
-from conductor_adapters.cli import what_if as command
 from conductor_adapters.cli.main import conductor
 from conductor_core import events
 from conductor_core.codec import decode_event
 from conductor_core.spec import FlowSpec
 from conductor_core.testing.brief import START, failed, flow, group, succeeded
+from tests.cli.pseudo_terminal import screened
 from tests.debugger.recordings import RELEASE, log_of
 from tests.debugger.test_what_if import PLANNED, approved
 
@@ -135,7 +135,7 @@ def test_a_branch_is_written_once(folder: Path) -> None:
     run(*INSTEAD, "-o", "branch.jsonl", "--replace", exit_code=3)
     before = Path("denied.jsonl").read_bytes()
     refused = run(*INSTEAD, "-o", "denied.jsonl", "--replace", exit_code=2)
-    assert refused.stderr == "-o: denied.jsonl is the log that is read, expected another file\n"
+    assert refused.stderr == "-o: denied.jsonl is what is read, expected another file\n"
     assert Path("denied.jsonl").read_bytes() == before
     refused = run(*INSTEAD, "-o", str(folder), exit_code=2)
     assert refused.stderr.endswith("is a folder, expected a file\n")
@@ -174,21 +174,18 @@ def test_a_log_that_cannot_be_used_is_refused() -> None:
     run("broken.jsonl", "--at", "0", *event, exit_code=2)
 
 
-@pytest.mark.parametrize(("answer", "exit_code"), [("succeeded", 0), ("stop", 3)])
-def test_whoever_sits_at_a_terminal_is_asked(
-    monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: int
-) -> None:
-    """The question is asked with its choices; `stop` leaves it open."""
-    asked: list[str] = []
-
-    def prompt(text: str, **_: object) -> str:
-        asked.append(text)
-        return answer
-
-    monkeypatch.setattr(command, "_asks", lambda: True)
-    monkeypatch.setattr("click.prompt", prompt)
-    run(*INSTEAD, exit_code=exit_code)
-    assert asked == ["the log does not know of apply#1: how does its work end"]
+@pytest.mark.parametrize(
+    ("typed", "exit_code", "status"),
+    [("\n", 0, "success"), ("perhaps\nfailed\n", 0, "error"), ("stop\n", 3, "in-progress")],
+)
+def test_whoever_sits_at_a_terminal_is_asked(typed: str, exit_code: int, status: str) -> None:
+    """The question is asked with its choices, until it is answered; `stop` leaves it open."""
+    done = screened("what-if", *INSTEAD, term="xterm", typed=typed)
+    question = "the log does not know of apply#1: how does its work end"
+    choices = "(succeeded, failed, cancelled, stop) [succeeded]: "
+    assert done.written.count(f"{question} {choices}") == typed.count("\n")
+    assert ("is not one of" in done.written) == ("perhaps" in typed)
+    assert (done.code, f"branch:   {status}" in done.answer) == (exit_code, True)
 
 
 def test_groups_that_nobody_knows_are_not_asked_for() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -45,3 +47,11 @@ def read(path: Path) -> Recording:
 def release() -> Recording:
     """The log of a release."""
     return read(RELEASE)
+
+
+@cache
+def large() -> Recording:
+    """The large sample, of 10,251 entries."""
+    command = [sys.executable, "-m", "examples.debugging.large"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return record("large.jsonl", done.stdout.splitlines(keepends=True))

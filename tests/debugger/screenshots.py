@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.debugger.browser import Viewer, chromium
-from tests.debugger.stories import ROOT, release
+from tests.debugger.recordings import release
+from tests.documents import ROOT
 
 FOLDER: Final = ROOT / "docs" / "debugging"
 ENTRY: Final = 8

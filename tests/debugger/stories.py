@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from attrs import evolve
@@ -18,15 +14,10 @@ from conductor_core import (
     RetryPolicy,
     StepSpec,
     events,
-    initial_state,
-    reduce,
 )
 from conductor_core.events import Event, StepError
-from conductor_core.log import LogWriter
 from conductor_core.testing.brief import START, failed, group, succeeded
-
-ROOT: Final = Path(__file__).parents[2]
-RELEASE: Final = ROOT / "examples" / "debugging" / "release.jsonl"
+from tests.debugger import recordings
 
 PLAN: Final = StepSpec(
     key="plan", approval=ApprovalSpec(required=2, approvers=["ana", "bo"], skip_scope="step")
@@ -70,34 +61,13 @@ OTHER: Final[tuple[Event, ...]] = (
 
 def log_of(spec: FlowSpec, *sent: Event, flow_id: str = "deploy-42") -> str:
     """The log of a flow to which these events happened, a second apart."""
-    state = initial_state(spec, flow_id)
-    writer = LogWriter(state, at_ms=0)
-    lines = [writer.header()]
-    for number, event in enumerate(sent, 1):
-        timed = evolve(event, at_ms=number * 1000)
-        transition = reduce(state, timed)
-        lines.append(writer.entry(timed, transition))
-        state = transition.state
-    return "".join(lines)
+    timed = (evolve(event, at_ms=number * 1000) for number, event in enumerate(sent, 1))
+    return recordings.log_of(spec, timed, flow_id)
 
 
 def recording(spec: FlowSpec, *sent: Event) -> Recording:
     """The same in memory."""
     return record("log.jsonl", log_of(spec, *sent).encode().splitlines(keepends=True))
-
-
-def release() -> Recording:
-    """The small sample."""
-    with RELEASE.open("rb") as lines:
-        return record("release.jsonl", lines)
-
-
-@cache
-def large() -> Recording:
-    """The large sample, of 10,251 entries."""
-    command = [sys.executable, "-m", "examples.debugging.large"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    return record("large.jsonl", done.stdout.splitlines(keepends=True))
 
 
 UNTAMED: Final = (

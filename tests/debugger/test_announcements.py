@@ -11,7 +11,7 @@ import pytest
 from conductor_adapters.debugger.announcements import announcements_of, rfc3339
 from conductor_adapters.debugger.cdevents import TYPES, cdevents_of
 from conductor_adapters.debugger.cloudevents import cloudevents_of
-from tests.debugger.logs import NAMES, SMALL, beginnings, golden, recorded
+from tests.debugger.golden import NAMES, SMALL, beginnings, golden, recorded
 from tests.recorded.telling import Telling, error, flow, group
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -12,7 +12,8 @@ import pytest
 
 from conductor_adapters.debugger.html import asset, embedded, page
 from conductor_adapters.debugger.view import view_of
-from tests.debugger.stories import DEPLOY, STORY, UNTAMED, large, recording, untamed
+from tests.debugger.recordings import large
+from tests.debugger.stories import DEPLOY, STORY, UNTAMED, recording, untamed
 
 FEW = 10_000_000
 

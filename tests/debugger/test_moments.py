@@ -8,7 +8,7 @@ import pytest
 
 from conductor_adapters.debugger.moments import Decision, Kind, moments_of
 from conductor_core import commands
-from tests.debugger.logs import NAMES, SMALL, beginnings, golden, recorded
+from tests.debugger.golden import NAMES, SMALL, beginnings, golden, recorded
 from tests.recorded.telling import GATE, Telling, answer, flow, group, step
 
 PAIRS = [

@@ -11,7 +11,7 @@ import pytest
 from conductor_adapters.debugger.otlp import SPANS, otlp_lines
 from conductor_adapters.debugger.span_words import Mark
 from conductor_adapters.debugger.spans import Span, spans_of
-from tests.debugger.logs import NAMES, golden
+from tests.debugger.golden import NAMES, golden
 
 IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 

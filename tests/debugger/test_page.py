@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,16 +11,8 @@ import pytest
 from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.view import view_of
 from tests.debugger.browser import Viewer, press
-from tests.debugger.stories import (
-    DEPLOY,
-    OTHER,
-    STORY,
-    UNTAMED,
-    large,
-    recording,
-    release,
-    untamed,
-)
+from tests.debugger.recordings import large, release
+from tests.debugger.stories import DEPLOY, OTHER, STORY, UNTAMED, recording, untamed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -55,11 +48,20 @@ def check(shown: Page, told: Recording, seq: int, log: int = 0) -> None:
 # --- any moment ---
 
 
+def story() -> Recording:
+    """All kinds of things that may happen."""
+    return recording(DEPLOY, *STORY)
+
+
 @pytest.mark.parametrize("name", ["release", "story", "untamed"])
 def test_every_moment_is_the_one_that_was(viewer: Viewer, name: str) -> None:
     """There and back: after each entry every status is that of `Recording.state_at`."""
-    stories = {"release": release, "untamed": untamed}
-    told = stories[name]() if name in stories else recording(DEPLOY, *STORY)
+    stories: dict[str, Callable[[], Recording]] = {
+        "release": release,
+        "story": story,
+        "untamed": untamed,
+    }
+    told = stories[name]()
     with viewer.opened(told) as shown:
         check(shown, told, len(told.entries))
         for seq in [*range(len(told.entries), -1, -1), *range(len(told.entries) + 1)]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from conductor_adapters.debugger.html import asset
-from tests.debugger.stories import RELEASE, ROOT
-from tests.documents import BLOCK, LINK, commands_in, sh
+from tests.debugger.recordings import RELEASE
+from tests.documents import BLOCK, LINK, ROOT, commands_in, sh
 
 PAGE = ROOT / "docs" / "debugging" / "page.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.debugger.browser import Viewer, press
-from tests.debugger.stories import DEPLOY, STORY, recording, release
+from tests.debugger.recordings import release
+from tests.debugger.stories import DEPLOY, STORY, recording
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,7 +9,7 @@ import pytest
 from conductor_adapters.debugger.otlp import NS_PER_MS
 from conductor_adapters.debugger.spans import spans_of
 from conductor_core.errors import ConductorError
-from tests.debugger.logs import NAMES, golden
+from tests.debugger.golden import NAMES, golden
 
 pytest.importorskip("opentelemetry.sdk.trace", reason="needs opentelemetry-sdk")
 

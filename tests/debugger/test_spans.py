@@ -10,7 +10,7 @@ import pytest
 from conductor_adapters.debugger.moments import Kind, moments_of
 from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.spans import Span, spans_of
-from tests.debugger.logs import NAMES, SMALL, beginnings, golden, recorded
+from tests.debugger.golden import NAMES, SMALL, beginnings, golden, recorded
 from tests.recorded.telling import GATE, Telling, append, error, flow, group, step
 
 

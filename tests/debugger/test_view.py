@@ -14,7 +14,8 @@ from conductor_core import FlowOptions, FlowSpec, GroupSpec, events
 from conductor_core.events import Event
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import START, failed, flow, group, succeeded
-from tests.debugger.stories import DEPLOY, MORE, OTHER, STORY, large, recording, release, untamed
+from tests.debugger.recordings import large, release
+from tests.debugger.stories import DEPLOY, MORE, OTHER, STORY, recording, untamed
 
 CANCEL = events.CancelRequested(at_ms=0, by="bo")
 GENERATED = events.GroupsGenerated(at_ms=0, groups=[group("a", "one"), group("b", "two")])

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from conductor_adapters.cli.new_files import write
 from conductor_core.checking import Finding
 from conductor_core.errors import ConductorError
 from conductor_core.testing.scenario_text import yaml_of
@@ -77,20 +78,6 @@ def _counterexample(folder: Path, name: str, finding: Finding) -> Written:
 def _files(folder: Path, name: str) -> tuple[Path, Path]:
     """The log and the scenario of a counterexample."""
     return folder / f"{name}.conductor.jsonl", folder / f"{name}.scenario.yaml"
-
-
-def write(path: Path, text: str) -> None:
-    """Put a text into the place of a file, all at once; a link to it stays what it is."""
-    place = path.resolve()
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(place)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConductorError(f"{path}: {error.strerror or error}") from None
 
 
 # --- what is refused ---

@@ -1,32 +1,31 @@
 """`conductor export`: a log in the words of other systems: spans, CloudEvents, CDEvents.
 
 Rule: a log is verified whole before a word of it is written, and is never changed; a file that
-exists is left as it is unless --force is given. Exit code 0, 1 when a log diverges, 2 when it
+exists is left as it is unless --replace is given. Exit code 0, 1 when a log diverges, 2 when it
 cannot be read or the result not be written.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
-from conductor_adapters.cli.console import counted, say, say_json, warn
-from conductor_adapters.cli.recorded import Diverged
-from conductor_adapters.cli.replay_progress import lines_of
+from conductor_adapters.cli.console import counted, say, say_json
+from conductor_adapters.cli.new_files import check_new, with_replace, write_new
+from conductor_adapters.cli.recordings import read_recording
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.debugger.cdevents import cdevents_of
 from conductor_adapters.debugger.cloudevents import SOURCE, cloudevents_of
 from conductor_adapters.debugger.otlp import otlp_lines
-from conductor_adapters.debugger.recording import Recording, record
+from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.spans import spans_of
-from conductor_core.errors import ConductorError, LogError, ReplayDivergence, shown
+from conductor_core.errors import shown
 
 SPANS: Final = "otlp-json"
 EVENTS: Final[dict[str, Callable[..., Iterator[dict[str, Any]]]]] = {
@@ -44,7 +43,7 @@ def _uri(_ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 
 @click.command()
-@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("log", metavar="LOG|FLOW_ID", type=click.Path())
 @click.option(
     "--format",
     "form",
@@ -59,7 +58,7 @@ def _uri(_ctx: click.Context, param: click.Parameter, value: str) -> str:
     metavar="FILE",
     help="Write to FILE, which must be new, and not to the standard output.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@with_replace
 @click.option("--batch", is_flag=True, help="Write events as one JSON array, not as JSON Lines.")
 @click.option(
     "--source",
@@ -69,28 +68,32 @@ def _uri(_ctx: click.Context, param: click.Parameter, value: str) -> str:
     callback=_uri,
     help="What events name as the system they come from.",
 )
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Tell what went to FILE as JSON.")
 @click.pass_context
 def export(
     ctx: click.Context,
-    log: Path,
+    log: str,
     form: str,
     output: Path | None,
-    force: bool,
+    replace: bool,
     batch: bool,
     source: str,
+    sources: Sources,
     as_json: bool,
 ) -> None:
     """Write the spans or the events of LOG, each the same however often it is exported."""
     _refuse_what_does_not_fit(ctx, form, output)
-    lines, count, word = _told(_verified(log), form, source)
+    check_new("-o", output, sources.file(log), replace=replace)
+    recording = read_recording(sources, log)
+    lines, count, word = _told(recording, form, source)
     text = _text(lines, batch=batch)
     if output is None:
         click.echo(text, nl=False)
         return
-    _write(output, text, log=log, force=force)
+    write_new("-o", output, text, replace=replace)
     if as_json:
-        say_json({"file": str(output), "log": str(log), "format": form, f"{word}s": count})
+        say_json({"file": str(output), "log": recording.name, "format": form, f"{word}s": count})
     else:
         say(f"wrote {counted(count, word)} to {output}")
 
@@ -102,25 +105,9 @@ def _refuse_what_does_not_fit(ctx: click.Context, form: str, output: Path | None
         if given and form == SPANS:
             raise click.UsageError(f"--{option} does not go together with --format {SPANS}.")
     if output is None:
-        for option, name in (("force", "--force"), ("as_json", "--json")):
+        for option, name in (("replace", "--replace"), ("as_json", "--json")):
             if ctx.params[option]:
                 raise click.UsageError(f"{name} needs --output: what is exported is JSON already.")
-
-
-def _verified(log: Path) -> Recording:
-    """A log, verified; its last line may be cut off."""
-    try:
-        with log.open("rb") as file, lines_of(file, str(log)) as lines:
-            recording = record(str(log), lines)
-    except OSError as error:
-        raise ConductorError(f"{log}: {error.strerror or error}") from None
-    except ReplayDivergence as error:
-        raise Diverged(f"{log}: {error}") from None
-    except LogError as error:
-        raise ConductorError(f"{log}: {error}") from None
-    if recording.replay.truncated is not None:
-        warn(f"{log}: warning: {recording.replay.truncated}")
-    return recording
 
 
 def _told(recording: Recording, form: str, source: str) -> tuple[Iterable[Any], int, str]:
@@ -138,38 +125,3 @@ def _text(values: Iterable[dict[str, Any]], *, batch: bool) -> str:
     if not batch:
         return "".join(f"{line}\n" for line in lines)
     return "[" + ",\n ".join(lines) + "]\n"
-
-
-# --- files ---
-
-
-def _write(file: Path, text: str, *, log: Path, force: bool) -> None:
-    """Write a file as a whole or not at all: its text gets its name when all of it is there."""
-    try:
-        if file.exists() and file.samefile(log):
-            raise ConductorError(f"{file}: is the log, and is left as it is")
-        if file.exists() and not file.is_file():
-            raise ConductorError(f"{file}: is no regular file, and is left as it is")
-        if file.exists() and not force:
-            raise FileExistsError
-        _put(file, text, force=force)
-    except FileExistsError:
-        raise ConductorError(f"{file}: exists, and is left as it is without --force") from None
-    except OSError as error:
-        raise ConductorError(f"{file}: {error.strerror or error}") from None
-
-
-def _put(file: Path, text: str, *, force: bool) -> None:
-    """Write a new file, and remove it again where that fails; or replace what is there."""
-    made = file.with_name(f".{file.name}.{os.getpid()}") if force else file
-    try:
-        with made.open("x", encoding="ascii", newline="\n") as new:
-            new.write(text)
-        if force:
-            made.replace(file)
-    except FileExistsError:
-        raise
-    except OSError:
-        with suppress(OSError):
-            made.unlink()
-        raise

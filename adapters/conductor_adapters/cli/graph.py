@@ -6,14 +6,14 @@ a log diverges, 2 when a file cannot be read.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
 from attrs import asdict
 
 from conductor_adapters.cli.console import say, say_json, warn
-from conductor_adapters.cli.recorded import Recorded, read_source, warn_of_truncation
+from conductor_adapters.cli.recorded import Recorded, look_at
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_core.graph import FLOW, Graph, graph_of
 from conductor_core.graphsvg import svg
 from conductor_core.graphtext import dot, mermaid
@@ -25,7 +25,7 @@ MERMAID_CHARACTERS: Final = 50_000
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("what", metavar="FILE|FLOW_ID", type=click.Path())
 @click.option(
     "--format",
     "notation",
@@ -37,11 +37,11 @@ MERMAID_CHARACTERS: Final = 50_000
 @click.option(
     "--at", type=click.IntRange(min=0), metavar="N", help="Look at a log's entry N, not at its end."
 )
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write nodes and edges as JSON instead.")
-def graph(file: Path, notation: str, at: int | None, as_json: bool) -> None:
-    """Draw the flow of a log or of a flow file."""
-    source = read_source(file, at)
-    warn_of_truncation(source)
+def graph(what: str, notation: str, at: int | None, sources: Sources, as_json: bool) -> None:
+    """Draw the flow of a log or of a flow file, or a flow of a store."""
+    source = look_at(sources, what, at)
     drawn = graph_of(source.replay.state if isinstance(source, Recorded) else source.spec)
     if as_json:
         say_json({"file": source.file, **_as_data(drawn)})

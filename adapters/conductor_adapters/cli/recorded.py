@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conductor_adapters.cli.console import warn
 from conductor_adapters.cli.documents import MAX_BYTES, parse_document
+from conductor_adapters.cli.sources import Sources
 from conductor_adapters.clock import WallClock
 from conductor_core.codec import decode_flow
 from conductor_core.errors import (
@@ -91,10 +92,15 @@ def read_source(
     return Declared(file=str(path), spec=_spec(str(path), content, expected))
 
 
-def warn_of_truncation(source: Source) -> None:
-    """Tell that the last line of a log was cut off; what stands before it is as good as ever."""
+def look_at(sources: Sources, what: str, at: int | None) -> Source:
+    """Read a file, or the log of a flow in a store; warns of a last line that was cut off."""
+    if sources.has_flow(what):
+        recorded = read_log(sources.name(what), sources.flow_lines(what), at)
+        return evolve(recorded, file=sources.place(what))
+    source = read_source(Path(what), at)
     if isinstance(source, Recorded) and source.replay.truncated is not None:
         warn(f"{source.file}: warning: {source.replay.truncated}")
+    return source
 
 
 def _is_log(first: bytes) -> bool:

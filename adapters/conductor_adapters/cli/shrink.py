@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import click
 
-from conductor_adapters.cli.check_files import write
 from conductor_adapters.cli.console import counted, cut, say, say_json, warn
 from conductor_adapters.cli.keep_python import keeps_by_python
-from conductor_adapters.cli.recordings import check_apart, check_new, read_recording
+from conductor_adapters.cli.new_files import check_new, with_replace, write_new
+from conductor_adapters.cli.recordings import read_recording
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.debugger.predicates import VOCABULARY, predicate_of
 from conductor_adapters.debugger.pytest_text import pytest_of
 from conductor_adapters.debugger.recording import Recording
@@ -38,7 +39,7 @@ FILE: Final = click.Path(path_type=Path)
     epilog="\b\nA PREDICATE is one of these, or several joined by 'and':\n"
     + "\n".join(f"  {form:<24} {meaning}" for form, meaning in VOCABULARY)
 )
-@click.argument("log", metavar="LOG", type=FILE)
+@click.argument("log", metavar="LOG|FLOW_ID", type=click.Path())
 @click.option(
     "--keep",
     "texts",
@@ -55,12 +56,13 @@ FILE: Final = click.Path(path_type=Path)
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="Write what is left as a log.")
 @click.option("--scenario", type=FILE, metavar="FILE", help="Write it as a scenario.")
 @click.option("--pytest", "test", type=FILE, metavar="FILE", help="Write it as a test for pytest.")
-@click.option("--replace", is_flag=True, help="Write over a FILE that exists.")
+@with_replace
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @click.pass_context
 def shrink(
     ctx: click.Context,
-    log: Path,
+    log: str,
     texts: tuple[str, ...],
     keep_python: str | None,
     keep_flow: bool,
@@ -68,6 +70,7 @@ def shrink(
     scenario: Path | None,
     test: Path | None,
     replace: bool,
+    sources: Sources,
     as_json: bool,
 ) -> None:
     """Make LOG as small as it gets while it still shows a behaviour.
@@ -77,15 +80,15 @@ def shrink(
     """
     behaviour, keeps = _behaviour(texts, keep_python)
     files = {"-o": output, "--scenario": scenario, "--pytest": test}
-    _check_files(files, log, replace=replace)
-    recording = read_recording(log)
+    _check_files(files, sources.file(log), replace=replace)
+    recording = read_recording(sources, log)
     try:
         result = shrunk(recording, keeps, keep_flow=keep_flow, progress=tell_progress)
     except NotShown:
         warn(f"{recording.name}: it does not show {behaviour}: {_shown_instead(recording)}")
         ctx.exit(1)
     clear_progress()
-    told = _write(result, behaviour, files)
+    told = _write(result, behaviour, files, replace=replace)
     _tell(result, behaviour, as_json)
     ctx.exit(0 if told else 1)
 
@@ -113,23 +116,22 @@ def _shown_instead(recording: Recording) -> str:
 # --- files ---
 
 
-def _check_files(files: dict[str, Path | None], log: Path, *, replace: bool) -> None:
+def _check_files(files: dict[str, Path | None], log: Path | None, *, replace: bool) -> None:
     """Refuse what cannot be written before anything is done."""
     given = [path.resolve() for path in files.values() if path is not None]
     if len(set(given)) < len(given):
         raise ConductorError("-o, --scenario and --pytest: expected different files")
     for option, path in files.items():
-        check_new(option, path, replace=replace)
-        check_apart(option, path, log)
+        check_new(option, path, log, replace=replace)
 
 
-def _write(result: Shrunk, behaviour: str, files: dict[str, Path | None]) -> bool:
+def _write(result: Shrunk, behaviour: str, files: dict[str, Path | None], *, replace: bool) -> bool:
     """Write what was asked for; tell whether all of it could be told."""
     log, scenario, test = files["-o"], files["--scenario"], files["--pytest"]
     if log is not None:
-        write(log, result.log())
+        write_new("-o", log, result.log(), replace=replace)
     if test is not None:
-        write(test, pytest_of(result.run, behaviour))
+        write_new("--pytest", test, pytest_of(result.run, behaviour), replace=replace)
     if scenario is None:
         return True
     data = result.scenario(f"{result.recording.header.flow_id} shows {behaviour}")
@@ -137,7 +139,8 @@ def _write(result: Shrunk, behaviour: str, files: dict[str, Path | None]) -> boo
         warn(f"--scenario: {scenario} is not written: no scenario tells this story")
         return False
     is_json = scenario.suffix == ".json"
-    write(scenario, f"{json.dumps(data, indent=2)}\n" if is_json else yaml_of(data))
+    text = f"{json.dumps(data, indent=2)}\n" if is_json else yaml_of(data)
+    write_new("--scenario", scenario, text, replace=replace)
     return True
 
 

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import click
 
-from conductor_adapters.cli.check_files import write
 from conductor_adapters.cli.console import escaped, say, say_json
-from conductor_adapters.cli.recordings import check_apart, check_new, read_recording
+from conductor_adapters.cli.new_files import check_new, with_replace, write_new
+from conductor_adapters.cli.recordings import read_recording
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.cli.what_if_report import branch_as_data, told_branch
 from conductor_adapters.debugger.happening import Assume, Question
 from conductor_adapters.debugger.recording import Recording
@@ -32,7 +33,7 @@ NOBODY_KNOWS: Final = "stop"
 
 
 @click.command()
-@click.argument("log", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("log", metavar="LOG|FLOW_ID", type=click.Path())
 @click.option(
     "--at",
     type=click.IntRange(min=0),
@@ -66,12 +67,13 @@ NOBODY_KNOWS: Final = "stop"
     metavar="FILE",
     help="Write the branch as a log.",
 )
-@click.option("--replace", is_flag=True, help="Write over a FILE that exists.")
+@with_replace
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @click.pass_context
 def what_if(
     ctx: click.Context,
-    log: Path,
+    log: str,
     at: int,
     texts: tuple[str, ...],
     instead: bool,
@@ -79,6 +81,7 @@ def what_if(
     assume_approval: str | None,
     output: Path | None,
     replace: bool,
+    sources: Sources,
     as_json: bool,
 ) -> None:
     """Fork LOG after entry SEQ, let other events happen there, and tell what differs in the end.
@@ -86,15 +89,14 @@ def what_if(
     Work and people answer as they were recorded. What the log does not know is assumed by an
     option, asked for on a terminal, or else where the branch ends. Nothing is carried out.
     """
-    check_new("-o", output, replace=replace)
-    check_apart("-o", output, log)
-    recording = read_recording(log)
+    check_new("-o", output, sources.file(log), replace=replace)
+    recording = read_recording(sources, log)
     check_fork(recording, at, instead=instead)
     given = _events(texts, default_ms(recording, at, instead=instead))
     assume = _assuming({"work": assume_work, "approval": assume_approval})
     branch = branch_of(recording, at, given, assume, instead=instead)
     if output is not None:
-        write(output, branch.log())
+        write_new("-o", output, branch.log(), replace=replace)
     _tell(branch, recording, as_json)
     ctx.exit(3 if branch.unknown or waits_for_people(branch.state) else 0)
 

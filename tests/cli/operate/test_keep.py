@@ -287,6 +287,7 @@ def test_a_log_that_was_changed_or_cut_off_is_refused() -> None:
 def test_a_log_of_an_ended_flow_is_kept_as_it_was() -> None:
     """Entry by entry."""
     recorded(ONE)
-    assert conductor("import", "log.jsonl").stdout == "f-1: success, 3 entries\n"
+    done = conductor("import", "log.jsonl")
+    assert (done.stdout, done.stderr) == ("f-1: success, 3 entries\n", "")
     logged = [json.loads(line) for line in lines("log.jsonl")]
     assert flow_log("f-1") == logged

@@ -23,6 +23,8 @@ def living_works(store: Store) -> frozenset[str]:
 
 def nobody_does(state: FlowState, works: frozenset[str]) -> Iterator[str]:
     """Name what a flow needs that is not among these works, which are `kind:name`."""
+    if state.outcome is not None:
+        return
     if not works:
         yield NO_WORKER
         return
@@ -34,8 +36,6 @@ def nobody_does(state: FlowState, works: frozenset[str]) -> Iterator[str]:
 
 def _needed(state: FlowState) -> Iterator[tuple[str, str]]:
     """The kinds and names of the work that a flow needs, each once."""
-    if state.outcome is not None:
-        return
     if state.needs_groups:
         yield GENERATE, state.spec.type
     unfinished = zip(state.catalog.steps, state.live, strict=True)

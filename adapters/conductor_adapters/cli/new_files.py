@@ -1,0 +1,81 @@
+"""New files that a command makes of what it reads.
+
+Rule: a file is there as a whole or not at all, and whether it may be written is known before
+anything is done. What exists is replaced only if that is said, what is read never.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from conductor_core.errors import ConductorError
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def with_replace(command: F) -> F:
+    """Give a command that writes files the option --replace, as its argument `replace`."""
+    option = click.option("--replace", is_flag=True, help="Write over a file that exists.")
+    return option(command)
+
+
+def check_new(option: str, path: Path | None, *read: Path | None, replace: bool) -> None:
+    """Refuse to write where there is something already, unless it is to be replaced.
+
+    `read` are files that are read meanwhile, and are not to be replaced at all.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConductorError(f"{option}: {path} is a folder, expected a file")
+    if path.exists() and not path.is_file():
+        raise ConductorError(f"{option}: {path} is no regular file, expected one or none")
+    for file in read:
+        if file is not None and path.exists() and file.exists() and path.samefile(file):
+            raise ConductorError(f"{option}: {path} is what is read, expected another file")
+    if path.exists() and not replace:
+        raise _taken(option, path)
+    if not path.parent.is_dir():
+        raise ConductorError(f"{option}: {path.parent} is no folder to write to")
+
+
+def write(path: Path, text: str) -> None:
+    """Put a text into the place of a file, all at once; a link to it stays what it is."""
+    place = path.resolve()
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(place)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+
+
+def write_new(option: str, path: Path, text: str, *, replace: bool) -> None:
+    """Write a file that may be written; one that came to be there meanwhile is left, too."""
+    if replace:
+        write(path, text)
+        return
+    try:
+        file = path.open("x", encoding="utf-8", newline="\n")
+    except FileExistsError:
+        raise _taken(option, path) from None
+    except OSError as error:
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        path.unlink()
+        raise ConductorError(f"{path}: {error.strerror or error}") from None
+
+
+def _taken(option: str, path: Path) -> ConductorError:
+    return ConductorError(f"{option}: {path} exists already; --replace writes over it")

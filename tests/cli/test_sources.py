@@ -1,0 +1,94 @@
+"""What looks at a log looks at a flow of a store as well, and never writes over either."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from conductor_adapters.cli.sources import STORE as VARIABLE
+from conductor_core.log import replay
+from tests.cli.operating import ASKS, STORE, begun, run
+
+ID: Final = "deploy-1"
+PAUSE: Final = '{"type":"pause-requested","by":"ana","at_ms":1}'
+COMMANDS: Final = {
+    "explain": ("explain", "--at", "3"),
+    "graph": ("graph", "--format", "svg"),
+    "export": ("export", "--format", "otlp-json"),
+    "what-if": ("what-if", "--at", "3", "--event", PAUSE, "--assume-approval", "approve"),
+    "shrink": ("shrink", "--keep", "status:approval-awaiting"),
+}
+WRITING: Final = {
+    "export": COMMANDS["export"],
+    "html": ("html",),
+    "what-if": COMMANDS["what-if"],
+    "shrink": COMMANDS["shrink"],
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a store, in which a flow waits for an approval, and with its log."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    begun(ASKS, until="approval-awaiting")
+    run("log", ID, "-o", "flow.jsonl")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_flow_of_a_store_is_what_its_log_is(command: str) -> None:
+    """To the byte, but for what it is called."""
+    name, *options = COMMANDS[command]
+    of_file = run(name, "flow.jsonl", *options, store=None)
+    of_flow = run(name, ID, *options)
+    called = of_file.output.replace("flow.jsonl", f"flows.db: flow '{ID}'")
+    assert (of_flow.exit_code, of_flow.output) == (of_file.exit_code, called)
+    assert of_file.exit_code in {0, 3}
+
+
+def test_a_flow_is_shown_on_a_page_beside_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the store in the environment, what is no file is a flow."""
+    monkeypatch.setenv(VARIABLE, STORE)
+    told = run("html", ID, "flow.jsonl", "-o", "run.html", "--json", store=None)
+    logs = json.loads(told.output)["logs"]
+    assert [each["file"] for each in logs] == [f"flows.db: flow '{ID}'", "flow.jsonl"]
+    assert ID in Path("run.html").read_text()
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_the_store_is_never_written_over(command: str) -> None:
+    """Nor the log, whatever is said about what exists."""
+    before = Path(STORE).read_bytes(), Path("flow.jsonl").read_bytes()
+    name, *options = WRITING[command]
+    for what, store in ((ID, STORE), ("flow.jsonl", None)):
+        output = what if store is None else store
+        done = run(name, what, *options, "-o", output, "--replace", store=store)
+        told = f"-o: {output} is what is read, expected another file\n"
+        assert (done.exit_code, done.stderr) == (2, told)
+    assert (Path(STORE).read_bytes(), Path("flow.jsonl").read_bytes()) == before
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "html"])
+def test_what_is_not_there_is_told(command: str) -> None:
+    """A flow of the store, and a file."""
+    name, *options = {**COMMANDS, **WRITING}[command]
+    options += ["-o", "run.html"] if command == "html" else []
+    nobody = run(name, "nobody", *options)
+    assert (nobody.exit_code, nobody.stderr) == (2, "no flow is named 'nobody'\n")
+    nothing = run(name, "nobody", *options, store=None)
+    assert (nothing.exit_code, nothing.stderr) == (2, "nobody: No such file or directory\n")
+    both = run(name, "nobody", *options, "--temporal")
+    assert both.exit_code == 2
+    assert "--temporal does not go together with --store" in both.stderr
+
+
+def test_the_branch_of_a_flow_replays() -> None:
+    """A flow that waits is asked what becomes of it, and its branch is a log."""
+    name, *options = COMMANDS["what-if"]
+    run(name, ID, *options, "--assume-work", "succeeded", "-o", "branch.jsonl")
+    with Path("branch.jsonl").open("rb") as lines:
+        assert replay(lines).state.paused
