@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from conductor_adapters.cli import main
+from conductor_adapters.cli.sections import SECTIONS
 from conductor_core.errors import ConductorError
 from conductor_core.version import VERSION
 
@@ -31,12 +32,30 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert result.output == f"conductor, version {VERSION}\n"
 
 
-def test_help_lists_every_command() -> None:
-    """Each command of the list can be imported and says what it does."""
+def test_help_lists_every_command_on_a_line() -> None:
+    """Each once, in a section, with what it does uncut; each can be imported and has help."""
     result = CliRunner().invoke(main.conductor, ["--help"])
     assert result.exit_code == 0
+    listed = [name for commands in SECTIONS.values() for name in commands]
+    assert sorted(listed) == sorted(main.COMMANDS)
+    for commands in SECTIONS.values():
+        for name, told in commands.items():
+            assert f"\n  {name:<{main.WIDEST}}  {told}\n" in result.output
     for name in main.COMMANDS:
-        assert f"\n  {name} " in result.output
+        assert CliRunner().invoke(main.conductor, [name, "--help"]).exit_code == 0
+
+
+def test_help_imports_no_command() -> None:
+    """It is there at once."""
+    code = f"""
+import sys, {main.__name__} as main
+try:
+    main.conductor(["--help"])
+finally:
+    print(*sys.modules)
+"""
+    imported = set(python("-c", code).stdout.decode().splitlines()[-1].split())
+    assert imported.isdisjoint(main.COMMANDS.values())
 
 
 def test_what_needs_a_posix_system_says_so_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ except ModuleNotFoundError:
     sys.exit("conductor: the command line needs its extra: pip install 'conductor-core[cli]'")
 
 from conductor_adapters.cli.console import leave_unwritten, warn
+from conductor_adapters.cli.sections import SECTIONS
 
 COMMANDS: Final = {
     "append": "conductor_adapters.cli.operate.append",
@@ -74,6 +75,8 @@ The name of a word that Python keeps for itself ends in `_`.
 POSIX: Final = os.name == "posix"
 POSIX_ONLY: Final = frozenset({"import", "run", "start", "temporal", "worker"})
 """What needs process groups, file locks and terminals as Linux and macOS have them."""
+WIDEST: Final = 15
+"""No command has a longer name."""
 
 
 class BadInput(click.ClickException):
@@ -93,6 +96,16 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands, in the order of the alphabet."""
         return sorted(COMMANDS.keys() - (frozenset() if POSIX else POSIX_ONLY))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell what there is, by what it is for; nothing is imported to say so."""
+        there = self.list_commands(ctx)
+        for title, commands in SECTIONS.items():
+            if rows := [
+                (f"{name:<{WIDEST}}", told) for name, told in commands.items() if name in there
+            ]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
