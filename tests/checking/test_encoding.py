@@ -69,7 +69,7 @@ def test_different_values_have_different_bytes() -> None:
             reduce(reduce(STATE, START).state, succeeded("plan#1")).state,
         ),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_equal_values_have_equal_bytes(one: Hashable, other: Hashable) -> None:
     """What is equal in Python has the same bytes, whatever its class."""
