@@ -37,3 +37,12 @@ from conductor_core.differences import differences
 def test_every_difference_is_told(expected: Any, actual: Any, lines: list[str]) -> None:
     """Values are compared as JSON, in the order of the expected one."""
     assert list(differences(expected, actual)) == lines
+
+
+def test_the_words_can_be_chosen() -> None:
+    """Wherever the two differ, each side is called what the caller calls it."""
+    before, after = {"a": [1], "b": {"c": 2}}, {"a": [3], "b": {"c": 4}}
+    assert list(differences(before, after, words=("recorded", "now"))) == [
+        "a[0]: recorded 1, now 3",
+        "b.c: recorded 2, now 4",
+    ]
