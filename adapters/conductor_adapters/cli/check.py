@@ -7,7 +7,6 @@ used, 130 when Ctrl-C ended the search and nothing was violated so far.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
@@ -43,6 +42,7 @@ from conductor_adapters.cli.check_report import (
     told_error,
 )
 from conductor_adapters.cli.console import say, say_json, warn
+from conductor_adapters.cli.cores import cores
 from conductor_core.checking import THEOREMS, Alphabet, Property, Reductions, gate
 from conductor_core.checking import check as checked
 from conductor_core.checking.alphabet import ALL_OPERATIONS, RESPONSES
@@ -77,16 +77,6 @@ class Search:
         """The names of all that is claimed, in the order in which it is told."""
         yield from (theorem.name for theorem in self.theorems)
         yield from (claim.property.name for claim in self.claims)
-
-
-def cores() -> int:
-    """The cores that a search may use; one where processes cannot be forked."""
-    if not hasattr(os, "fork"):
-        return 1
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
 
 
 @click.command()

@@ -81,7 +81,7 @@ def read_source(
     try:
         with path.open("rb") as file:
             first = file.readline(LONGEST_LINE + 1)
-            if _is_log(first):
+            if is_log(first):
                 lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
                 return read_log(str(path), chain((first,), lines), at)
             content = first + file.read(MAX_BYTES + 1)
@@ -103,7 +103,7 @@ def look_at(sources: Sources, what: str, at: int | None) -> Source:
     return source
 
 
-def _is_log(first: bytes) -> bool:
+def is_log(first: bytes) -> bool:
     """Whether a first line is one of a log, be it a wrong one or cut off."""
     try:
         data = loads(first)

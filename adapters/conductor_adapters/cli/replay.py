@@ -1,107 +1,193 @@
-"""`conductor replay`: recompute every entry of a log and hold it against what was recorded.
+"""`conductor replay`: recompute every entry of logs and hold it against what was recorded.
 
 Rule: logs are streamed, each gets its turn, and none is changed. Exit code 0 when all
-entries verify, 1 when one diverges, 2 when a log cannot be read.
+entries verify, 1 when one diverges, or differs from what it is held against, 2 when a log
+cannot be read.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
 from conductor_adapters.cli.console import say, say_json, warn
-from conductor_adapters.cli.replay_progress import lines_of
-from conductor_core.errors import LogError, ReplayDivergence
-from conductor_core.log import Replay
-from conductor_core.log import replay as replayed
+from conductor_adapters.cli.recorded import Declared, read_source
+from conductor_adapters.cli.replay_follow import follow
+from conductor_adapters.cli.replay_logs import Chosen, logs_of, verify_all
+from conductor_adapters.cli.replay_progress import lines_of, watched
+from conductor_adapters.cli.replay_report import (
+    as_data,
+    moment_as_data,
+    summary,
+    tell,
+    told_others,
+    told_summary,
+    warn_of,
+)
+from conductor_adapters.cli.standing import told_standing
+from conductor_adapters.debugger.against import Against, reducer_of
+from conductor_adapters.debugger.verifying import Moment, Verified, unreadable, verified_until
+from conductor_core.errors import ConductorError, ReplayDivergence
+from conductor_core.spec import FlowSpec
 
-
-@frozen
-class Verified:
-    """What became of a log: its replay, or what is wrong with it."""
-
-    file: str
-    replay: Replay | None = None
-    error: LogError | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0 for a log that verifies, 1 for one that diverges, 2 for one that is no log."""
-        if self.error is None:
-            return 0
-        return 1 if isinstance(self.error, ReplayDivergence) else 2
+ONE_LOG = frozenset({"until", "state", "follow"})
+"""The options that look at one log."""
+APART = (
+    ("follow", ("until", "state", "against", "semantics", "processes")),
+    ("until", ("against", "semantics", "processes")),
+    ("state", ("against", "semantics", "processes")),
+)
+"""The options that do not go together."""
 
 
 @click.command()
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...", type=click.Path(path_type=Path))
+@click.option(
+    "--until",
+    type=click.IntRange(min=0),
+    metavar="SEQ",
+    help="Verify to entry SEQ and no further; 0 is before the first.",
+)
+@click.option("--state", is_flag=True, help="Tell where the flow stood after that.")
+@click.option("--follow", is_flag=True, help="Tell each entry as it is appended, to the end.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FLOWFILE",
+    help="Say whether the flow in FLOWFILE would have behaved the same.",
+)
+@click.option(
+    "--semantics",
+    type=int,
+    metavar="N",
+    help="Say whether the rules of semantics N would have behaved the same.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many logs are verified at once; of many, one for each core.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON.")
 @click.pass_context
-def replay(ctx: click.Context, logs: tuple[Path, ...], as_json: bool) -> None:
-    """Verify every entry of each LOG by running its events again."""
-    results = []
-    for log in logs:
-        result = _verify(log)
-        results.append(result)
-        _warn(result)
-        if not as_json:
-            _tell(result, named=len(logs) > 1)
-    if as_json:
-        say_json({"logs": [_as_json(result) for result in results]})
+def replay(ctx: click.Context, /, logs: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Verify every entry of each LOG by running its events again.
+
+    A LOG that is a folder stands for the logs in it: its files, and those of the folders in it,
+    that are named *.jsonl and begin as logs do.
+    """
+    _refuse(logs, {name for name, value in options.items() if value not in (None, False)})
+    if options["follow"]:
+        ctx.exit(follow(logs[0], as_json=as_json))
+    if options["until"] is not None or options["state"]:
+        ctx.exit(_look(logs[0], options["until"], state=options["state"], as_json=as_json))
+    against = _against(options["against"], options["semantics"])
+    results = _verify(logs, against, options["processes"], as_json=as_json)
     ctx.exit(max(result.exit_code for result in results))
 
 
-def _verify(log: Path) -> Verified:
-    """Replay a log line by line."""
-    try:
-        with log.open("rb") as file, lines_of(file, str(log)) as lines:
-            return Verified(str(log), replay=replayed(lines))
-    except OSError as error:
-        return Verified(str(log), error=LogError(error.strerror or str(error)))
-    except LogError as error:
-        return Verified(str(log), error=error)
+# --- what is asked for ---
 
 
-def _warn(result: Verified) -> None:
-    """Write what is wrong with a log, or with its last line alone."""
-    if result.error is not None:
-        for line in f"{result.file}: {result.error}".splitlines():
-            warn(line)
-    elif result.replay is not None and result.replay.truncated is not None:
-        warn(f"{result.file}: warning: {result.replay.truncated}")
+def _refuse(logs: tuple[Path, ...], given: set[str]) -> None:
+    """Refuse options that do not go together, or not with these logs."""
+    for option, others in APART:
+        for other in others:
+            if {option, other} <= given:
+                raise click.UsageError(f"--{option} does not go together with --{other}.")
+    for option in sorted(ONE_LOG & given):
+        if len(logs) > 1 or logs[0].is_dir():
+            what = f"{len(logs)} of them" if len(logs) > 1 else f"the folder {logs[0]}"
+            raise click.UsageError(f"--{option} takes one LOG, not {what}.")
 
 
-def _tell(result: Verified, *, named: bool) -> None:
-    """Write how many entries were verified, and where they leave the flow."""
-    if result.replay is not None:
-        name = f"{result.file}: " if named else ""
-        closed = "" if result.replay.closed else "not closed, "
-        flow = f"{closed}the flow is {result.replay.state.status}"
-        say(f"{name}replay: {result.replay.entries} entries verified; {flow}")
+def _against(file: Path | None, number: int | None) -> Against | None:
+    """What logs are held against, known to be there before the first is read."""
+    if file is None and number is None:
+        return None
+    if number is not None:
+        try:
+            reducer_of(number)
+        except ConductorError as error:
+            raise ConductorError(f"--semantics: {error}") from None
+    return Against(spec=None if file is None else _spec(file), semantics=number)
 
 
-def _as_json(result: Verified) -> dict[str, Any]:
-    """All that is known about a log."""
-    if result.replay is None:
-        assert result.error is not None, "a log that was not replayed has an error"
-        return {"file": result.file, "error": _error_as_json(result.error)}
-    truncated = result.replay.truncated
+def _spec(file: Path) -> FlowSpec:
+    source = read_source(file, expected="a flow file")
+    if not isinstance(source, Declared):
+        raise ConductorError(f"--against: {file} is a log, expected a flow file")
+    return source.spec
+
+
+# --- logs as a whole ---
+
+
+def _verify(
+    given: tuple[Path, ...], against: Against | None, processes: int | None, *, as_json: bool
+) -> list[Verified]:
+    """Verify logs, and tell what became of each when it is its turn."""
+    began_s = time.monotonic()
+    chosen = logs_of(given)
+    verified = watched(verify_all(chosen.logs, against, processes), len(chosen.logs))
+    named = len(given) > 1 or given[0].is_dir()
+    results = list(_told(verified, named=named, as_json=as_json))
+    if as_json:
+        say_json(_all_as_data(results, chosen))
+    elif any(path.is_dir() for path in given):
+        if chosen.others:
+            say(told_others(chosen.others))
+        say(told_summary(results, round((time.monotonic() - began_s) * 1000)))
+    return results
+
+
+def _told(results: Iterator[Verified], *, named: bool, as_json: bool) -> Iterator[Verified]:
+    for result in results:
+        warn_of(result)
+        if not as_json:
+            tell(result, named=named)
+        yield result
+
+
+def _all_as_data(results: list[Verified], chosen: Chosen) -> dict[str, Any]:
     return {
-        "file": result.file,
-        "flow_id": result.replay.state.flow_id,
-        "status": result.replay.state.status,
-        "entries": result.replay.entries,
-        "digest": result.replay.digest,
-        "closed": result.replay.closed,
-        "truncated": truncated and _error_as_json(truncated),
+        "logs": [as_data(result) for result in results],
+        "no_logs": [str(path) for path in chosen.others],
+        "summary": summary(results),
     }
 
 
-def _error_as_json(error: LogError) -> dict[str, Any]:
-    """What is wrong, where, and for a divergence what was expected and what came instead."""
-    told: dict[str, Any] = {"line": error.line, "problem": error.reason}
-    if isinstance(error, ReplayDivergence):
-        told |= {"entry": error.entry, "expected": error.expected, "actual": error.actual}
-    return told
+# --- a log up to an entry ---
+
+
+def _look(log: Path, until: int | None, *, state: bool, as_json: bool) -> int:
+    """Verify a log to an entry, or to its end, and tell where the flow stood."""
+    result, moment = _verified_until(log, until)
+    warn_of(result)
+    if isinstance(result.error, ReplayDivergence):
+        warn(f"--until {result.error.entry - 1} --state shows where the flow stood before that")
+    if as_json:
+        data = as_data(result)
+        if until is not None:
+            data["until"] = until
+        if state and moment is not None:
+            data["state"] = moment_as_data(moment)
+        say_json({"logs": [data], "no_logs": [], "summary": summary([result])})
+        return result.exit_code
+    tell(result, named=False, until=until)
+    if state and moment is not None:
+        for line in told_standing(moment.state, moment.at_ms):
+            say(line)
+    return result.exit_code
+
+
+def _verified_until(log: Path, until: int | None) -> tuple[Verified, Moment | None]:
+    try:
+        with log.open("rb") as file, lines_of(file, str(log)) as lines:
+            return verified_until(str(log), lines, until)
+    except OSError as error:
+        return unreadable(str(log), error), None

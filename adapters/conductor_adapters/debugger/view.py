@@ -197,6 +197,14 @@ def _said(fields: Json) -> Json:
 # --- records ---
 
 
+def records_of(state: FlowState) -> dict[str, Json]:
+    """All records of a state, as patches lead to them; `result` stays with the patches."""
+    records = {"": _said(_flow(state))}
+    for index, spec in enumerate(state.catalog.groups):
+        records[f"@{spec.key}"] = {"status": state.group_status(index)}
+    return records | {attempt.id: _attempt(attempt) for attempt in state.attempts()}
+
+
 def _flow(state: FlowState) -> Json:
     cancel = state.cancellation
     return {

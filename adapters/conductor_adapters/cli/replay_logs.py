@@ -1,0 +1,172 @@
+"""Many logs: which there are in a folder, and verifying them in several processes.
+
+Rule: what comes out, and in which order, does not depend on the number of processes. Of a
+folder every regular file below it counts whose name ends in `.jsonl`, in the order of names;
+nothing else in it is opened, so that no pipe is waited for.
+
+Whether such a file is a log is told by its first line, and by its second too, so that a damaged
+header hides no log; one that is named `.conductor.jsonl` says itself that it is one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from conductor_adapters.cli.cores import cores
+from conductor_adapters.cli.recorded import is_log
+from conductor_adapters.cli.replay_progress import LONG, MANY, lines_of, plain_lines
+from conductor_adapters.debugger.against import Against
+from conductor_adapters.debugger.verifying import Verified, unreadable, verified
+from conductor_core.errors import ConductorError
+from conductor_core.loglines import LONGEST_LINE
+
+SUFFIX: Final = ".jsonl"
+LOG_SUFFIX: Final = ".conductor.jsonl"
+BEGINS: Final = re.compile(rb'\s*\{\s*"(log|seq)"\s*:')
+"""How the first lines of a log begin, unless others have written them anew."""
+PARTS: Final = 8
+"""Into so many parts for each process many logs are cut at least, so that none is idle long."""
+LARGEST_PART: Final = 32
+
+
+@frozen
+class Given:
+    """A log to be verified, or what the system says of what cannot be one."""
+
+    path: Path
+    error: OSError | None = None
+
+
+@frozen
+class Chosen:
+    """The logs that are meant, and the files in folders that are none."""
+
+    logs: list[Given] = field(factory=list)
+    others: list[Path] = field(factory=list)
+
+
+# --- which logs there are ---
+
+
+def logs_of(given: Iterable[Path]) -> Chosen:
+    """The logs that are meant, in the order given; raises ConductorError for an empty folder."""
+    chosen = Chosen()
+    for path in given:
+        found = _inside(path) if path.is_dir() else Chosen([Given(path)])
+        chosen.logs.extend(found.logs)
+        chosen.others.extend(found.others)
+    return chosen
+
+
+def _inside(folder: Path) -> Chosen:
+    """The logs in a folder and in those inside it, in the order of their names."""
+    logs: list[Given] = []
+    others: list[Path] = []
+
+    def note(error: OSError) -> None:
+        logs.append(Given(Path(error.filename), error))
+
+    for inside, _, names in os.walk(folder, onerror=note):
+        for path in (Path(inside, name) for name in names if name.endswith(SUFFIX)):
+            if path.is_file() and not _seems_a_log(path):
+                others.append(path)
+            elif path.is_file() or not path.exists():
+                logs.append(Given(path))
+    if not logs:
+        what = f"none of {len(others):,} *{SUFFIX} is a log" if others else f"no *{SUFFIX}"
+        raise ConductorError(f"{folder}: {what} in this folder, nor below it")
+    return Chosen(sorted(logs, key=lambda log: log.path.parts), sorted(others, key=_parts))
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    return path.parts
+
+
+def _seems_a_log(path: Path) -> bool:
+    """Whether a file is a log, be it a damaged one; one that cannot be opened may be."""
+    if path.name.endswith(LOG_SUFFIX):
+        return True
+    try:
+        with path.open("rb") as file:
+            return any(_is_line_of_log(file.readline(LONGEST_LINE + 1)) for _ in range(2))
+    except OSError:
+        return True
+
+
+def _is_line_of_log(line: bytes) -> bool:
+    return BEGINS.match(line) is not None or is_log(line)
+
+
+# --- verifying them ---
+
+
+def verify_all(
+    logs: Sequence[Given], against: Against | None, processes: int | None
+) -> Iterator[Verified]:
+    """Verify logs, each when it is its turn; several processes where that is worth it."""
+    count = min(_worthwhile(logs) if processes is None else processes, len(logs))
+    if count > 1:
+        return _in_processes(logs, against, count)
+    # A bar for all of them is drawn by somebody else.
+    draws = len(logs) < MANY
+    return (verify(log, against, draws=draws) for log in logs)
+
+
+def verify(log: Given, against: Against | None = None, *, draws: bool = False) -> Verified:
+    """Verify a log line by line, perhaps with a bar where it is a long one."""
+    name = str(log.path)
+    if log.error is not None:
+        return unreadable(name, log.error)
+    try:
+        with log.path.open("rb") as file:
+            if not draws:
+                return verified(name, plain_lines(file), against)
+            with lines_of(file, name) as lines:
+                return verified(name, lines, against)
+    except OSError as error:
+        return unreadable(name, error)
+
+
+def _worthwhile(logs: Iterable[Given]) -> int:
+    """So many processes are worth it: one for little, else one for each core."""
+    left = LONG
+    for log in logs:
+        try:
+            left -= log.path.stat().st_size
+        except OSError:
+            continue
+        if left < 0:
+            return cores()
+    return 1
+
+
+def _in_processes(logs: Sequence[Given], against: Against | None, count: int) -> Iterator[Verified]:
+    """The same, by so many processes, in the order of the logs."""
+    # Forking is soonest; no thread of ours runs when it happens.
+    method = "fork" if "fork" in get_all_start_methods() else "spawn"
+    pool = ProcessPoolExecutor(count, get_context(method), initializer=_begin)
+    part = max(1, min(LARGEST_PART, len(logs) // (count * PARTS)))
+    try:
+        yield from pool.map(partial(verify, against=against), logs, chunksize=part)
+    except BrokenProcessPool:
+        problem = "a process that verified logs ended before its time (out of memory?)"
+        raise ConductorError(f"{problem}; --processes 1 does without") from None
+    finally:
+        # Nobody waits any more for what was not verified yet.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Begin a process: Ctrl-C at the terminal ends it, and it says nothing of that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
