@@ -15,8 +15,9 @@ class Scale:
     which one flow takes it longer than `peer_ms`; `play_ms` is about what it plays in one
     timing. `flat` and `sweeps` name the sizes that are compared, the first with each other
     one. `entries` are the lengths of the logs whose replay is timed, `remembered` those of the
-    logs whose replay is weighed. `temporal_groups` are the groups of the large flow on Temporal,
-    `temporal_handed` those of the one whose groups are run by children, and the steps of each.
+    logs whose replay is weighed. `folder_logs`: so many are verified as one folder.
+    `temporal_groups` are the groups of the large flow on Temporal, `temporal_handed` those of
+    the one whose groups are run by children, and the steps of each.
     """
 
     rounds: int
@@ -29,6 +30,7 @@ class Scale:
     sweeps: tuple[int, ...]
     entries: tuple[int, ...]
     remembered: tuple[int, ...]
+    folder_logs: int
     live_steps: int
     imports: int
     host_steps: int
@@ -52,6 +54,7 @@ FULL: Final = Scale(
     sweeps=(10_000, 100_000),
     entries=(100_000, 1_000_000),
     remembered=(100_000, 1_000_000),
+    folder_logs=1_000,
     live_steps=100_000,
     imports=15,
     host_steps=10_000,
@@ -74,6 +77,7 @@ QUICK: Final = Scale(
     sweeps=(2_000, 20_000),
     entries=(20_000,),
     remembered=(10_000, 20_000),
+    folder_logs=1_000,
     live_steps=20_000,
     imports=7,
     host_steps=2_000,
@@ -96,6 +100,7 @@ TINY: Final = Scale(
     sweeps=(10, 50),
     entries=(50,),
     remembered=(20, 50),
+    folder_logs=4,
     live_steps=50,
     imports=1,
     host_steps=20,

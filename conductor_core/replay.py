@@ -264,7 +264,8 @@ class Run:
             problem = f"{counter} is {logged[counter]}, expected {due[counter]}"
             raise LogError(problem, line=row.number)
         if logged["digest"] != chain(self._digest, pinned_text(logged)):
-            raise LogError("broken digest chain: the line was changed", line=row.number)
+            header = ", or the header before it" if row.number == 2 else ""
+            raise LogError(f"broken digest chain: the line was changed{header}", line=row.number)
         self._diverges(row, logged, due)
 
     def _diverges(self, row: Row, logged: dict[str, Any], due: dict[str, Any]) -> None:

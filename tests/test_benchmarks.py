@@ -81,6 +81,7 @@ def test_no_name_is_used_twice() -> None:
                 (10.0, None): 1,
             },
         ),
+        ("folders", {(1.6, None): 1}),
         ("memory", {(300.0, None): 2}),
         ("imports", {(30.0, None): 1, (0, None): 1}),
         ("overhead", {(60.0, None): 3}),

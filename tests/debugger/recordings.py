@@ -50,8 +50,14 @@ def release() -> Recording:
 
 
 @cache
-def large() -> Recording:
-    """The large sample, of 10,251 entries."""
+def large_lines() -> tuple[bytes, ...]:
+    """The lines of the large sample."""
     command = [sys.executable, "-m", "examples.debugging.large"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    return record("large.jsonl", done.stdout.splitlines(keepends=True))
+    return tuple(done.stdout.splitlines(keepends=True))
+
+
+@cache
+def large() -> Recording:
+    """The large sample, of 10,251 entries."""
+    return record("large.jsonl", large_lines())
