@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from conductor_adapters.debugger.recording import Recording
-from conductor_adapters.debugger.view import entries_of, opening_of, view_of
+from conductor_adapters.debugger.view import entries_of, opening_of, records_of, view_of
 from conductor_core import FlowOptions, FlowSpec, GroupSpec, events
 from conductor_core.events import Event
 from conductor_core.state import FlowState
@@ -73,6 +73,21 @@ class Page:
             assert self.status(f"@{each.key}") == state.group_status(index), each.key
         attempts = {attempt.id for attempt in state.attempts()}
         assert {record for record in self.records if "#" in record} <= attempts
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_records_of_a_state_are_those_that_patches_lead_to(name: str) -> None:
+    """But for `result`, which only the entries know, and what need not be said."""
+    told: Recording = STORIES[name]()
+    page = Page(view_of(told))
+    for seq, entry in enumerate(entries_of(told), 1):
+        page.apply(entry)
+        records = records_of(told.state_at(seq))
+        for record, fields in records.items():
+            shown = {"status": "pending", **page.records.get(record, {})}
+            shown.pop("result", None)
+            assert {key: value for key, value in shown.items() if value} == fields, record
+        assert page.records.keys() <= records.keys()
 
 
 @pytest.mark.parametrize("name", STORIES)

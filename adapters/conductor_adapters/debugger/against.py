@@ -130,7 +130,7 @@ def told_parting(parting: Parting) -> Iterator[str]:
     if next(told, None) is not None:
         yield "  and more"
     yield from _told_steps("the flow no longer has", parting.gone)
-    yield from _told_steps("the flow has now", parting.added)
+    yield from _told_steps("the flow now has", parting.added)
 
 
 def _told_steps(what: str, keys: tuple[str, ...]) -> Iterator[str]:
