@@ -13,9 +13,9 @@ import pytest
 from conductor_core import events, semantics
 from conductor_core.testing.brief import START, flow, group, succeeded
 from tests.cli.replaying import data_of, run
-from tests.debugger.recordings import log_of
+from tests.debugger.recordings import RELEASE, large_lines, log_of
 from tests.debugger.second_semantics import TWO
-from tests.debugger.stories import RELEASE, ROOT, large_lines
+from tests.documents import ROOT
 
 FLOW: Final = (ROOT / "examples" / "release" / "flow.yaml").read_text(encoding="utf-8")
 SAME: Final = "replay: 16 entries verified; the flow is success; same\n"
@@ -65,7 +65,7 @@ def test_what_no_host_sees_is_no_difference(folder: Path) -> None:
     assert run("release.jsonl", "--against", "flow.yaml").stdout == SAME
 
 
-SMOKE: Final = "examples.release.smoke"
+SMOKE: Final = "python -m examples.release.smoke"
 CHANGES: Final[dict[str, tuple[Callable[[str], str], int, list[str]]]] = {
     "a step has another key": (
         lambda text: text.replace("key: sdist", "key: source").replace(", sdist]", ", source]"),
@@ -111,7 +111,7 @@ CHANGES: Final[dict[str, tuple[Callable[[str], str], int, list[str]]]] = {
         14,
         [
             "  on publish#1 succeeded",
-            f"    dispatch-step smoke#1: input.run: recorded 'python -m {SMOKE}', now 'python -m it'",
+            f"    dispatch-step smoke#1: input.run: recorded {SMOKE!r}, now 'it'",
         ],
     ),
     "only the first step is left": (

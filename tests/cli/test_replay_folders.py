@@ -17,7 +17,7 @@ from conductor_adapters.cli.replay_logs import logs_of, verify_all
 from conductor_core.errors import ConductorError
 from tests.cli.pseudo_terminal import screened
 from tests.cli.replaying import data_of, run
-from tests.debugger.stories import RELEASE
+from tests.debugger.recordings import RELEASE
 
 CONTENT: Final = RELEASE.read_bytes()
 LINES: Final = CONTENT.splitlines(keepends=True)

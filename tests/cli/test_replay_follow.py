@@ -19,7 +19,7 @@ from conductor_adapters.cli.replay_follow import told_moment
 from conductor_adapters.cli.tail import Tail
 from conductor_core.errors import ConductorError
 from tests.cli.replaying import CONDUCTOR, run
-from tests.debugger.stories import RELEASE, large_lines
+from tests.debugger.recordings import RELEASE, large_lines
 
 LOG: Final = Path("release.jsonl")
 CONTENT: Final = RELEASE.read_bytes()

@@ -16,7 +16,7 @@ from conductor_core.codec import encode_state
 from conductor_core.log import LogWriter, restore
 from conductor_core.testing.brief import START, flow, group, succeeded
 from tests.cli.replaying import data_of, run
-from tests.debugger.stories import RELEASE, large, large_lines, release
+from tests.debugger.recordings import RELEASE, large, large_lines, release
 
 
 @pytest.fixture(autouse=True)

@@ -100,8 +100,8 @@ def _refuse(logs: tuple[Path, ...], given: set[str]) -> None:
             if {option, other} <= given:
                 raise click.UsageError(f"--{option} does not go together with --{other}.")
     for option in sorted(ONE_LOG & given):
-        if len(logs) > 1 or logs[0].is_dir():
-            what = f"{len(logs)} of them" if len(logs) > 1 else f"the folder {logs[0]}"
+        if len(logs) != 1 or logs[0].is_dir():
+            what = f"{len(logs)} of them" if len(logs) != 1 else f"the folder {logs[0]}"
             raise click.UsageError(f"--{option} takes one LOG, not {what}.")
 
 
@@ -134,7 +134,7 @@ def _verify(
     began_s = time.monotonic()
     chosen = logs_of(given)
     verified = watched(verify_all(chosen.logs, against, processes), len(chosen.logs))
-    named = len(given) > 1 or given[0].is_dir()
+    named = len(given) != 1 or given[0].is_dir()
     results = list(_told(verified, named=named, as_json=as_json))
     if as_json:
         say_json(_all_as_data(results, chosen))
