@@ -163,8 +163,8 @@ def _in_processes(logs: Sequence[Given], against: Against | None, count: int) ->
         problem = "a process that verified logs ended before its time (out of memory?)"
         raise ConductorError(f"{problem}; --processes 1 does without") from None
     finally:
-        # Nobody waits any more for what was not verified yet.
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Of what was not begun nothing is wanted any more; what was ends soon.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin() -> None:
