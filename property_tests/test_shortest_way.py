@@ -1,0 +1,194 @@
+"""A way that is told leads where it says, and nobody finds a shorter one than the shortest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hypothesis import event as note
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conductor_adapters.debugger.shortest_way import Means, Way, shortest_way
+from conductor_adapters.debugger.walk import Walk, least
+from conductor_core import FlowSpec, events, reduce
+from conductor_core.events import Event, StepError
+from conductor_core.legality import ACCEPTED
+from conductor_core.state import FlowState
+from conductor_core.testing.arbitrary.plays import Play
+from conductor_core.testing.brief import group
+from conductor_core.testing.strategies import plays, plays_of
+from property_tests.profiles import by_profile
+from property_tests.test_random_flows import flows
+
+TRIED: Final = 4_000
+"""So many states the search of this test tells apart at most."""
+PEOPLE: Final = ("ann", "bo", "cy", "di", "ed", "flo")
+
+
+@st.composite
+def small_plays(draw: st.DrawFn) -> Play:
+    """What happens to a flow of at most three steps, declared or to be generated."""
+    spec = draw(flows())
+    if draw(st.integers(0, 9)) == 0:
+        spec = FlowSpec(options=spec.options)
+    return draw(plays_of(spec, most=14))
+
+
+def last(play: Play) -> tuple[FlowState, int]:
+    """Where a play ends, and when."""
+    state = play.transitions[-1].state if play.transitions else play.start
+    return state, max([0, *(event.at_ms for event in play.events)])
+
+
+# --- the same, the long way round ---
+
+
+def possible(state: FlowState, now_ms: int, means: Means) -> Iterator[Event]:
+    """Whatever may be part of a way by some means, whether or not it counts."""
+    yield events.FlowStarted(at_ms=now_ms)
+    yield events.ContinuedAsNew(at_ms=now_ms, incarnation=state.incarnation)
+    yield events.ResumeRequested(at_ms=now_ms, by="ann")
+    some = () if state.catalog.groups else (group("some", "thing"),)
+    yield events.GroupsGenerated(at_ms=now_ms, groups=some)
+    for timer, due_at_ms in state.timers():
+        if means is Means.ANYTHING or timer.startswith("backoff:"):
+            yield events.TimerFired(at_ms=max(now_ms, due_at_ms), timer=timer)
+    for each in state.catalog.groups:
+        yield events.GroupRetryRequested(at_ms=now_ms, group=each.key, by="ann")
+    for attempt in state.live:
+        yield from possible_for(state, attempt.step, attempt.id, now_ms, means)
+
+
+def possible_for(
+    state: FlowState, step: str, attempt: str, now_ms: int, means: Means
+) -> Iterator[Event]:
+    """The same, as far as it is about one step."""
+    yield events.StepFinished(at_ms=now_ms, attempt=attempt, outcome="succeeded")
+    yield events.RetryNowRequested(at_ms=now_ms, step=step, by="ann")
+    responses = {Means.PLAIN: ("approve",), Means.SKIPS: ("approve", "skip-current")}
+    for response in responses.get(means, ("approve", "skip-current", "deny")):
+        for by in PEOPLE:
+            yield events.ApprovalResponded(at_ms=now_ms, step=step, response=response, by=by)
+    operations = ("retry-step",) if means is Means.PLAIN else ("retry-step", "skip-step")
+    for operation in operations:
+        yield rerun(state, step, operation, now_ms)
+        for other in state.live if means is not Means.PLAIN else ():
+            yield rerun(state, step, operation, now_ms, other.step)
+    if means is Means.ANYTHING:
+        error = StepError(message="no")
+        yield events.StepFinished(at_ms=now_ms, attempt=attempt, outcome="failed", error=error)
+        yield events.GenerationFailed(at_ms=now_ms)
+
+
+def rerun(state: FlowState, step: str, operation: str, now_ms: int, *along: str) -> Event:
+    """A rerun of a step."""
+    return events.RerunRequested(
+        at_ms=now_ms, by="ann", flow_id=state.flow_id, step_id=step, operation=operation,
+        additional_skip_step_ids=along,
+    )  # fmt: skip
+
+
+def fewest(start: FlowState, now_ms: int, means: Means) -> int | None:
+    """The length of the shortest way by some means: by trying all; 0 if there is none.
+
+    None: there are too many states to try.
+    """
+    known, row, length = {(start, now_ms)}, [(start, now_ms)], 0
+    while row:
+        length, behind = length + 1, list[tuple[FlowState, int]]()
+        for state, at_ms in row:
+            for event in possible(state, at_ms, means):
+                after = reduce(state, event)
+                place = after.state, event.at_ms
+                if after.verdict is not ACCEPTED or place in known:
+                    continue
+                outcome = after.state.outcome
+                if outcome and (means is Means.ANYTHING or outcome.status == "success"):
+                    return length
+                known.add(place)
+                behind.append(place)
+        if len(known) > TRIED:
+            return None
+        row = behind
+    return 0
+
+
+# --- the laws ---
+
+
+def leads_where_it_says(state: FlowState, now_ms: int, way: Way) -> None:
+    """Every event counts, none is too early, and the end is the one that was told."""
+    for event in way.events:
+        if isinstance(event, events.TimerFired):
+            assert event.at_ms >= dict(state.timers())[event.timer]
+        assert event.at_ms >= now_ms
+        after = reduce(state, event)
+        assert after.verdict is ACCEPTED, event
+        state, now_ms = after.state, event.at_ms
+    assert state == way.end
+    assert way.whole
+    assert way.count == len(way.events)
+    if way.means is Means.ANYTHING:
+        assert state.outcome is not None
+    else:
+        assert state.status == "success"
+
+
+@given(plays(most=60))
+def test_a_way_leads_where_it_says(play: Play) -> None:
+    """Played from the state on, event by event."""
+    state, now_ms = last(play)
+    way = shortest_way(state, now_ms, most_states=150)
+    if isinstance(way, str):
+        note(way)
+        assert way != "over" or state.status in ("success", "cancelled")
+        assert way != "impossible" or state.status == "error"
+    else:
+        note(f"{way.means}, {'shortest' if way.shortest else 'a way'}")
+        leads_where_it_says(state, now_ms, way)
+
+
+@settings(max_examples=by_profile(dev=150, ci=1_500, thorough=20_000))
+@given(small_plays())
+def test_there_is_no_shorter_way_than_the_shortest(play: Play) -> None:
+    """A search that forgets nothing, by events of its own, finds one of the same length."""
+    state, now_ms = last(play)
+    way = shortest_way(state, now_ms)
+    assert way != "unknown"
+    if isinstance(way, str):
+        note(way)
+        if way == "impossible":
+            assert fewest(state, now_ms, Means.SKIPS) in (0, None)
+        return
+    note(way.means)
+    assert way.shortest
+    length = fewest(state, now_ms, way.means)
+    assert length in (way.count, None)
+    if way.means is not Means.PLAIN:
+        assert fewest(state, now_ms, Means.PLAIN) in (0, None)
+    if way.means is Means.ANYTHING:
+        assert fewest(state, now_ms, Means.SKIPS) in (0, None)
+
+
+@settings(max_examples=by_profile(dev=100, ci=1_000, thorough=20_000))
+@given(small_plays())
+def test_nobody_can_do_with_fewer_events_than_the_least(play: Play) -> None:
+    """The bound that proves a walk to be the shortest way is none that a way undercuts."""
+    state, now_ms = last(play)
+    if state.outcome is None or state.outcome.status == "error":
+        length = fewest(state, now_ms, Means.PLAIN)
+        assert not length or least(state) <= length
+
+
+@given(plays(most=60), st.integers(0, 5))
+def test_a_walk_that_is_given_up_is_a_part_of_the_whole(play: Play, after: int) -> None:
+    """What was walked is as long as was allowed, and its events count."""
+    state, now_ms = last(play)
+    left = iter(range(after))
+    part = Walk(state, now_ms, lambda: next(left, None) is None)
+    part.go()
+    whole = Walk(state, now_ms, lambda: False)
+    whole.go()
+    assert part.events == whole.events[: len(part.events)]
+    assert len(part.events) <= after
