@@ -127,22 +127,21 @@ def _planned_anew(state: FlowState, plain: RerunRequested) -> Iterator[RerunRequ
 
 
 def _skipping_along(state: FlowState, plain: RerunRequested) -> Iterator[RerunRequested]:
-    """A rerun that others are in the way of, with as few of them skipped along as it takes."""
-    if not _is_blocked(state, plain):
-        return
+    """A rerun that others are in the way of, with those skipped along that are (S10.5)."""
+    blocked = _blocked(state, plain)
     others = [it.step for it in state.current_attempts() if it.decided_stop]
-    along = [step for step in others if step != plain.step_id][:DECIDERS]
-    for step in tuple(along):
-        fewer = [other for other in along if other != step]
-        if judge(state, _with(plain, fewer)) is ACCEPTED:
-            along = fewer
-    yield _with(plain, along)
+    for step in others[:DECIDERS] if blocked else ():
+        # The first who is in the way is named: who is another one makes no difference.
+        along = evolve(plain, additional_skip_step_ids=(*plain.additional_skip_step_ids, step))
+        if _blocked(state, along) != blocked:
+            plain, blocked = along, _blocked(state, along)
+    if plain.additional_skip_step_ids:
+        yield plain
 
 
-def _with(plain: RerunRequested, along: list[str]) -> RerunRequested:
-    return evolve(plain, additional_skip_step_ids=tuple(along))
-
-
-def _is_blocked(state: FlowState, event: Event) -> bool:
+def _blocked(state: FlowState, event: Event) -> str | None:
+    """Who is in the way of a rerun, if somebody is."""
     verdict = judge(state, event)
-    return isinstance(verdict, Rejected) and verdict.code == "blocked-by"
+    return (
+        verdict.message if isinstance(verdict, Rejected) and verdict.code == "blocked-by" else None
+    )
