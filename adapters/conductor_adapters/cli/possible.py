@@ -70,8 +70,8 @@ def _rerun(state: FlowState, request: events.RerunRequested) -> Words:
     if request.operation == "skip-step":
         return "skip ", step, f"{skipping_along} (skip-step)"
     if request.stale_plan:
-        until = f" on, as far as {step}{skipping_along} (retry-step, stale_plan)"
-        return "have the plan made again from ", request.replan_step_id or "", until
+        before = f"retry {step}{skipping_along}, and have all made again from: "
+        return before, request.replan_step_id or "", " (retry-step, stale_plan)"
     whole = " with its whole group" if _step(state, step).retry.scope == "group" else ""
     return "retry ", step, f"{whole}{skipping_along} (retry-step)"
 

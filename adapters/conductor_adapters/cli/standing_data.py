@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import asdict
 
@@ -28,9 +28,11 @@ from conductor_core import explain
 from conductor_core.attempt import Attempt
 from conductor_core.codec import encode_event, writer
 from conductor_core.directives import describe
-from conductor_core.events import Event, StepError
+from conductor_core.events import StepError
 from conductor_core.explain import quorum_of, step_of
 from conductor_core.state import Cancellation, FlowState
+
+T = TypeVar("T")
 
 MOST: Final = 10_000
 """So many requests, and so many facts, are there one by one, the others counted."""
@@ -68,7 +70,7 @@ def standing_as_data(state: FlowState, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _first(found: Iterator[Event]) -> tuple[list[Event], int]:
+def _first(found: Iterator[T]) -> tuple[list[T], int]:
     """The first events, and how many more there are."""
     return list(islice(found, MOST)), sum(1 for _ in found)
 

@@ -21,7 +21,14 @@ from attrs import evolve
 
 from conductor_core import events
 from conductor_core.attempt import Attempt
-from conductor_core.events import OUTCOMES, Event, Fact, Request, RerunRequested, is_request
+from conductor_core.events import (
+    Event,
+    Fact,
+    Request,
+    RerunRequested,
+    WorkOutcome,
+    is_request,
+)
 from conductor_core.explain import ANYBODY, MANY, Explanation
 from conductor_core.legality import ACCEPTED, judge
 from conductor_core.rerun import OPERATIONS
@@ -29,6 +36,7 @@ from conductor_core.spec import GroupSpec, StepSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Rejected
 
+OUTCOMES: Final[tuple[WorkOutcome, ...]] = ("succeeded", "failed", "cancelled")
 DECIDERS: Final = 20
 """Of so many attempts that stopped a group those are found that must be skipped along."""
 
