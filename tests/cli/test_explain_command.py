@@ -130,7 +130,7 @@ def test_an_open_approval_says_who_may_answer_until_when_and_how() -> None:
         "  that a timer fired: approval:plan#1 due in 1 h (timer-fired)",
         "  that its history grows long (continue-as-new-suggested)",
         "next timer: approval:plan#1, the time limit of its approval, due in 1 h",
-        "  then plan#1 is approval-expired (approval-expired); flow error",
+        "  then plan#1 is approval-expired; flow error",
         "the shortest way to success: 3 events",
         "  bob approves plan",
         "  the work of apply#1 succeeds",

@@ -143,7 +143,7 @@ def _led_to(state: FlowState, event: TimerFired, after: Transition) -> str:
     if position is not None:
         attempt = after.state.attempt(state.live[position].id)
         assert attempt is not None, "an attempt never vanishes"
-        reason = f" ({attempt.reason})" if attempt.reason else ""
+        reason = f" ({attempt.reason})" if attempt.reason not in (None, attempt.status) else ""
         told.append(f"{attempt.id} is {attempt.status}{reason}")
     going = line_of(event, after).removeprefix(described(event)).removeprefix(" -> ")
     return "; ".join([*told, *([going] if going else [])]) or f"the flow is {after.state.status}"

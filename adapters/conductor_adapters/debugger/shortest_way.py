@@ -2,14 +2,15 @@
 
 Rule: a way is played by the reducer, event by event, each at a time at which it may happen; that
 it is *the shortest* is said only where it is proven. What a way may consist of is its `Means`:
-first only what is meant to happen, then skips, and where no success can be had, whatever ends it.
+first only what is meant to happen, then as few skips as it takes, and where no success can be had,
+whatever ends it.
 
 1. A *walk* goes straight on: what runs succeeds, what is open is approved, what waits is waited
    for, what failed is retried. It costs one reduction for each event, however large the flow.
 2. `least` counts what nobody can do without: a report for each step that is left, its approvals,
    a start, a resume. A walk that takes no more events than that is the shortest way.
 3. Else the flow is searched breadth first, by the moves and the keys of the checker
-   (`conductor_core.checking`), from this state on. The first end that is found is the nearest.
+   (`conductor_core.checking`), from this state on. The first end that is looked at is the nearest.
    What the checker leaves out of its keys is argued there; times are left out only where no plan
    can grow stale (S8.5), and counts of retries never, because here time goes on.
 4. A search that grows too large says nothing, and the walk is no more than *a* way.
@@ -17,8 +18,10 @@ first only what is meant to happen, then skips, and where no success can be had,
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Hashable, Iterator
 from enum import StrEnum
+from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -57,8 +60,9 @@ class Means(StrEnum):
 class Way:
     """Events that lead on, in order, and the state behind them.
 
-    With `means` other than ANYTHING they lead to success. `shortest`: no way by these means has
-    fewer. Not `whole`: it was given up to tell it to its end, which takes `count` events at least.
+    With `means` other than ANYTHING they lead to success. `shortest`: no way by these means that
+    skips as little has fewer. Not `whole`: it was given up to tell it to its end, which takes
+    `count` events at least.
     """
 
     means: Means
@@ -130,13 +134,18 @@ def _worth_trying(state: FlowState) -> Iterator[Means]:
 
 @frozen
 class _Node:
-    """A place of the search, the time there, and the event by which it was found first."""
+    """A place of the search, the time there, and how it was reached.
+
+    So many steps were skipped by so many events, the last of which happened to the parent.
+    """
 
     state: FlowState
     spent: Spent
     now_ms: int
-    parent: int
-    event: Event | None
+    skips: int = 0
+    length: int = 0
+    parent: _Node | None = None
+    event: Event | None = None
 
 
 class _Search:
@@ -144,8 +153,7 @@ class _Search:
 
     def __init__(self, state: FlowState, now_ms: int, means: Means) -> None:
         self.means = means
-        self.start = _Node(state, NOTHING_SPENT, now_ms, 0, None)
-        self.nodes = [self.start]
+        self.start = _Node(state, NOTHING_SPENT, now_ms)
 
     def run(self, enough: Enough, most_states: int) -> Way | NoWay:
         """The nearest end, unless it is given up or there is none."""
@@ -155,20 +163,24 @@ class _Search:
         alphabet = _alphabet(state, self.means)
         self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
         self.alphabet, self.canonical = alphabet, _keys(state, alphabet, ages=self.ages)
-        known = {self._key(self.start)}
-        for number, node in enumerate(self.nodes):
-            if len(self.nodes) > most_states or enough():
+        known = set[Hashable]()
+        # What was found first comes first of what is equally far.
+        found, open_ = count(), [(0, 0, 0, self.start)]
+        while open_:
+            *_, node = heapq.heappop(open_)
+            if self._is_end(node.state):
+                return self._way_to(node)
+            key = self._key(node)
+            if key in known:
+                continue
+            known.add(key)
+            if len(known) > most_states or enough():
                 return "unknown"
-            for after in self._after(number, node):
-                if self._is_end(after.state):
-                    return self._way_to(after)
-                key = self._key(after)
-                if key not in known:
-                    known.add(key)
-                    self.nodes.append(after)
+            for after in self._after(node):
+                heapq.heappush(open_, (after.skips, after.length, next(found), after))
         return "impossible"
 
-    def _after(self, number: int, node: _Node) -> Iterator[_Node]:
+    def _after(self, node: _Node) -> Iterator[_Node]:
         """Where the moves lead that count."""
         state, spent = node.state, node.spent
         positions = self.canonical.one_of_each(state, spent)
@@ -177,7 +189,9 @@ class _Search:
             if event is not None:
                 after = reduce(state, event)
                 if after.verdict is ACCEPTED:
-                    yield _Node(after.state, move.spent, event.at_ms, number, event)
+                    skips = skipped_by(event) if self.means is Means.SKIPS else 0
+                    yield _Node(after.state, move.spent, event.at_ms, node.skips + skips,
+                                node.length + 1, node, event)  # fmt: skip
 
     def _at_a_time(self, event: Event, node: _Node) -> Event | None:
         """An event when it may happen; None for one that is not among the means."""
@@ -199,9 +213,9 @@ class _Search:
 
     def _way_to(self, end: _Node) -> Way:
         way, node = list[Event](), end
-        while node.event is not None:
+        while node.event is not None and node.parent is not None:
             way.append(node.event)
-            node = self.nodes[node.parent]
+            node = node.parent
         return Way(
             means=self.means,
             events=tuple(reversed(way)),
@@ -210,6 +224,17 @@ class _Search:
             whole=True,
             count=len(way),
         )
+
+
+def skipped_by(event: Event) -> int:
+    """How many steps an event asks to skip."""
+    match event:
+        case events.ApprovalResponded(response="skip-current"):
+            return 1
+        case events.RerunRequested(operation=operation, additional_skip_step_ids=along):
+            return len(along) + (operation == "skip-step")
+        case _:
+            return 0
 
 
 def _alphabet(state: FlowState, means: Means) -> Alphabet:
