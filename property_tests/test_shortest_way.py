@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from attrs import frozen
 from hypothesis import event as note
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from conductor_adapters.debugger.shortest_way import Means, Way, shortest_way, skipped_by
 from conductor_adapters.debugger.walk import Walk, least
 from conductor_core import FlowSpec, events, reduce
+from conductor_core.codec import encode_event, encode_spec
 from conductor_core.events import Event, StepError
 from conductor_core.legality import ACCEPTED
+from conductor_core.payload import canonical_text
 from conductor_core.state import FlowState
 from conductor_core.testing.arbitrary.plays import Play
 from conductor_core.testing.brief import group
@@ -27,19 +30,37 @@ PEOPLE: Final = ("ann", "bo", "cy", "dee", "ed", "flo")
 """More than any flow here wants approvals of, where anybody may give them."""
 
 
+@frozen
+class Reached:
+    """Where a play ends, and when; shown by its flow and its events."""
+
+    play: Play
+    state: FlowState
+    now_ms: int
+
+    def __repr__(self) -> str:
+        spec = canonical_text(encode_spec(self.play.start.spec))
+        return "\n".join([spec, *(canonical_text(encode_event(it)) for it in self.play.events)])
+
+
+def reached(play: Play) -> Reached:
+    """Where a play ends, and when."""
+    state = play.transitions[-1].state if play.transitions else play.start
+    return Reached(play, state, max([0, *(event.at_ms for event in play.events)]))
+
+
 @st.composite
-def small_plays(draw: st.DrawFn) -> Play:
-    """What happens to a flow of at most three steps, declared or to be generated."""
+def small(draw: st.DrawFn) -> Reached:
+    """What becomes of a flow of at most three steps, declared or to be generated."""
     spec = draw(flows())
     if draw(st.integers(0, 9)) == 0:
         spec = FlowSpec(options=spec.options)
-    return draw(plays_of(spec, most=14))
+    return reached(draw(plays_of(spec, most=14)))
 
 
-def last(play: Play) -> tuple[FlowState, int]:
-    """Where a play ends, and when."""
-    state = play.transitions[-1].state if play.transitions else play.start
-    return state, max([0, *(event.at_ms for event in play.events)])
+def any_size() -> st.SearchStrategy[Reached]:
+    """What becomes of any flow."""
+    return plays(most=60).map(reached)
 
 
 # --- the same, the long way round ---
@@ -140,10 +161,10 @@ def leads_where_it_says(state: FlowState, now_ms: int, way: Way) -> None:
         assert state.status == "success"
 
 
-@given(plays(most=60))
-def test_a_way_leads_where_it_says(play: Play) -> None:
+@given(any_size())
+def test_a_way_leads_where_it_says(at: Reached) -> None:
     """Played from the state on, event by event."""
-    state, now_ms = last(play)
+    state, now_ms = at.state, at.now_ms
     way = shortest_way(state, now_ms, most_states=150)
     if isinstance(way, str):
         note(way)
@@ -155,10 +176,10 @@ def test_a_way_leads_where_it_says(play: Play) -> None:
 
 
 @settings(max_examples=by_profile(dev=80, ci=800, thorough=20_000))
-@given(small_plays())
-def test_there_is_no_shorter_way_than_the_shortest(play: Play) -> None:
+@given(small())
+def test_there_is_no_shorter_way_than_the_shortest(at: Reached) -> None:
     """A search that forgets nothing, by events of its own, finds one of the same length."""
-    state, now_ms = last(play)
+    state, now_ms = at.state, at.now_ms
     way = shortest_way(state, now_ms)
     assert way != "unknown"
     if isinstance(way, str):
@@ -180,19 +201,19 @@ def test_there_is_no_shorter_way_than_the_shortest(play: Play) -> None:
 
 
 @settings(max_examples=by_profile(dev=60, ci=600, thorough=20_000))
-@given(small_plays())
-def test_nobody_can_do_with_fewer_events_than_the_least(play: Play) -> None:
+@given(small())
+def test_nobody_can_do_with_fewer_events_than_the_least(at: Reached) -> None:
     """The bound that proves a walk to be the shortest way is none that a way undercuts."""
-    state, now_ms = last(play)
+    state, now_ms = at.state, at.now_ms
     if state.outcome is None or state.outcome.status == "error":
         length = fewest(state, now_ms, Means.PLAIN)
         assert not length or least(state) <= length
 
 
-@given(plays(most=60), st.integers(0, 5))
-def test_a_walk_that_is_given_up_is_a_part_of_the_whole(play: Play, after: int) -> None:
+@given(any_size(), st.integers(0, 5))
+def test_a_walk_that_is_given_up_is_a_part_of_the_whole(at: Reached, after: int) -> None:
     """What was walked is as long as was allowed, and its events count."""
-    state, now_ms = last(play)
+    state, now_ms = at.state, at.now_ms
     left = iter(range(after))
     part = Walk(state, now_ms, lambda: next(left, None) is None)
     part.go()
