@@ -197,7 +197,7 @@ def test_a_way_that_is_given_up_says_how_long_it_is_at_least() -> None:
     calls = count()
     way = shortest_way(state, 0, enough=lambda: next(calls) >= 30)
     lines = [*told_way(way, state)]
-    assert lines[0] == "a short way to success: at least 1,200 events"
+    assert lines[0] == "a way that may lead to success: at least 1,200 events"
     assert len(lines) == 12
     assert lines[-1] == "  and 1,190 more"
     data = way_as_data(way)

@@ -46,13 +46,18 @@ def told_way(way: Way | NoWay, state: FlowState) -> Iterator[str]:
     if isinstance(way, str):
         yield from _told_none(way, state)
         return
-    goal = "an end" if way.means is Means.ANYTHING else "success"
-    least = "" if way.whole else "at least "
-    kind = "the shortest way" if way.shortest else "a short way"
-    yield f"{kind} to {goal}: {least}{counted(way.count, 'event')}{BESIDES[way.means]}"
+    yield f"{_kind(way)}{counted(way.count, 'event')}{BESIDES[way.means]}"
     yield from (f"  {told_step(way, event)}" for event in way.events[:SHOWN])
     if way.count > SHOWN:
         yield f"  and {way.count - SHOWN:,} more"
+
+
+def _kind(way: Way) -> str:
+    """Say no more of a way than what was found out."""
+    if not way.whole:
+        return "a way that may lead to success: at least "
+    goal = "an end" if way.means is Means.ANYTHING else "success"
+    return f"{'the shortest' if way.shortest else 'a short'} way to {goal}: "
 
 
 def _told_none(why: NoWay, state: FlowState) -> Iterator[str]:

@@ -116,8 +116,10 @@ def _walked(walk: Walk, *, shortest: bool) -> Way:
 
 
 def _fallback(walk: Walk) -> Way | NoWay:
-    """A walk, if it led to success or was given up on the way there."""
-    return _walked(walk, shortest=False) if walk.succeeded or walk.given_up else "unknown"
+    """A walk, if it led to success or was given up on the way."""
+    if walk.succeeded or (walk.given_up and walk.events):
+        return _walked(walk, shortest=False)
+    return "unknown"
 
 
 def _worth_trying(state: FlowState) -> Iterator[Means]:
