@@ -9,6 +9,7 @@ import pytest
 
 from conductor_adapters.cli.ways import told_way, way_as_data
 from conductor_adapters.debugger.shortest_way import Means, Way, shortest_way
+from conductor_adapters.debugger.walk import least
 from conductor_core import (
     ApprovalSpec,
     FlowOptions,
@@ -23,6 +24,7 @@ from conductor_core.state import FlowState, initial_state
 from conductor_core.testing.brief import START, answered, failed, flow, group, succeeded
 
 PLAN: Final = StepSpec(key="plan", approval=ApprovalSpec(required=2))
+WAITS: Final = StepSpec(key="w", retry=RetryPolicy(max_auto_retries=1, backoff_ms=[70]))
 PARKING: Final = FlowOptions(on_failure="await-retry")
 PAUSE: Final = events.PauseRequested(at_ms=0, by="ann")
 FINAL: Final = StepError(message="no", terminal=True)
@@ -165,6 +167,37 @@ def test_what_cannot_succeed_is_led_to_another_end() -> None:
         "the shortest way to an end: 1 event: it cannot succeed any more",
         "  timer cancel fires",
     ]
+
+
+def test_a_search_keeps_to_the_times_of_timers_too() -> None:
+    """The grace of a cancel is over when it is, and that of one long ago is now."""
+    cancel = events.CancelRequested(at_ms=0, by="ann")
+    state = state_of(flow(group("g", "a", "b", parallel=True)), START, cancel)
+    for now_ms, fires_ms in ((5, 30_000), (90_000, 90_000)):
+        way = shortest_way(state, now_ms)
+        assert isinstance(way, Way)
+        assert [event.at_ms for event in way.events] == [fires_ms]
+
+
+@pytest.mark.parametrize(
+    ("steps", "sent", "events_left"),
+    [
+        (("a", "b"), (), 3),
+        (("a", "b"), (START,), 2),
+        (("a", "b"), (START, PAUSE), 3),
+        (("a",), (START, PAUSE), 1),
+        ((PLAN, "b"), (START,), 4),
+        ((PLAN, "b"), (START, succeeded("plan#1"), answered("plan")), 2),
+        ((WAITS, "b"), (START, failed("w#1")), 3),
+        ((WAITS, "b"), (START, failed("w#1", error=FINAL)), 3),
+        ((StepSpec(key="none", skipped=True), "b"), (), 2),
+    ],
+)
+def test_the_least_is_what_nobody_can_do_without(
+    steps: tuple[StepSpec | str, ...], sent: tuple[Event, ...], events_left: int
+) -> None:
+    """A start, a resume, a report of each step, its approvals, the end of its wait, a retry."""
+    assert least(state_of(flow(group("g", *steps)), *sent)) == events_left
 
 
 def test_a_flow_that_finished_has_no_way() -> None:
