@@ -220,7 +220,7 @@ def test_what_is_not_proven_is_called_a_short_way() -> None:
     assert next(told_way(way, state)) == "a short way to success: 6 events"
     hopeless = state_of(flow(group("g", "a", "b")), START, failed("a#1", error=FINAL))
     assert [*told_way(shortest_way(hopeless, 0, enough=lambda: True), hopeless)] == [
-        "a way to success was not found within the bounds of the search"
+        "a way to its end was not found within the bounds of the search"
     ]
 
 

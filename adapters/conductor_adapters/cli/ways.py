@@ -67,7 +67,7 @@ def _told_none(why: NoWay, state: FlowState) -> Iterator[str]:
         case "impossible":
             yield f"it has finished ({state.status}), and no retry and no skip leads to success"
         case "unknown":
-            yield "a way to success was not found within the bounds of the search"
+            yield "a way to its end was not found within the bounds of the search"
 
 
 def way_as_data(way: Way | NoWay) -> dict[str, Any]:

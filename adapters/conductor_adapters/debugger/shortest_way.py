@@ -95,6 +95,8 @@ def shortest_way(
     walk.go()
     if walk.succeeded and len(walk.events) == least(state):
         return _walked(walk, shortest=True)
+    if len(state.catalog.steps) > MOST_STEPS:
+        return _fallback(walk)
     for means in _worth_trying(state):
         found = _Search(state, now_ms, means).run(enough, most_states)
         if isinstance(found, Way):
@@ -156,15 +158,12 @@ class _Search:
     def __init__(self, state: FlowState, now_ms: int, means: Means) -> None:
         self.means = means
         self.start = _Node(state, NOTHING_SPENT, now_ms)
+        self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
+        self.alphabet = _alphabet(state, means)
+        self.canonical = _keys(state, self.alphabet, ages=self.ages)
 
     def run(self, enough: Enough, most_states: int) -> Way | NoWay:
         """The nearest end, unless it is given up or there is none."""
-        state = self.start.state
-        if len(state.catalog.steps) > MOST_STEPS:
-            return "unknown"
-        alphabet = _alphabet(state, self.means)
-        self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
-        self.alphabet, self.canonical = alphabet, _keys(state, alphabet, ages=self.ages)
         known = set[Hashable]()
         # What was found first comes first of what is equally far.
         found, open_ = count(), [(0, 0, 0, self.start)]
