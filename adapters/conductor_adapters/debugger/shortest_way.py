@@ -92,7 +92,8 @@ def shortest_way(
     if state.outcome is not None and state.outcome.status != "error":
         return "over"
     walk = Walk(state, now_ms, enough)
-    walk.go()
+    if not _is_hopeless(state):
+        walk.go()
     if walk.succeeded and len(walk.events) == least(state):
         return _walked(walk, shortest=True)
     if len(state.catalog.steps) > MOST_STEPS:
@@ -125,12 +126,16 @@ def _fallback(walk: Walk) -> Way | NoWay:
 
 
 def _worth_trying(state: FlowState) -> Iterator[Means]:
-    """By which means there may be an end; what was cancelled or has no groups never succeeds."""
-    hopeless = state.cancellation is not None or state.generating in ("failing", "failed")
-    if not hopeless:
+    """By which means there may be an end."""
+    if not _is_hopeless(state):
         yield from (Means.PLAIN, Means.SKIPS)
     if state.outcome is None:
         yield Means.ANYTHING
+
+
+def _is_hopeless(state: FlowState) -> bool:
+    """Whether it never succeeds any more: it was cancelled (S9.5), or has no groups (S12.3)."""
+    return state.cancellation is not None or state.generating in ("failing", "failed")
 
 
 # --- the search ---
