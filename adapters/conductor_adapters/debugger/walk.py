@@ -56,7 +56,9 @@ class Walk:
             self._lead_on(position)
         if len(self.events) > before:
             return True
-        return self._send_first(self._about_people())
+        # Who was retried along with another has not failed any more.
+        asked = sum(map(self._send, self._about_people()))
+        return asked > 0 or self._send_first(self._about_group())
 
     def _is_anything_open(self) -> bool:
         return bool(self.state.active or self.state.awaiting or self.state.waiting)
@@ -114,6 +116,9 @@ class Walk:
         for attempt in state.current_attempts():
             if attempt.failed:
                 yield _at(now_ms, rerun(state, attempt.step, "retry-step"))
+
+    def _about_group(self) -> Iterator[Event]:
+        state, now_ms = self.state, self._now_ms
         if state.span:
             key = state.catalog.groups[state.current].key
             yield events.GroupRetryRequested(at_ms=now_ms, group=key, by=OPERATOR)
