@@ -125,6 +125,16 @@ def test_an_open_approval_says_who_may_answer_until_when_and_how() -> None:
         "  take every plan as approved, open ones too (approve-all)",
         "  pause the flow: what runs goes on, nothing new starts",
         "  cancel the flow, for good",
+        "  append groups to the flow",
+        "the host may now report",
+        "  that a timer fired: approval:plan#1 due in 1 h (timer-fired)",
+        "  that its history grows long (continue-as-new-suggested)",
+        "next timer: approval:plan#1, the time limit of its approval, due in 1 h",
+        "  then plan#1 is approval-expired; flow error",
+        "the shortest way to success: 3 events",
+        "  bob approves plan",
+        "  the work of apply#1 succeeds",
+        "  the work of smoke#1 succeeds",
     ]
 
 
@@ -258,6 +268,7 @@ def test_a_cancelled_flow_says_who_cancelled_it_and_why() -> None:
         "    and 1 cancelled",
         "  later: discarded (1 not-attempted)",
         "there is nothing that people may ask of it",
+        "it has finished (cancelled): nothing is left to do",
     ]
 
 
@@ -285,6 +296,7 @@ def test_a_flow_that_succeeded_has_no_more_to_say() -> None:
         "groups",
         "  g: success (1 success)",
         "there is nothing that people may ask of it",
+        "it has finished (success): nothing is left to do",
     ]
 
 
@@ -297,7 +309,7 @@ def test_a_large_flow_fits_on_a_page() -> None:
     sent = [succeeded(f"x{n}#1") for n in range(6)]
     sent += [succeeded(f"s{n}#1") for n in range(2_000)]
     lines = lines_of(spec, START, *sent, failed("s2999#1"))
-    assert len(lines) < 60
+    assert len(lines) < 80
     assert "  b0 to b5 (6 groups): success (6 success)" in lines
     assert "  a0 to a499 (500 groups): pending (500 pending)" in lines
     assert "    s2999#1: error (failed)" in lines
@@ -360,7 +372,7 @@ def test_json_tells_where_a_flow_stands() -> None:
         "told": "approve plan",
         "request": {
             "type": "approval-responded",
-            "at_ms": 0,
+            "at_ms": 7,
             "step": "plan",
             "response": "approve",
             "by": "ann",

@@ -1,6 +1,6 @@
 """What people may ask of a flow now, in words they can act on.
 
-Rule: what may be asked is what `explain` says would be accepted; here are only the words, and
+Rule: what may be asked is what `legal_requests` finds; here are only the words, and
 requests that differ in nothing but what they are about share a line.
 """
 
@@ -38,11 +38,8 @@ def words_of(state: FlowState, request: Request) -> Words:
     match request:
         case events.ApprovalResponded(step=step, response=response):
             return _answer(_step(state, step), response)
-        case events.RerunRequested(step_id=step, operation="skip-step"):
-            return "skip ", step, " (skip-step)"
-        case events.RerunRequested(step_id=step):
-            whole = _step(state, step).retry.scope == "group"
-            return "retry ", step, f"{' with its whole group' if whole else ''} (retry-step)"
+        case events.RerunRequested():
+            return _rerun(state, request)
         case events.GroupRetryRequested(group=group):
             return "retry the whole group ", group, ""
         case events.RetryNowRequested(step=step):
@@ -61,6 +58,22 @@ def words_of(state: FlowState, request: Request) -> Words:
             return "append groups to the flow", "", ""
         case _:
             assert_never(request)
+
+
+def _rerun(state: FlowState, request: events.RerunRequested) -> Words:
+    """Tell a rerun (section 10)."""
+    step, along = request.step_id, request.additional_skip_step_ids
+    skipping_along = f", skipping {', '.join(along)} along" if along else ""
+    if request.continue_from_idx:
+        index = request.continue_from_idx
+        return "let a continued run take over from ", state.catalog.groups[index].key, " on"
+    if request.operation == "skip-step":
+        return "skip ", step, f"{skipping_along} (skip-step)"
+    if request.stale_plan:
+        before = f"retry {step}{skipping_along}, and have all made again from: "
+        return before, request.replan_step_id or "", " (retry-step, stale_plan)"
+    whole = " with its whole group" if _step(state, step).retry.scope == "group" else ""
+    return "retry ", step, f"{whole}{skipping_along} (retry-step)"
 
 
 def _answer(step: StepSpec, response: str) -> Words:

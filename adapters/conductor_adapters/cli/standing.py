@@ -15,7 +15,10 @@ from attrs import frozen
 
 from conductor_adapters.cli.console import cut
 from conductor_adapters.cli.possible import told_requests
+from conductor_adapters.cli.reports import told_facts, told_next_timer
 from conductor_adapters.cli.waits import told_approval, told_each_wait
+from conductor_adapters.cli.ways import told_way, way_of
+from conductor_adapters.debugger.legal import legal_facts, legal_requests
 from conductor_core import explain
 from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.commands import Outcome
@@ -44,16 +47,21 @@ QUIET: Final = frozenset(
 
 
 def told_standing(state: FlowState, now_ms: int) -> Iterator[str]:
-    """Say where a flow stands, what it waits for and what may be asked of it."""
+    """Say where a flow stands, what it waits for, what may happen to it, and what leads on."""
     explanation = explain(state)
     yield f"flow {state.flow_id} ({state.spec.type}): {state.status}{_run(state)}"
     yield from _indented(_about(state), 2)
     yield from _indented(told_each_wait(explanation, now_ms), 2)
     yield "groups" if state.catalog.groups else "no groups yet"
     yield from _indented(_groups(state, now_ms), 2)
-    requests = list(told_requests(state, explanation.legal))
+    requests = list(told_requests(state, legal_requests(state, explanation, now_ms)))
     yield "people may now" if requests else "there is nothing that people may ask of it"
     yield from _indented(requests, 2)
+    facts = list(told_facts(legal_facts(state, now_ms), now_ms))
+    yield from ("the host may now report",) if facts else ()
+    yield from _indented(facts, 2)
+    yield from told_next_timer(state, explanation, now_ms)
+    yield from told_way(way_of(state, now_ms), state)
 
 
 def _indented(lines: Iterable[str], by: int) -> Iterator[str]:

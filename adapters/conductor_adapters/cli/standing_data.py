@@ -6,11 +6,14 @@ told as a time from now is a time.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from attrs import asdict
 
 from conductor_adapters.cli.possible import words_of
+from conductor_adapters.cli.reports import next_timer_as_data, told_fact
 from conductor_adapters.cli.standing import (
     Group,
     attempt_before,
@@ -19,18 +22,27 @@ from conductor_adapters.cli.standing import (
     violations,
     went_wrong,
 )
+from conductor_adapters.cli.ways import way_as_data, way_of
+from conductor_adapters.debugger.legal import legal_facts, legal_requests
 from conductor_core import explain
 from conductor_core.attempt import Attempt
 from conductor_core.codec import encode_event, writer
 from conductor_core.directives import describe
-from conductor_core.events import StepError, is_request
+from conductor_core.events import StepError
 from conductor_core.explain import quorum_of, step_of
 from conductor_core.state import Cancellation, FlowState
+
+T = TypeVar("T")
+
+MOST: Final = 10_000
+"""So many requests, and so many facts, are there one by one, the others counted."""
 
 
 def standing_as_data(state: FlowState, now_ms: int) -> dict[str, Any]:
     """Where a flow stands, as data; `stop` is the outcome of a stop that is under way."""
     explanation = explain(state)
+    requests, more_requests = _first(legal_requests(state, explanation, now_ms))
+    facts, more_facts = _first(legal_facts(state, now_ms))
     stop = state.stop if state.outcome is None else None
     return {
         "flow_id": state.flow_id,
@@ -47,11 +59,20 @@ def standing_as_data(state: FlowState, now_ms: int) -> dict[str, Any]:
         "waits": [asdict(wait) for wait in explanation.waits],
         "groups": [_group_as_data(state, group) for group in in_brief(state)],
         "requests": [
-            {"told": "".join(words_of(state, event)), "request": encode_event(event)}
-            for event in explanation.legal
-            if is_request(event)
+            {"told": "".join(words_of(state, request)), "request": encode_event(request)}
+            for request in requests
         ],
+        "more_requests": more_requests,
+        "facts": [{"told": told_fact(it, now_ms), "fact": encode_event(it)} for it in facts],
+        "more_facts": more_facts,
+        "next_timer": next_timer_as_data(state, explanation, now_ms),
+        "way": way_as_data(way_of(state, now_ms)),
     }
+
+
+def _first(found: Iterator[T]) -> tuple[list[T], int]:
+    """The first events, and how many more there are."""
+    return list(islice(found, MOST)), sum(1 for _ in found)
 
 
 def _cancellation_as_data(cancellation: Cancellation | None) -> dict[str, Any] | None:
