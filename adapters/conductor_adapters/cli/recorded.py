@@ -81,7 +81,7 @@ def read_source(
     try:
         with path.open("rb") as file:
             first = file.readline(LONGEST_LINE + 1)
-            if _is_log(first):
+            if is_log(first):
                 lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
                 return read_log(str(path), chain((first,), lines), at)
             content = first + file.read(MAX_BYTES + 1)
@@ -89,7 +89,7 @@ def read_source(
         raise ConductorError(f"{path}: {error.strerror or error}") from None
     if at is not None:
         raise ConductorError(f"--at: {path} is no log, so it has no entry {at}")
-    return Declared(file=str(path), spec=_spec(str(path), content, expected))
+    return Declared(file=str(path), spec=spec_of(str(path), content, expected))
 
 
 def look_at(sources: Sources, what: str, at: int | None) -> Source:
@@ -103,7 +103,7 @@ def look_at(sources: Sources, what: str, at: int | None) -> Source:
     return source
 
 
-def _is_log(first: bytes) -> bool:
+def is_log(first: bytes) -> bool:
     """Whether a first line is one of a log, be it a wrong one or cut off."""
     try:
         data = loads(first)
@@ -150,7 +150,8 @@ def _played(lines: Iterator[bytes], at: int | None) -> tuple[Replay, int]:
 # --- flow files ---
 
 
-def _spec(file: str, content: bytes, expected: str) -> FlowSpec:
+def spec_of(file: str, content: bytes, expected: str) -> FlowSpec:
+    """The flow in the content of a flow file, which `file` names in errors."""
     if not content.strip():
         raise ConductorError(f"{file}: it is empty, expected {expected}")
     document = parse_document(content, file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conductor_core.commands import Outcome
 from conductor_core.state import FlowState
@@ -47,16 +47,23 @@ class Ends:
         return self.a == self.b and not self.steps
 
 
-def ends_of(a: FlowState, b: FlowState) -> Ends:
-    """Hold two states of a flow against one another."""
+def ends_of(a: FlowState, b: FlowState, *, messages: bool = True) -> Ends:
+    """Hold two states of a flow against one another, with what people are told of its end or not."""
     every = list(_steps(a, b))
     changes = tuple(change for change in every if change.a != change.b)
     return Ends(
-        a=(a.status, a.outcome),
-        b=(b.status, b.outcome),
+        a=_end(a, messages=messages),
+        b=_end(b, messages=messages),
         steps=changes,
         same_steps=len(every) - len(changes),
     )
+
+
+def _end(state: FlowState, *, messages: bool) -> End:
+    outcome = state.outcome
+    if outcome is not None and not messages:
+        outcome = evolve(outcome, message=None)
+    return state.status, outcome
 
 
 def _steps(a: FlowState, b: FlowState) -> Iterator[StepChange]:
