@@ -19,7 +19,7 @@ from attrs import frozen
 from conductor_adapters.debugger.moments import changed_attempts
 from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
-from conductor_core.checking.properties import History, Sometimes
+from conductor_core.checking.properties import History, Survey
 from conductor_core.commands import ContinueAsNew, DispatchStep
 from conductor_core.directives import FIXED_MESSAGES
 from conductor_core.events import Event
@@ -145,26 +145,15 @@ PAST: Final = History(0, _remember)
 # --- what comes to pass ---
 
 
-class Witness:
-    """Says of a transition which facts it shows; of the last one asked about it still knows."""
-
-    def __init__(self) -> None:
-        self._asked: Transition | None = None
-        self._shown: frozenset[str] = frozenset()
-
-    def claims(self, facts: Iterable[Fact], *, about: tuple[str, ...]) -> Iterator[Sometimes]:
-        """The facts as claims to a search."""
-        return (self._claim(fact, about) for fact in facts)
-
-    def _claim(self, fact: Fact, about: tuple[str, ...]) -> Sometimes:
-        says = fact.says
-
-        def met(before: FlowState, event: Event, after: Transition, past: int) -> bool:
-            if after is not self._asked:
-                self._asked, self._shown = after, shown_by(before, event, after, past)
-            return says in self._shown
-
-        return Sometimes(name=says, statement=says, about=about, history=PAST, met_on=met)
+def survey_of(facts: Iterable[Fact], *, about: tuple[str, ...]) -> Survey:
+    """The facts as what a search is to find out."""
+    return Survey(
+        name="what may come to pass",
+        names=frozenset(fact.says for fact in facts),
+        shows=shown_by,
+        about=about,
+        history=PAST,
+    )
 
 
 def shown_by(before: FlowState, event: Event, after: Transition, past: int) -> frozenset[str]:

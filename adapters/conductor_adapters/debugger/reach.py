@@ -14,20 +14,21 @@ in a search of its own that tells it apart.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
 from conductor_adapters.debugger.declared import Change, changes_of
-from conductor_adapters.debugger.facts import Fact, Witness, facts_of_flow, facts_of_step
-from conductor_core.checking import Alphabet, Checked, Finding, Story, check
+from conductor_adapters.debugger.facts import Fact, facts_of_flow, facts_of_step, survey_of
+from conductor_core.checking import Alphabet, Checked, Story, check
 from conductor_core.checking.canonical import needs_of
+from conductor_core.checking.check import Surveyed
 from conductor_core.checking.defaults import GENERATED
-from conductor_core.checking.properties import Sometimes
+from conductor_core.checking.properties import Survey
 from conductor_core.checking.reductions import ALL, Reductions, alike
-from conductor_core.spec import FlowSpec, StepSpec
+from conductor_core.spec import FlowSpec
 
 TOLD_APART: Final = evolve(ALL, endings=False, counters=False)
 """The reductions of a search that is asked about many steps."""
@@ -36,19 +37,19 @@ Twins: TypeAlias = tuple[str, ...]
 
 
 class Searcher(Protocol):
-    """Looks for what is claimed of a flow, under an alphabet and within bounds."""
+    """Surveys what may come to pass in a flow, under an alphabet and within bounds."""
 
     def __call__(
-        self, spec: FlowSpec, *claims: Sometimes, alphabet: Alphabet, reductions: Reductions
+        self, spec: FlowSpec, survey: Survey, *, alphabet: Alphabet, reductions: Reductions
     ) -> Checked:
         """Search."""
 
 
-def unbounded(
-    spec: FlowSpec, *claims: Sometimes, alphabet: Alphabet, reductions: Reductions
+def searched(
+    spec: FlowSpec, survey: Survey, *, alphabet: Alphabet, reductions: Reductions
 ) -> Checked:
     """Search in this process, as far as `check` does by itself."""
-    return check(spec, *claims, alphabet=alphabet, theorems=(), reductions=reductions)
+    return check(spec, alphabet=alphabet, theorems=(), survey=survey, reductions=reductions)
 
 
 @frozen(kw_only=True)
@@ -106,7 +107,7 @@ class FlowDiff:
 
 
 def flow_diff_of(
-    a: FlowSpec, b: FlowSpec, alphabet: Alphabet, search: Searcher = unbounded
+    a: FlowSpec, b: FlowSpec, alphabet: Alphabet, search: Searcher = searched
 ) -> FlowDiff:
     """Search both flows, and compare what was found."""
     twins = twins_of(a, b, alphabet)
@@ -182,9 +183,9 @@ def _facts_of_steps(
 
 @frozen
 class _Found:
-    """What was found of a flow: the story of each fact that may come to pass in it."""
+    """What was found of a flow: by whom each fact that may come to pass in it was found."""
 
-    stories: dict[str, Story]
+    shown: dict[str, Surveyed]
     looked: Looked
 
     @classmethod
@@ -196,21 +197,24 @@ class _Found:
         twins: tuple[Twins, ...],
         search: Searcher,
     ) -> _Found:
-        classes = [*_classes(spec, alphabet).values()]
         own = _classes(spec, alphabet)
-        apart = {first for first, *_ in twins if classes.count(own[first]) > 1}
-        witness, results = Witness(), list[Checked]()
-        together = [fact for fact in asked if fact.step not in apart]
-        claims = witness.claims(together, about=())
-        results.append(search(spec, *claims, alphabet=alphabet, reductions=TOLD_APART))
-        for step in (first for first, *_ in twins if first in apart):
-            claims = witness.claims((f for f in asked if f.step == step), about=(step,))
-            results.append(search(spec, *claims, alphabet=alphabet, reductions=ALL))
-        return cls({n: s for it in results for n, s in _stories(it)}, _looked(results))
+        counts = Counter(own.values())
+        apart = [first for first, *_ in twins if counts[own[first]] > 1]
+        together = (fact for fact in asked if fact.step not in apart)
+        surveys = [(survey_of(together, about=()), TOLD_APART)]
+        for step in apart:
+            its_own = (fact for fact in asked if fact.step == step)
+            surveys.append((survey_of(its_own, about=(step,)), ALL))
+        results = [
+            search(spec, survey, alphabet=alphabet, reductions=reductions)
+            for survey, reductions in surveys
+        ]
+        surveyed = [result.surveyed for result in results if result.surveyed is not None]
+        return cls({name: each for each in surveyed for name in each.shown}, _looked(results))
 
     def has(self, fact: Fact) -> bool:
         """Whether a fact was found."""
-        return fact.says in self.stories
+        return fact.says in self.shown
 
     def beyond(
         self, other: _Found, asked: Sequence[Fact], twins: tuple[Twins, ...]
@@ -221,18 +225,10 @@ class _Found:
             if self.has(fact) and not other.has(fact):
                 yield Reached(
                     fact=fact,
-                    story=self.stories[fact.says],
+                    story=self.shown[fact.says].story(fact.says),
                     of_all=() if fact.step is None else of_all[fact.step],
                     excluded=other.looked.complete,
                 )
-
-
-def _stories(checked: Checked) -> Iterator[tuple[str, Story]]:
-    return ((it.name, it.story) for it in checked.findings if _is_met(it) and it.story is not None)
-
-
-def _is_met(finding: Finding) -> bool:
-    return finding.verdict == "met"
 
 
 def _looked(results: Sequence[Checked]) -> Looked:
@@ -242,8 +238,3 @@ def _looked(results: Sequence[Checked]) -> Looked:
         transitions=sum(result.transitions for result in results),
         complete=all(result.complete for result in results),
     )
-
-
-def step_of(spec: FlowSpec, key: str) -> StepSpec | None:
-    """The step of a key that a flow declares."""
-    return next((s for g in spec.groups for s in g.steps if s.key == key), None)
