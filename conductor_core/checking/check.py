@@ -201,8 +201,9 @@ def check(
 
     Unless an `alphabet` says what may happen, it is what suits the flow (`default_alphabet`).
     `driver` carries the search out: this process, or `processes.Processes`; the result is the
-    same. A `survey` finds out about many names at once. `enough` is asked now and then whether to give up. Raises ValueError for claims that
-    could hold by mistake only, and PredicateError for those that do not answer.
+    same. A `survey` finds out about many names at once. `enough` is asked now and then
+    whether to give up. Raises ValueError for claims that could hold by mistake only, and
+    PredicateError for those that do not answer.
     """
     alphabet = default_alphabet(spec) if alphabet is None else alphabet
     claims = (*theorems, *properties)

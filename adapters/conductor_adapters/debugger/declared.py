@@ -128,7 +128,9 @@ def _plain(value: Any, *, but: tuple[str, ...] = ()) -> Any:
         return [_plain(item) for item in value]
     if not has(value.__class__):
         return value
-    return {f.name: _plain(getattr(value, f.name)) for f in fields(value.__class__) if f.name not in but}
+    return {
+        f.name: _plain(getattr(value, f.name)) for f in fields(value.__class__) if f.name not in but
+    }
 
 
 def _told(value: Any) -> str:

@@ -19,6 +19,7 @@ from conductor_adapters.debugger.recording import Recording
 from conductor_core.events import is_request
 from conductor_core.verdicts import Accepted
 
+
 @frozen(kw_only=True)
 class LogDiff:
     """Two recordings, and all in which they differ."""
