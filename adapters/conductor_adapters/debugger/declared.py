@@ -14,7 +14,8 @@ from attrs import fields, frozen, has
 
 from conductor_adapters.debugger.unequal import NOTHING, Unequal, told_value, unequal
 from conductor_core.payload import Payload
-from conductor_core.spec import FlowSpec, GroupSpec, StepSpec
+from conductor_core.places import join, key_place
+from conductor_core.spec import DEFAULT_APPROVAL, FlowSpec, GroupSpec, StepSpec
 
 Kind: TypeAlias = Literal["added", "removed", "moved", "order", "changed"]
 PARTS: Final = ("groups", "steps")
@@ -114,7 +115,17 @@ def _common(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
 def _fields(a: Any, b: Any, place: str) -> Iterator[Change]:
     """The fields of two records that differ, but for the parts that have keys of their own."""
     ours, theirs = (_plain(record, but=PARTS) for record in (a, b))
-    return (Change("changed", it) for it in unequal(ours, theirs, place))
+    return (Change("changed", it) for it in _unequal(ours, theirs, place))
+
+
+def _unequal(a: Any, b: Any, place: str) -> Iterator[Unequal]:
+    """Every place at which two values differ; a list, such as that of waits, is one value."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in a | b:
+            inner = join(place, key_place(key))
+            yield from _unequal(a.get(key, NOTHING), b.get(key, NOTHING), inner)
+    elif any(unequal(a, b)):
+        yield Unequal(place, a, b)
 
 
 # --- records as JSON ---
@@ -134,8 +145,14 @@ def _plain(value: Any, *, but: tuple[str, ...] = ()) -> Any:
 
 
 def _told(value: Any) -> str:
-    """A value of a field; of a record only what is set, and `true` where nothing is."""
-    if not isinstance(value, dict):
-        return "none" if value is None else told_value(value)
-    said = {key: item for key, item in value.items() if item not in (None, False, {}, [])}
-    return told_value(said)
+    """A value of a field as in a flow file: of an approval what is set, `true` if nothing is."""
+    if value is None:
+        return "none"
+    if not isinstance(value, dict) or value.keys() != APPROVAL.keys():
+        return told_value(value)
+    said = {key: item for key, item in value.items() if item != APPROVAL[key]}
+    return told_value(said or True)
+
+
+APPROVAL: Final[dict[str, Any]] = _plain(DEFAULT_APPROVAL)
+"""An approval of which nothing is set."""

@@ -215,6 +215,8 @@ def _of_status(attempt: Attempt) -> Iterator[str]:
             yield f"{step} {_approval(attempt)}"
         case _ if attempt.parked:
             yield f"{step} waits for a person to retry it"
+        case _:
+            pass
     yield f"{step} ends as {status.value}"
 
 

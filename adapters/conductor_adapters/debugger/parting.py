@@ -169,7 +169,7 @@ def _unlike(
 ) -> Pair | None:
     """Where two stretches part; what comes next stands in for what is missing in one."""
     if one is None or other is None:
-        return (one and one.steps[0], other and other.steps[0])
+        return _first(one), _first(other)
     if one.group != other.group:
         return one.steps[0], other.steps[0]
     pairs = [pair for lane in {**one.lanes, **other.lanes} for pair in _in_lane(one, other, lane)]
@@ -177,6 +177,10 @@ def _unlike(
         return None
     a, b = min(pairs, key=_rank)
     return (a or next_a, b or next_b)
+
+
+def _first(stretch: Stretch | None) -> Step | None:
+    return None if stretch is None else stretch.steps[0]
 
 
 def _in_lane(one: Stretch, other: Stretch, lane: str) -> Iterator[Pair]:
@@ -212,4 +216,4 @@ def _alike(a: list[Step], b: list[Step]) -> int:
 
 def _next(stretches: list[Stretch], index: int) -> Step | None:
     """The first step after a stretch."""
-    return stretches[index + 1].steps[0] if index + 1 < len(stretches) else None
+    return _first(stretches[index + 1]) if index + 1 < len(stretches) else None
