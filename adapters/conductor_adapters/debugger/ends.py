@@ -48,7 +48,7 @@ class Ends:
 
 
 def ends_of(a: FlowState, b: FlowState, *, messages: bool = True) -> Ends:
-    """Hold two states of a flow against one another, with what people are told of its end or not."""
+    """Hold two states of a flow against one another, the messages of their ends or not."""
     every = list(_steps(a, b))
     changes = tuple(change for change in every if change.a != change.b)
     return Ends(
