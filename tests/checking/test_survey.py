@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from conductor_core import events
 from conductor_core.checking import check, sometimes
@@ -98,13 +99,10 @@ def test_what_a_survey_raises_is_told_as_its_own() -> None:
 
 def test_a_survey_that_looks_at_steps_has_them_told_apart() -> None:
     """What it is about stands in the keys of states, as with claims."""
-    about = check(DEPLOY, theorems=(), survey=Survey(**{**_fields(ENDS), "about": ("plan",)}))
-    anywhere = check(DEPLOY, theorems=(), survey=Survey(**{**_fields(ENDS), "about": None}))
-    nothing = check(DEPLOY, theorems=(), survey=ENDS)
+    about, anywhere, nothing = (
+        check(DEPLOY, theorems=(), survey=evolve(ENDS, about=steps))
+        for steps in (("plan",), None, ())
+    )
     assert nothing.states < about.states
     assert nothing.states < anywhere.states
     assert not anywhere.reductions.finished
-
-
-def _fields(survey: Survey) -> dict[str, object]:
-    return {"name": survey.name, "names": survey.names, "shows": survey.shows}

@@ -43,6 +43,7 @@ class Searcher(Protocol):
         self, spec: FlowSpec, survey: Survey, *, alphabet: Alphabet, reductions: Reductions
     ) -> Checked:
         """Search."""
+        ...
 
 
 def searched(
