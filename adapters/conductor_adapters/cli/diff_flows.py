@@ -13,8 +13,9 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from conductor_adapters.cli.check_choices import Choices
-from conductor_adapters.cli.check_files import names_of, write
+from conductor_adapters.cli.check_files import names_of
 from conductor_adapters.cli.check_progress import MIB, Watch, watched_by_people
+from conductor_adapters.cli.new_files import write
 from conductor_adapters.cli.search_options import check_memory, cores, driver_of
 from conductor_adapters.debugger.facts import Fact
 from conductor_adapters.debugger.reach import FlowDiff, common_alphabet, flow_diff_of
