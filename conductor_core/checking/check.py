@@ -24,6 +24,7 @@ from conductor_core.checking.properties import (
     LeadsTo,
     Property,
     Sometimes,
+    Survey,
     refuse_mistakes,
 )
 from conductor_core.checking.question import ClaimFailed, Progress, Question, StoppedBy
@@ -90,6 +91,26 @@ class Finding:
         return f"{self.name}: {self.verdict}"
 
 
+@frozen(eq=False)
+class Surveyed:
+    """What a survey found out: the names that were shown, each with the shortest story of it."""
+
+    survey: Survey
+    spec: FlowSpec
+    explored: Explored
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The names that some event showed."""
+        return self.survey.names.intersection(self.explored.met)
+
+    def story(self, name: str) -> Story:
+        """The shortest story that ends with an event which shows a name."""
+        way, event = self.explored.way_to_met(name)
+        assert event is not None, "an event shows it"
+        return Story(self.spec, FLOW_ID, (*way, event))
+
+
 @frozen(kw_only=True)
 class Checked:
     """What a search found out about a flow.
@@ -98,7 +119,7 @@ class Checked:
     `stopped_by`: why states within the bounds were left out, if any were: there were more than
     `max_states`, or the caller had `enough`. `theorems` names those of the claims that hold of
     any flow. `outcomes` are the statuses and reasons with which
-    the flow may end.
+    the flow may end, `surveyed` what a survey found out.
     """
 
     spec: FlowSpec
@@ -111,6 +132,7 @@ class Checked:
     theorems: tuple[str, ...]
     findings: tuple[Finding, ...]
     outcomes: frozenset[tuple[str, str | None]]
+    surveyed: Surveyed | None = None
 
     @property
     def complete(self) -> bool:
@@ -168,6 +190,7 @@ def check(
     *properties: Property,
     alphabet: Alphabet | None = None,
     theorems: tuple[Property, ...] = THEOREMS,
+    survey: Survey | None = None,
     reductions: Reductions = ALL,
     max_states: int = MAX_STATES,
     driver: Driver | None = None,
@@ -178,15 +201,17 @@ def check(
 
     Unless an `alphabet` says what may happen, it is what suits the flow (`default_alphabet`).
     `driver` carries the search out: this process, or `processes.Processes`; the result is the
-    same. `enough` is asked now and then whether to give up. Raises ValueError for claims that
-    could hold by mistake only, and PredicateError for those that do not answer.
+    same. A `survey` finds out about many names at once. `enough` is asked now and then
+    whether to give up. Raises ValueError for claims that could hold by mistake only, and
+    PredicateError for those that do not answer.
     """
     alphabet = default_alphabet(spec) if alphabet is None else alphabet
     claims = (*theorems, *properties)
     refuse_mistakes(claims, (*spec.groups, *alphabet.generated, *alphabet.appended))
     if not isinstance(max_states, int) or isinstance(max_states, bool) or max_states < 1:
         raise ValueError(f"max_states: expected an integer of at least 1, got {shown(max_states)}")
-    reductions = _allowed(claims, reductions)
+    asking = claims if survey is None else (*claims, survey)
+    reductions = _allowed(asking, reductions)
     question = Question(
         alphabet=alphabet,
         canonical=Canonical(
@@ -195,11 +220,12 @@ def check(
             reductions,
             memory=_together([c.memory for c in _remembering(claims)]),
             settled_memory=_together([c.settled_memory or c.memory for c in _remembering(claims)]),
-            named=_named_by(claims),
+            named=_named_by(asking),
         ),
         invariants=tuple(claim for claim in claims if isinstance(claim, Invariant)),
         sometimes=tuple(claim for claim in claims if isinstance(claim, Sometimes)),
         leads_to=tuple(claim for claim in claims if isinstance(claim, LeadsTo)),
+        survey=survey,
         max_states=max_states,
         enough=enough,
         progress=progress,
@@ -222,17 +248,18 @@ def check(
         theorems=tuple(theorem.name for theorem in theorems),
         findings=findings,
         outcomes=explored.outcomes,
+        surveyed=None if survey is None else Surveyed(survey, spec, explored),
     )
 
 
-def _allowed(claims: tuple[Property, ...], wanted: Reductions) -> Reductions:
+def _allowed(claims: tuple[Property | Survey, ...], wanted: Reductions) -> Reductions:
     """The reductions that no claim forbids: one that looks anywhere forbids nearly all."""
     if all(claim.about is not None for claim in claims):
         return wanted
     return evolve(NONE, times=wanted.times, names=wanted.times and wanted.names)
 
 
-def _named_by(claims: tuple[Property, ...]) -> tuple[str, ...]:
+def _named_by(claims: tuple[Property | Survey, ...]) -> tuple[str, ...]:
     """The steps that claims look at."""
     return tuple(dict.fromkeys(key for claim in claims for key in claim.about or ()))
 

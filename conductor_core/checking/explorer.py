@@ -16,7 +16,7 @@ from conductor_core.checking.alphabet import NOTHING_SPENT
 from conductor_core.checking.arrangements import SKIP_DEPENDENTS
 from conductor_core.checking.encoding import encoded
 from conductor_core.checking.moves import ANSWERS, Move, moves
-from conductor_core.checking.properties import History, Predicate, Property
+from conductor_core.checking.properties import History, Predicate, Property, Survey
 from conductor_core.checking.question import ClaimFailed, Place, Question, guarded
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
@@ -80,7 +80,7 @@ class Explorer:
         self.canonical = question.canonical
         self.histories = question.histories
         self.totals = [claim.name for claim in question.invariants if claim.forbids_errors]
-        self.observers = [_observer(history, question.claims) for history in self.histories]
+        self.observers = [_observer(history, question.asking) for history in self.histories]
         self.asked = [
             (guarded(claim.name, predicate), self._past(claim))
             for claim in question.leads_to
@@ -94,6 +94,12 @@ class Explorer:
             *(self._watch(claim, claim.met, claim.met_on) for claim in question.sometimes),
         ]
         self.watches = {watch.name: watch for watch in watches}
+        self.survey = question.survey
+        self.unseen = set[str]()
+        if self.survey is not None:
+            self.unseen |= self.survey.names
+            self.surveyed = guarded(self.survey.name, self.survey.shows)
+            self.surveyed_past = self._past(self.survey)
         self.of_states = [watch for watch in watches if watch.of_state is not None]
         self.of_transitions = [watch for watch in watches if watch.of_transition is not None]
 
@@ -107,7 +113,7 @@ class Explorer:
             of_transition and guarded(claim.name, of_transition),
         )
 
-    def _past(self, claim: Property) -> slice:
+    def _past(self, claim: Property | Survey) -> slice:
         """Where a claim finds what its history observed: nowhere if it has none."""
         if claim.history is None:
             return slice(0)
@@ -118,6 +124,7 @@ class Explorer:
         """Ask no more for what was met."""
         self.of_states = [watch for watch in self.of_states if watch.name not in names]
         self.of_transitions = [watch for watch in self.of_transitions if watch.name not in names]
+        self.unseen.difference_update(names)
 
     def first(self, state: FlowState) -> Place:
         """The place at which a search begins."""
@@ -181,6 +188,10 @@ class Explorer:
                 if asked is not None and asked(state, event, after, *seen[watch.past]):
                     met.append((watch.name, None))
                     self.of_transitions = [w for w in self.of_transitions if w is not watch]
+            if self.unseen:
+                shown = self.surveyed(state, event, after, *seen[self.surveyed_past]) & self.unseen
+                met += [(name, None) for name in shown]
+                self.unseen -= shown
             if after.verdict is ACCEPTED:
                 transitions += 1
                 rests = rests and not isinstance(event, ANSWERS)
@@ -220,7 +231,7 @@ class Explorer:
     def event_that_meets(self, place: Place, name: str, *, raises: bool) -> Event | None:
         """The first event at a place by which a property is met, or that makes a reducer raise."""
         state, spent, seen = place
-        watch = self.watches[name]
+        watch = self.watches.get(name) or self._surveying(name)
         asked = watch.of_transition
         for move in moves(self.alphabet, state, spent, state.span):
             try:
@@ -232,6 +243,12 @@ class Explorer:
             if asked is not None and asked(state, move.event, after, *seen[watch.past]):
                 return move.event
         return None
+
+    def _surveying(self, name: str) -> _Watch:
+        """A watch over one of the names of a survey."""
+        return _Watch(
+            name, self.surveyed_past, of_transition=lambda *seen: name in self.surveyed(*seen)
+        )
 
     def _observed(
         self, seen: tuple[Hashable, ...], state: FlowState, event: Event, after: Transition
@@ -245,7 +262,7 @@ class Explorer:
         )
 
 
-def _observer(history: History, claims: Sequence[Property]) -> Callable[..., Hashable]:
+def _observer(history: History, claims: Sequence[Property | Survey]) -> Callable[..., Hashable]:
     """What a history observes, in the name of the first claim that it belongs to."""
     name = next(claim.name for claim in claims if claim.history == history)
     return guarded(name, history.after)

@@ -123,6 +123,21 @@ class LeadsTo:
     goal: Predicate
 
 
+@frozen(kw_only=True)
+class Survey:
+    """What is to be found out at once about many names: which of them any event shows.
+
+    `shows` takes what a predicate of transitions takes, and answers with the names that the
+    transition shows; names that are not among `names` are passed over.
+    """
+
+    name: str
+    names: frozenset[str]
+    shows: Callable[..., frozenset[str]]
+    about: About = field(default=ANYWHERE, converter=_about)
+    history: History | None = None
+
+
 Property: TypeAlias = Union[Invariant, Sometimes, LeadsTo]
 KINDS: Final = get_args(Property)
 

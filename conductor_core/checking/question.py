@@ -13,7 +13,14 @@ from attrs import frozen
 
 from conductor_core.checking.alphabet import Alphabet, Spent
 from conductor_core.checking.canonical import Canonical
-from conductor_core.checking.properties import History, Invariant, LeadsTo, Property, Sometimes
+from conductor_core.checking.properties import (
+    History,
+    Invariant,
+    LeadsTo,
+    Property,
+    Sometimes,
+    Survey,
+)
 from conductor_core.events import Event
 from conductor_core.state import FlowState
 
@@ -42,6 +49,7 @@ class Question:
     invariants: tuple[Invariant, ...] = ()
     sometimes: tuple[Sometimes, ...] = ()
     leads_to: tuple[LeadsTo, ...] = ()
+    survey: Survey | None = None
     max_states: int | None = None
     enough: Callable[[], bool] | None = None
     progress: Callable[[Progress], None] | None = None
@@ -52,9 +60,14 @@ class Question:
         return (*self.invariants, *self.sometimes, *self.leads_to)
 
     @property
+    def asking(self) -> tuple[Property | Survey, ...]:
+        """Whatever looks at what is found: the claims, and the survey."""
+        return self.claims if self.survey is None else (*self.claims, self.survey)
+
+    @property
     def histories(self) -> tuple[History, ...]:
-        """What claims remember of the past, each history once."""
-        return tuple(dict.fromkeys(c.history for c in self.claims if c.history is not None))
+        """What these remember of the past, each history once."""
+        return tuple(dict.fromkeys(a.history for a in self.asking if a.history is not None))
 
 
 class ClaimFailed(Exception):

@@ -116,7 +116,7 @@ def test_a_retry_is_answered_as_the_attempt_before_it_was() -> None:
     assert {of for _, of in again} == {"quickstart#1"}
     assert played.state.status == "success"
     (change,) = difference_of(played).steps
-    assert change.branch == ("quickstart#2", "success")
+    assert change.b == ("quickstart#2", "success")
 
 
 def test_what_takes_long_takes_as_long_again() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 from attrs import evolve, frozen
 
-from conductor_adapters.cli.check_choices import SWITCHES, Choices, flow_of
+from conductor_adapters.cli.check_choices import Choices, flow_of
 from conductor_adapters.cli.check_claims import (
     Claim,
     imported_claims,
@@ -29,7 +29,7 @@ from conductor_adapters.cli.check_files import (
     write_certificate,
     write_counterexamples,
 )
-from conductor_adapters.cli.check_progress import MIB, Watch, memory_now, watched_by_people
+from conductor_adapters.cli.check_progress import MIB, Watch, watched_by_people
 from conductor_adapters.cli.check_report import (
     MADE_UP,
     Result,
@@ -43,19 +43,22 @@ from conductor_adapters.cli.check_report import (
 )
 from conductor_adapters.cli.console import say, say_json, warn
 from conductor_adapters.cli.cores import cores
+from conductor_adapters.cli.search_options import (
+    alphabet_options,
+    bounds_options,
+    check_memory,
+    driver_of,
+)
 from conductor_core.checking import THEOREMS, Alphabet, Property, Reductions, gate
 from conductor_core.checking import check as checked
-from conductor_core.checking.alphabet import ALL_OPERATIONS, RESPONSES
-from conductor_core.checking.check import MAX_STATES, PredicateError
+from conductor_core.checking.check import PredicateError
 from conductor_core.checking.defaults import default_alphabet, full_alphabet
 from conductor_core.checking.reductions import ALL, NONE
-from conductor_core.checking.search import Driver
 from conductor_core.errors import ConductorError
 from conductor_core.spec import FlowSpec
 
 REDUCTIONS: Final = {"all": ALL, "none": NONE}
 INTERRUPTED: Final = 130
-COUNT: Final = click.IntRange(min=0)
 FILE: Final = click.Path(path_type=Path)
 
 
@@ -99,70 +102,8 @@ class Search:
     is_flag=True,
     help="Of the gate: an approval must name the subject that it approves.",
 )
-@click.option(
-    "--full",
-    is_flag=True,
-    help="Begin with all that may happen at all, each of it once: for small flows.",
-)
-@click.option(
-    "--endings",
-    metavar="LIST",
-    help="How work ends, as ok,fail or ok:stop,fail:retry-group (it asks for that directive); "
-    "a list that begins with + adds to the others.",
-)
-@click.option(
-    "--answers", metavar="LIST", help=f"How people answer approvals: of {', '.join(RESPONSES)}."
-)
-@click.option(
-    "--operations",
-    metavar="LIST",
-    help=f"What people do about what failed: of {', '.join(ALL_OPERATIONS)}.",
-)
-@click.option(
-    "--with",
-    "switched_on",
-    multiple=True,
-    metavar="LIST",
-    help=f"What may happen too: of {', '.join(SWITCHES)}.",
-)
-@click.option(
-    "--without", "switched_off", multiple=True, metavar="LIST", help="What never happens, of these."
-)
-@click.option(
-    "--reruns", type=COUNT, metavar="N", help="So often people rerun what failed, at most."
-)
-@click.option(
-    "--replans", type=COUNT, metavar="N", help="So often people have plans made again, at most."
-)
-@click.option(
-    "--suggestions", type=COUNT, metavar="N", help="So often the host suggests to continue as new."
-)
-@click.option(
-    "--generated", type=FILE, metavar="FILE", help="A flow whose groups are what is generated."
-)
-@click.option(
-    "--appended", type=FILE, metavar="FILE", help="A flow whose groups people may append."
-)
-@click.option(
-    "--max-states",
-    type=click.IntRange(min=1),
-    default=MAX_STATES,
-    show_default=True,
-    metavar="N",
-    help="Give up beyond so many states.",
-)
-@click.option(
-    "--max-memory",
-    type=click.IntRange(min=1),
-    metavar="MIB",
-    help="Give up beyond so much memory, that of all processes together.",
-)
-@click.option(
-    "--processes",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Search with so many processes.  [default: one for each core]",
-)
+@alphabet_options
+@bounds_options
 @click.option(
     "--reduce",
     type=click.Choice([*REDUCTIONS]),
@@ -210,7 +151,7 @@ def check(
             read = _files_read(file, **asked)
             check_certificate(certificate, read)
             check_counterexamples(counterexamples, search.names, read)
-            _check_memory(search.max_memory_mib)
+            check_memory(search.max_memory_mib)
             result = _searched(search, str(file), draws=draws)
         if certificate is not None:
             write_certificate(certificate, certificate_of(result))
@@ -247,16 +188,6 @@ def _files_read(
     }
     read |= {path: "the module of a claim" for path in modules if path.suffix == ".py"}
     return {path: what for path, what in read.items() if path is not None}
-
-
-def _check_memory(most: int | None) -> None:
-    """Refuse a limit that is reached before the search begins."""
-    taken = memory_now()
-    if most is not None and most * MIB < taken:
-        raise ConductorError(
-            f"--max-memory: {most:,} MiB are less than the {taken // MIB:,} MiB that are taken "
-            "before the search begins"
-        )
 
 
 def _search(
@@ -316,7 +247,7 @@ def _searched(search: Search, file: str, *, draws: bool) -> Result:
             theorems=search.theorems,
             reductions=search.reductions,
             max_states=search.max_states,
-            driver=_driver(search.processes),
+            driver=driver_of(search.processes),
             enough=watch.enough,
             progress=watch.progress,
         )
@@ -331,15 +262,6 @@ def _searched(search: Search, file: str, *, draws: bool) -> Result:
         seconds=watch.seconds,
         memory=watch.peak,
     )
-
-
-def _driver(processes: int) -> Driver | None:
-    """What carries the search out; a single process needs none."""
-    if processes == 1:
-        return None
-    from conductor_core.checking.processes import Processes  # noqa: PLC0415 - slow to import
-
-    return Processes(processes)
 
 
 def _tell(result: Result, *, verbose: bool, quiet: bool, as_json: bool) -> None:

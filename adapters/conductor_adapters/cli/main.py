@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "check": "conductor_adapters.cli.check",
     "completion": "conductor_adapters.cli.completion",
     "deny": "conductor_adapters.cli.operate.answers",
+    "diff": "conductor_adapters.cli.diff",
     "explain": "conductor_adapters.cli.explain",
     "export": "conductor_adapters.cli.export",
     "graph": "conductor_adapters.cli.graph",

@@ -89,7 +89,7 @@ def read_source(
         raise ConductorError(f"{path}: {error.strerror or error}") from None
     if at is not None:
         raise ConductorError(f"--at: {path} is no log, so it has no entry {at}")
-    return Declared(file=str(path), spec=_spec(str(path), content, expected))
+    return Declared(file=str(path), spec=spec_of(str(path), content, expected))
 
 
 def look_at(sources: Sources, what: str, at: int | None) -> Source:
@@ -150,7 +150,8 @@ def _played(lines: Iterator[bytes], at: int | None) -> tuple[Replay, int]:
 # --- flow files ---
 
 
-def _spec(file: str, content: bytes, expected: str) -> FlowSpec:
+def spec_of(file: str, content: bytes, expected: str) -> FlowSpec:
+    """The flow in the content of a flow file, which `file` names in errors."""
     if not content.strip():
         raise ConductorError(f"{file}: it is empty, expected {expected}")
     document = parse_document(content, file)

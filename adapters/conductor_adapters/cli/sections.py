@@ -52,6 +52,7 @@ SECTIONS: Final = {
     "Debug recorded flows": {
         "replay": "verify logs by running their events again",
         "what-if": "play a log on from an entry with other events",
+        "diff": "tell how two logs differ, or what two flow files allow",
         "shrink": "make a log as small as it gets that still shows something",
         "html": "write a page of a log, or of two side by side",
         "export": "write a log as OpenTelemetry spans, CloudEvents or CDEvents",

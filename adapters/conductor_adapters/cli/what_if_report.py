@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from attrs import asdict
-
 from conductor_adapters.cli.console import counted, cut
+from conductor_adapters.cli.ends_report import BRANCH, ends_as_data, few, told_ends
 from conductor_adapters.debugger.happening import Happened, Origin, Question
 from conductor_adapters.debugger.known import Known
-from conductor_adapters.debugger.what_if import Branch, Difference, StepChange, difference_of
+from conductor_adapters.debugger.what_if import Branch, difference_of
 from conductor_core.codec import encode_event, encode_verdict
-from conductor_core.commands import Outcome
 from conductor_core.lines import described, line_of
 
 SHOWN: Final = 8
@@ -44,11 +42,11 @@ def told_branch(branch: Branch) -> Iterator[str]:
         if happened.origin == "given":
             yield f"  but: {_line(happened.event, happened.transition)}"
     yield f"  then {_counts(branch)}"
-    yield from _few(list(_remarkable(branch)))
-    yield from _told_end(difference_of(branch))
+    yield from few(_remarkable(branch), SHOWN)
+    yield from told_ends(difference_of(branch), BRANCH, SHOWN)
     if branch.unknown:
         yield "it is not known"
-        yield from _few([f"  {told_question(question)}" for question in branch.unknown])
+        yield from few((f"  {told_question(question)}" for question in branch.unknown), SHOWN)
 
 
 def told_question(question: Question) -> str:
@@ -78,50 +76,8 @@ def _remarkable(branch: Branch) -> Iterator[str]:
     yield from (f"  no occasion for: {cut(described(it.event))}" for it in branch.unsent)
 
 
-def _few(lines: list[str]) -> Iterator[str]:
-    yield from lines[:SHOWN]
-    if len(lines) > SHOWN:
-        yield f"  and {len(lines) - SHOWN:,} more"
-
-
 def _line(event: Any, transition: Any) -> str:
     return cut(line_of(event, transition))
-
-
-# --- the end ---
-
-
-def _told_end(difference: Difference) -> Iterator[str]:
-    recorded, branch = _told_outcome(*difference.recorded), _told_outcome(*difference.branch)
-    if recorded == branch and not difference.steps:
-        yield f"it ends as recorded: {recorded}"
-        return
-    yield f"recorded: {recorded}"
-    yield f"branch:   {branch}"
-    yield from _few([f"  {_told_change(change)}" for change in difference.steps])
-    yield f"  {counted(difference.same_steps, 'step')} as recorded"
-
-
-def _told_outcome(status: str, outcome: Outcome | None) -> str:
-    if outcome is None:
-        return f"{status}, not finished"
-    reason = "" if outcome.reason is None else f", {outcome.reason}"
-    step = "" if outcome.step is None else f" at {outcome.step}"
-    message = "" if outcome.message is None else f": {cut(outcome.message)}"
-    return f"{status}{reason}{step}{message}"
-
-
-def _told_change(change: StepChange) -> str:
-    match change.recorded, change.branch:
-        case None, (attempt, status):
-            return f"{attempt}: {status}, and no such step was recorded"
-        case (attempt, status), None:
-            return f"{attempt}: {status}, and no such step in the branch"
-        case (attempt, before), (other, status):
-            renamed = "" if attempt == other else f"{other} "
-            return f"{attempt}: {before} -> {renamed}{status}"
-        case _:
-            return change.step
 
 
 # --- as data ---
@@ -141,10 +97,7 @@ def branch_as_data(branch: Branch) -> dict[str, Any]:
         "unknown": [
             {"kind": it.kind, "of": it.of, "told": told_question(it)} for it in branch.unknown
         ],
-        "recorded": _end_as_data(*difference.recorded),
-        "branch": _end_as_data(*difference.branch),
-        "steps": [_change_as_data(change) for change in difference.steps],
-        "same_steps": difference.same_steps,
+        **ends_as_data(difference, a="recorded", b="branch"),
     }
 
 
@@ -160,19 +113,3 @@ def _happened_as_data(happened: Happened) -> dict[str, Any]:
 
 def _recorded_as_data(known: Known) -> dict[str, Any]:
     return {"seq": known.seq, "event": encode_event(known.event)}
-
-
-def _end_as_data(status: str, outcome: Outcome | None) -> dict[str, Any]:
-    return {"status": status, "outcome": None if outcome is None else asdict(outcome)}
-
-
-def _change_as_data(change: StepChange) -> dict[str, Any]:
-    return {
-        "step": change.step,
-        "recorded": _live_as_data(change.recorded),
-        "branch": _live_as_data(change.branch),
-    }
-
-
-def _live_as_data(live: tuple[str, str] | None) -> dict[str, str] | None:
-    return None if live is None else {"attempt": live[0], "status": live[1]}

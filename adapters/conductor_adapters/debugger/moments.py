@@ -127,6 +127,23 @@ def moments_of(recording: Recording) -> Iterator[Moment]:
             before, opened = entry.after, entry.opened
 
 
+def changed_attempts(
+    before: FlowState, after: FlowState
+) -> Iterator[tuple[Attempt | None, Attempt]]:
+    """The attempts that are no longer what they were, each with what it was, if it was."""
+    known = len(before.live)
+    for position in after.live.changed_since(before.live):
+        live = after.live[position]
+        earlier = before.live[position] if position < known else None
+        if earlier is None or earlier.id == live.id:
+            yield earlier, live
+            continue
+        superseded = after.attempt(earlier.id)
+        assert superseded is not None, f"{earlier.id} was superseded, and is gone"
+        yield earlier, superseded
+        yield None, live
+
+
 SKIPPED: Final = frozenset({AttemptStatus.AUTO_SKIPPED, AttemptStatus.USER_SKIPPED})
 
 
@@ -158,7 +175,7 @@ class _Entry:
             yield self._told(Kind.FLOW_STARTED)
         if is_request(self._event):
             yield self._told(Kind.REQUEST_ACCEPTED)
-        for before, after in self._changed():
+        for before, after in changed_attempts(self.before, self.after):
             yield from self._of_attempt(before, after)
         yield from self._of_groups()
         yield from self._of_commands()
@@ -181,20 +198,6 @@ class _Entry:
         return started and not self.before.started and self.before.outcome is None
 
     # --- attempts ---
-
-    def _changed(self) -> Iterator[tuple[Attempt | None, Attempt]]:
-        """The attempts that are no longer what they were, each with what it was, if it was."""
-        known = len(self.before.live)
-        for position in self.after.live.changed_since(self.before.live):
-            live = self.after.live[position]
-            before = self.before.live[position] if position < known else None
-            if before is None or before.id == live.id:
-                yield before, live
-                continue
-            earlier = self.after.attempt(before.id)
-            assert earlier is not None, f"{before.id} was superseded, and is gone"
-            yield before, earlier
-            yield None, live
 
     def _of_attempt(self, before: Attempt | None, after: Attempt) -> Iterator[Moment]:
         """What became of an attempt; one that is under way is one of the current group."""

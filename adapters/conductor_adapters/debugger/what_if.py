@@ -7,15 +7,15 @@ like any other: its log replays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from attrs import frozen
 
+from conductor_adapters.debugger.ends import Ends, ends_of
 from conductor_adapters.debugger.happening import Assume, Happened, Question
 from conductor_adapters.debugger.known import Known
 from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.virtual import VirtualHost
-from conductor_core.commands import Outcome
 from conductor_core.errors import LogError
 from conductor_core.events import Event
 from conductor_core.log import LogWriter, Played, Replay
@@ -58,28 +58,6 @@ class Branch:
         return "".join(lines) + (writer.close(self.state) if self.state.outcome else "")
 
 
-@frozen(kw_only=True)
-class StepChange:
-    """A step whose live attempt ended differently: its id and status, here and there.
-
-    A step that does not exist on one side has None there.
-    """
-
-    step: str
-    recorded: tuple[str, str] | None
-    branch: tuple[str, str] | None
-
-
-@frozen(kw_only=True)
-class Difference:
-    """How a branch differs from its recording in the end."""
-
-    recorded: tuple[str, Outcome | None]
-    branch: tuple[str, Outcome | None]
-    steps: tuple[StepChange, ...]
-    same_steps: int
-
-
 def branch_of(
     recording: Recording,
     at: int,
@@ -118,25 +96,6 @@ def default_ms(recording: Recording, at: int, *, instead: bool) -> int:
     return recording.at_ms(at + 1 if instead else at)
 
 
-def difference_of(branch: Branch) -> Difference:
-    """Hold the end of a branch against that of its recording."""
-    recorded, state = branch.recording.replay.state, branch.state
-    changes = [it for it in _steps(recorded, state) if it.recorded != it.branch]
-    return Difference(
-        recorded=(recorded.status, recorded.outcome),
-        branch=(state.status, state.outcome),
-        steps=tuple(changes),
-        same_steps=len(_live(recorded).keys() | _live(state).keys()) - len(changes),
-    )
-
-
-def _steps(recorded: FlowState, state: FlowState) -> Iterator[StepChange]:
-    """Every step of either side, in the order of the flow."""
-    here, there = _live(recorded), _live(state)
-    for step in {**here, **there}:
-        yield StepChange(step=step, recorded=here.get(step), branch=there.get(step))
-
-
-def _live(state: FlowState) -> dict[str, tuple[str, str]]:
-    """The live attempt of every step, with its status."""
-    return {attempt.step: (attempt.id, attempt.status.value) for attempt in state.live}
+def difference_of(branch: Branch) -> Ends:
+    """Hold the end of a branch, as side b, against that of its recording."""
+    return ends_of(branch.recording.replay.state, branch.state)
