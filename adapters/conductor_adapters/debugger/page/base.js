@@ -39,6 +39,12 @@ function duration(ms) {
   }).join(" ");
 }
 
+/* What has no shape of its own, or turns the order of what stands around it. */
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Text that others wrote and somebody is to rely on: what would not be seen is written escaped. */
+const plain = (text) => text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /* --- the document --- */
 
 const $ = (id) => document.getElementById(id);

@@ -25,6 +25,7 @@ async function show(token, rest) {
 async function begin() {
   $("heading").textContent = heading;
   $("words").textContent = words;
+  $("home").hidden = signs;
   if (!signs) return;
   const fragment = new URLSearchParams(location.hash.slice(1)), token = fragment.get("token");
   fragment.delete("token");

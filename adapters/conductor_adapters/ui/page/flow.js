@@ -82,7 +82,7 @@ function told(name, message = "") {
   banner.hidden = !message;
 }
 
-function top() {
+function drawTop() {
   const back = make("a", { class: "quiet back", href: "/", title: "All flows" }, icon("back"), "Flows");
   document.querySelector(".brand").replaceWith(back);
   $("flow-status").before(state);
@@ -192,11 +192,11 @@ class Card {
     this.data = data;
     this.parts = { mark: make("span", { class: "mark" }), how: make("p", { class: "how" }), subject: make("div", { class: "subject" }), output: make("div", { class: "outputs" }), acts: make("div", { class: "acts" }) };
     this.note = make("textarea", { rows: "1", "data-typed": true, maxlength: "4000", placeholder: "A note, which stands in the log beside the answer", "aria-label": `Note about ${data.attempt}` });
-    const name = make("button", { type: "button", class: "name", title: "Show this step", on: { click: () => conductor.select(data.step) } }, nameOf(data.step));
+    const name = make("button", { type: "button", class: "name", title: "Show this step", on: { click: () => conductor.select(data.step) } }, plain(nameOf(data.step)));
     this.element = make("article", { class: `card ${kind}`, "data-attempt": data.attempt, "data-tone": kind === "failure" ? "bad" : "wait", "aria-label": `${data.attempt}: ${kind}` },
       make("header", {}, icon(kind === "failure" ? "error" : "asking"), name, make("span", { class: "mono" }, data.attempt)),
       this.parts.how, this.parts.subject, this.parts.output,
-      ...(session.read_only ? [] : [this.note, this.parts.acts]));
+      ...(session.read_only ? [] : [make("footer", {}, this.note, this.parts.acts)]));
     this.output();
   }
 
@@ -207,7 +207,7 @@ class Card {
     this.note.hidden = !requests.some(({ words }) => words);
     if (key === this.key) return;
     this.key = key;
-    this.parts.acts.replaceChildren(...requests.map((request) => ask(request, () => this.note.value.trim())));
+    this.parts.acts.replaceChildren(...ordered(requests).map((request) => ask(request, () => this.note.value.trim())));
   }
 
   /** What the attempt left behind, once it is there. */
@@ -216,8 +216,8 @@ class Card {
     if (!entry || this.shows === entry.seq) return;
     this.shows = entry.seq;
     const subject = entry.event.subject;
-    this.parts.subject.replaceChildren(...(subject ? [make("span", {}, "Subject"), make("b", {}, subject)] : []));
-    this.parts.output.replaceChildren(...blocks(entry.event.output ?? null).map(([name, text]) => block(name, text)));
+    this.parts.subject.replaceChildren(...(subject ? [make("span", {}, "Subject"), make("code", {}, plain(subject))] : []));
+    this.parts.output.replaceChildren(...blocks(entry.event.output ?? null).map(part));
   }
 }
 
@@ -238,7 +238,7 @@ class Failure extends Card {
   constructor(data) { super("failure", data); }
 
   how() {
-    return [make("span", {}, this.data.error ?? "it failed")];
+    return [make("span", {}, plain(this.data.error ?? "it failed"))];
   }
 }
 
@@ -257,13 +257,23 @@ function resultOf(attempt) {
 
 /* --- outputs --- */
 
-/** An output as named texts; texts of several lines as they are. */
+/** An output as named texts, those of several lines first and as they are. */
 function blocks(output) {
   if (output === null) return [];
   const named = typeof output === "object" && !Array.isArray(output) ? Object.entries(output) : [["output", output]];
-  const told = ([name, value]) => [name, typeof value === "string" ? value.replace(/\n+$/, "") : JSON.stringify(value, null, 2)];
-  return named.filter(([, value]) => value !== null && value !== "").map(told);
+  const told = named.filter(([, value]) => value !== null && value !== "").map(([name, value]) => [plain(name), written(value)]);
+  return [...told.filter(([, text]) => !isShort(text)), ...told.filter(([, text]) => isShort(text))];
 }
+
+const isShort = (text) => text.length <= 120 && !text.includes("\n");
+
+function written(value) {
+  if (typeof value === "string") return plain(value.replace(/\n+$/, ""));
+  const line = JSON.stringify(value);
+  return plain(line.length <= 60 ? line : JSON.stringify(value, null, 2));
+}
+
+const part = ([name, text]) => (isShort(text) ? make("p", { class: "fact" }, make("span", {}, name), make("code", {}, text)) : block(name, text));
 
 function block(name, text) {
   const lines = text.split("\n"), more = lines.length - SHOWN, long = more > 0 || text.length > 8000;
@@ -289,6 +299,10 @@ const marked = (text) => make("span", { class: SIGNS[/^\s*([+~-])(?:\s|\/|$)/.ex
 
 const WARM = new Set(["approve", "retry-step", "resume-requested"]);
 const COLD = new Set(["deny", "cancel-requested"]);
+const LAST = ["retry", "skip-current", "skip-current-and-dependents"];
+
+/** What is asked most stands first. */
+const ordered = (requests) => requests.toSorted((a, b) => LAST.indexOf(a.kind) - LAST.indexOf(b.kind));
 
 /** A button that sends a request; what is grave is asked for twice. */
 function ask(request, words) {
@@ -357,7 +371,7 @@ async function begin() {
   actor.value = sessionStorage.getItem("conductor-by") ?? session.by ?? "";
   document.documentElement.classList.toggle("read-only", session.read_only);
   $("help").querySelector("dl").append(make("div", {}, make("dt", {}, make("kbd", {}, "d")), make("dd", {}, "decide: what people are asked")));
-  top();
+  drawTop();
   decide.begin();
   line.open();
   document.documentElement.dataset.live = "";

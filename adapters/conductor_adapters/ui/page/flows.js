@@ -96,7 +96,7 @@ function draw() {
 function made(flow) {
   const parts = { status: make("td", {}), waits: make("td", { class: "waits" }), began: make("td", { class: "at" }), changed: make("td", { class: "at" }) };
   const link = make("a", { href: `/flows/${encodeURIComponent(flow.flow_id)}` }, flow.flow_id);
-  const element = make("tr", { "data-flow": flow.flow_id }, make("td", { class: "flow-id" }, link, make("span", {}, flow.type)), parts.status, parts.waits, parts.began, parts.changed);
+  const element = make("tr", { "data-flow": flow.flow_id }, make("td", { class: "flow-id" }, link, make("span", {}, plain(flow.type))), parts.status, parts.waits, parts.began, parts.changed);
   const row = { element, parts, link };
   rows.set(flow.flow_id, row);
   return row;
