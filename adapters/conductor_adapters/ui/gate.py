@@ -2,7 +2,8 @@
 
 Rule: a page of somebody else must never do either, whatever its address resolves to (Host),
 wherever it stands (Origin, Sec-Fetch-Site), and whatever cookies a browser sends along (a second
-token, which only our pages can read). Secrets are compared in constant time.
+token, which only our pages can read: cookies reach other ports of this machine, storage does not).
+Secrets are compared in constant time.
 
 Where nobody may ask anything there is no token, and whoever is on this machine may look.
 """
@@ -40,7 +41,6 @@ class Gate:
         self._token = token
         hosts = [f"{name}:{port}" for name in NAMES] + (list(NAMES) if port == 80 else [])
         self._hosts = frozenset(hosts)
-        self._origins = frozenset(f"http://{host}" for host in hosts)
         self._sessions: dict[str, Session] = {}
         self.cookie = f"conductor-{port}"
 
@@ -67,7 +67,7 @@ class Gate:
         """Raise Refused unless a request that changes something is one of our own pages."""
         if self.read_only:
             raise Refused(403, "read-only", "conductor ui was started to look only")
-        if request.headers.get("origin") not in self._origins:
+        if request.headers.get("origin") != f"http://{request.headers['host'].lower()}":
             raise Refused(403, "cross-origin", "the request comes from another origin")
         kind, _, _ = request.headers.get("content-type", "").partition(";")
         if kind.strip().lower() != JSON:
@@ -98,12 +98,16 @@ class Gate:
         """Whether a request may be told what stands in the store."""
         return self.read_only or self.session_of(request) is not None
 
+    def may_ask(self, request: Request) -> bool:
+        """Whether a request has a session, and the second token of it."""
+        session, shown = self.session_of(request), request.headers.get("x-conductor-csrf", "")
+        return session is not None and _same(shown, session.csrf)
+
     def check_csrf(self, request: Request) -> None:
         """Raise Refused unless a request has a session, and the second token of it."""
-        session = self.session_of(request)
-        if session is None:
+        if self.session_of(request) is None:
             raise Refused(401, "no-session", "the token was not shown")
-        if not _same(request.headers.get("x-conductor-csrf", ""), session.csrf):
+        if not self.may_ask(request):
             raise Refused(403, "no-csrf", "the request lacks the token of its session")
 
     def set_cookie(self, session: Session) -> str:

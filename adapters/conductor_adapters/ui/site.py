@@ -134,19 +134,13 @@ class Site:
     # --- sessions ---
 
     async def _session(self, request: Request) -> Response:
-        session = self._gate.session_of(request)
-        return as_json(
-            {
-                "signed_in": session is not None,
-                "read_only": self._gate.read_only,
-                "csrf": "" if session is None else session.csrf,
-                "by": "" if session is None else self._by,
-            }
-        )
+        signed_in = self._gate.may_ask(request)
+        told = {"signed_in": signed_in, "read_only": self._gate.read_only}
+        return as_json({**told, "by": self._by if signed_in else ""})
 
     async def _sign_in(self, request: Request) -> Response:
         session = self._gate.sign_in(json_of(request).get("token"))
-        return as_json({"signed_in": True}, Set_Cookie=self._gate.set_cookie(session))
+        return as_json({"csrf": session.csrf}, Set_Cookie=self._gate.set_cookie(session))
 
     # --- what stands in the store ---
 

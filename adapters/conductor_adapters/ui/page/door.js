@@ -2,7 +2,8 @@
 /* The door: the token that was printed becomes a session, and leads to where somebody wanted to go;
    or it is said why there is nothing to be seen.
 
-   Rule: the token leaves the address at once, and goes nowhere but to the server, in a body. */
+   Rule: the token leaves the address at once, and goes nowhere but to the server, in a body. What
+   comes of it is a cookie that no script reads, and a second token that no other server is sent. */
 
 const { heading, words, sign_in: signs } = JSON.parse($("data").textContent);
 const wanted = new URLSearchParams(location.search).get("to") ?? "/";
@@ -16,8 +17,12 @@ function way(rest) {
 
 async function show(token, rest) {
   const answer = await fetch("/api/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) }).catch(() => null);
-  if (answer?.ok) { location.replace(way(rest)); return; }
   const told = await answer?.json().catch(() => null);
+  if (answer?.ok) {
+    localStorage.setItem("conductor-csrf", told.csrf);
+    location.replace(way(rest));
+    return;
+  }
   $("wrong").textContent = told?.error.message ?? "conductor ui does not answer";
   $("token").select();
 }
@@ -36,7 +41,7 @@ async function begin() {
   if (token) await show(token, rest);
   else {
     // Who came by a link from elsewhere has a session, which the browser kept back.
-    const answer = await fetch("/api/session").catch(() => null);
+    const answer = await fetch("/api/session", { headers: { "X-Conductor-CSRF": localStorage.getItem("conductor-csrf") ?? "" } }).catch(() => null);
     if (answer?.ok && (await answer.json()).signed_in) { location.replace(way(rest)); return; }
     $("token").focus();
   }

@@ -10,7 +10,7 @@ const SHOWN = 24;           // so many lines of an output are shown at first
 const AGAIN_MS = [500, 1000, 2000, 5000, 10_000];
 const CONFIRM_MS = 5000;
 
-let session = { read_only: true, csrf: "", by: "" };
+let session = { read_only: true, signed_in: false, by: "" };
 let standing = null;
 
 /* --- what follows the log --- */
@@ -54,9 +54,12 @@ const line = {
 
 document.addEventListener("visibilitychange", () => { if (document.hidden) line.close(); else line.open(); });
 
+/** The second token of the session, which the door left where only pages from here can read it. */
+const signed = () => ({ "X-Conductor-CSRF": localStorage.getItem("conductor-csrf") ?? "" });
+
 /** Who this browser is to the server; null where that does not answer. */
 async function ofSession() {
-  const answer = await fetch("/api/session").catch(() => null);
+  const answer = await fetch("/api/session", { headers: signed() }).catch(() => null);
   return answer?.ok ? answer.json() : null;
 }
 
@@ -336,12 +339,12 @@ async function send(request, words, button) {
   button.disabled = true;
   try {
     const answer = await fetch(`${API}/requests`, {
-      method: "POST", headers: { "Content-Type": "application/json", "X-Conductor-CSRF": session.csrf },
+      method: "POST", headers: { "Content-Type": "application/json", ...signed() },
       body: JSON.stringify({ event: { ...event, request_id: decide.sent.get(key) }, by, attempt: request.attempt }),
     });
     const told = await answer.json();
     decide.sent.delete(key);
-    if (answer.status === 401) signIn();
+    if (answer.status === 401 || told.error?.code === "no-csrf") signIn();
     else if (!answer.ok) decide.receipt(by, request, "bad", "denied", `not asked: ${told.error.message}`);
     else receive(by, request, told);
   } catch {
@@ -368,6 +371,7 @@ addEventListener("keydown", (event) => {
 
 async function begin() {
   session = (await ofSession()) ?? session;
+  if (!session.read_only && !session.signed_in) { signIn(); return; }
   actor.value = sessionStorage.getItem("conductor-by") ?? session.by ?? "";
   document.documentElement.classList.toggle("read-only", session.read_only);
   $("help").querySelector("dl").append(make("div", {}, make("dt", {}, make("kbd", {}, "d")), make("dd", {}, "decide: what people are asked")));
