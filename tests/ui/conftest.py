@@ -1,4 +1,4 @@
-"""A store with a worker, its pages served, and one browser for all tests of them."""
+"""A store with a worker, its pages served, and a browser."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def caller(stage: Stage) -> Generator[Caller]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    """A browser, shared by all tests."""
+    """A browser for the tests of a module; while it is open, no other loop runs in this thread."""
     require()
     with chromium() as browser:
         yield browser

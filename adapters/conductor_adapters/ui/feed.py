@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from conductor_adapters.client import Client
@@ -71,21 +71,25 @@ class Feed:
     async def catch_up(self) -> None:
         """Look whether there is more; raises ConductorError."""
         async with self._looking:
-            loop = asyncio.get_running_loop()
-            began_s = loop.time()
             if self._damage is not None:
                 raise self._damage
-            if began_s < self._look_again_s:
-                return
-            try:
-                await self._look()
-            finally:
-                took_s = loop.time() - began_s
-                self._look_again_s = loop.time() + max(LOOK_S / 2, SHARE * took_s)
+            loop = asyncio.get_running_loop()
+            if loop.time() >= self._look_again_s:
+                lines = await self._read(loop.time)
+                await self._verify(lines)
 
-    async def _look(self) -> None:
+    async def _read(self, now_s: Callable[[], float]) -> Sequence[str]:
+        """The lines that are new, and when to look for more."""
+        began_s = now_s()
         after = -1 if self._player is None else self.seq
-        lines = await self._client.log(self.flow_id, after=after)
+        try:
+            return await self._client.log(self.flow_id, after=after)
+        finally:
+            rest_s = max(LOOK_S / 2, SHARE * (now_s() - began_s))
+            self._look_again_s = now_s() + rest_s
+
+    async def _verify(self, lines: Sequence[str]) -> None:
+        """Take lines in a thread: a long log takes a while, for which others are not kept."""
         if lines:
             try:
                 await asyncio.to_thread(self._take, lines)
@@ -105,6 +109,10 @@ class Feed:
             self._state = played.transition.state
             self.entries.append(told)
         self.standing = standing_of(self._state)
+
+    def nudge(self) -> None:
+        """Look at once when somebody looks: something was asked."""
+        self._look_again_s = 0.0
 
     def view(self) -> dict[str, Any]:
         """All of it, as a page begins with."""
@@ -165,6 +173,11 @@ class Feeds:
         self._client = client
         self._name = name
         self._feeds: dict[str, Feed] = {}
+
+    def nudge(self, flow_id: str) -> None:
+        """Have a flow looked at anew of which something was asked."""
+        if flow_id in self._feeds:
+            self._feeds[flow_id].nudge()
 
     async def of(self, flow_id: str) -> Feed:
         """The feed of a flow, as it is now; raises ConductorError."""

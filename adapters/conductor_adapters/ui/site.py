@@ -169,4 +169,5 @@ class Site:
             told = await ask(self._client, request.path[2], json_of(request))
         except UnknownFlow as error:
             raise Refused(404, "unknown-flow", str(error)) from None
+        self._feeds.nudge(request.path[2])
         return as_json(told)
