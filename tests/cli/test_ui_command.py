@@ -11,7 +11,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -148,7 +147,7 @@ def test_a_browser_is_led_there_by_a_file_of_ones_own(monkeypatch: pytest.Monkey
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
     address = "http://127.0.0.1:8642/#token=a&b"
-    with command._opened(address):
+    with command.leading_there(address):
         while not opened:
             pass
         (url,) = opened
@@ -158,12 +157,12 @@ def test_a_browser_is_led_there_by_a_file_of_ones_own(monkeypatch: pytest.Monkey
         assert file.parent.stat().st_mode & 0o777 == 0o700
         assert f'content="0; url={address}"' in unescape(file.read_text(encoding="utf-8"))
     assert not file.parent.exists()
-    with command._opened(None):
+    with command.leading_there(None):
         assert opened == [url]
 
 
 def test_a_password_is_told_to_nobody() -> None:
     """A store is called on pages what it may be called."""
-    named: Any = command._name_of
+    named = command.name_of
     assert named("postgresql://ana:secret@h/d") == "postgresql://ana@h/d"
     assert named("temporal://h:7233/n") == "temporal://h:7233/n"

@@ -68,19 +68,19 @@ def ui(
 async def _served(
     store: str, port: int, token: str | None, by: str, *, opens: bool, as_json: bool
 ) -> int:
-    name = _name_of(store)
+    name = name_of(store)
     async with client_of(store) as client:
         # What cannot be read is told now, and not to a browser.
         await client.list(limit=1)
         async with serving(client, store=name, port=port, token=token, by=by) as url:
             address = url if token is None else f"{url}#token={token}"
-            with _until_signalled() as told_to_end, _opened(address if opens else None):
+            with _until_signalled() as told_to_end, leading_there(address if opens else None):
                 _tell(name, url, address, token, as_json=as_json)
                 await told_to_end.wait()
     return 0
 
 
-def _name_of(store: str) -> str:
+def name_of(store: str) -> str:
     """What a store is called on pages: without its password."""
     return store if is_temporal(store) else store_urls.told(store)
 
@@ -115,7 +115,7 @@ def _until_signalled() -> Generator[asyncio.Event]:
 
 
 @contextmanager
-def _opened(address: str | None) -> Generator[None]:
+def leading_there(address: str | None) -> Generator[None]:
     """Open an address in a browser.
 
     A command line is for all to read, so that the browser is given a file of its user's own that
