@@ -308,6 +308,23 @@ def focused(shown: Page) -> str:
     return told
 
 
+def test_a_theme_is_that_of_all_pages(stage: Stage, visitor: Visitor) -> None:
+    """Who chose one keeps it from the list to a flow and back."""
+    stage.start(DEPLOY, "deploy-1", "approval-awaiting")
+    theme = "document.documentElement.dataset.theme"
+    with visitor.at(color_scheme="light") as shown:
+        shown.keyboard.press("t")
+        shown.keyboard.press("t")
+        assert shown.evaluate(theme) == "dark"
+        shown.get_by_role("link", name="deploy-1").click()
+        shown.wait_for_selector("html[data-live]", state="attached")
+        assert shown.evaluate(theme) == "dark"
+        shown.keyboard.press("t")
+        shown.get_by_role("link", name="Flows").click()
+        shown.wait_for_selector("#rows tr")
+        assert shown.evaluate(f"{theme} ?? null") is None
+
+
 def test_read_only_shows_the_question_and_no_answer(browser: Browser, stage: Stage) -> None:
     """Without any token; there is no field and no button."""
     stage.start(DEPLOY, "deploy-1", "approval-awaiting")

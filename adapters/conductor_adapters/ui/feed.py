@@ -182,15 +182,14 @@ class Feeds:
     async def of(self, flow_id: str) -> Feed:
         """The feed of a flow, as it is now; raises ConductorError."""
         feed = self._feeds.pop(flow_id, None) or Feed(self._client, flow_id, self._name)
-        try:
-            await feed.catch_up()
-        except UnknownFlow:
-            raise
-        except ConductorError:
-            # What was known of it is shown still, and the page is told what is wrong.
-            if not feed.seq:
-                raise
         self._feeds[flow_id] = feed
         if len(self._feeds) > self.MOST:
             del self._feeds[next(iter(self._feeds))]
+        try:
+            await feed.catch_up()
+        except ConductorError as error:
+            # What was known of it is shown still, and the page is told what is wrong.
+            if isinstance(error, UnknownFlow) or not feed.seq:
+                self._feeds.pop(flow_id, None)
+                raise
         return feed

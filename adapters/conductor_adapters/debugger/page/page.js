@@ -994,8 +994,12 @@ function listen(app) {
 }
 
 function turnTheme(app) {
-  const root = document.documentElement, here = THEMES.findIndex(([name]) => name === (root.dataset.theme ?? ""));
-  const [name, told] = THEMES[(here + 1) % THEMES.length];
+  const here = THEMES.findIndex(([name]) => name === (document.documentElement.dataset.theme ?? ""));
+  showTheme(app, THEMES[(here + 1) % THEMES.length][0]);
+}
+
+function showTheme(app, wanted) {
+  const [name, told] = THEMES.find(([each]) => each === wanted) ?? THEMES[0], root = document.documentElement;
   if (name) root.dataset.theme = name; else delete root.dataset.theme;
   $("theme").setAttribute("aria-label", `Theme: ${told}`);
   app.timeline.draw();
@@ -1066,6 +1070,8 @@ window.conductor = {
   open: (id) => app.open(id),
   get opened() { return app.tab; },
   select: (step) => app.select(step),
+  /** Show a theme: `light`, `dark`, or as the system has it. */
+  theme: (name) => showTheme(app, name),
   /** The status of the flow and of every step at this moment. */
   status: (log = 0) => app.runs[log].record("").status,
   statuses: (log = 0) => Object.fromEntries([...app.runs[log].steps.values()].filter(({ group }) => group.since <= app.runs[log].at).map(({ key }) => [key, app.runs[log].statusOf(key)])),

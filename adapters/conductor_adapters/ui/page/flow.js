@@ -81,7 +81,7 @@ function told(name, message = "") {
   state.dataset.tone = tone;
   state.dataset.state = name;
   state.textContent = words;
-  banner.textContent = message;
+  banner.textContent = plain(message);
   banner.hidden = !message;
 }
 
@@ -169,7 +169,7 @@ const decide = {
   },
 
   receipt(by, request, tone, name, text) {
-    const entry = make("li", { "data-tone": tone }, icon(name), make("span", {}, make("b", {}, by), ` · ${request.told.replace(/ \([\w-]+\)/, "")}`), make("span", { class: "verdict" }, text));
+    const entry = make("li", { "data-tone": tone }, icon(name), make("span", {}, make("b", {}, by), ` · ${request.told.replace(/ \([\w-]+\)/, "")}`), make("span", { class: "verdict" }, plain(text)));
     this.receipts.prepend(entry);
     while (this.receipts.childElementCount > 4) this.receipts.lastElementChild.remove();
   },
@@ -369,12 +369,20 @@ addEventListener("keydown", (event) => {
   (decide.root.querySelector(".card .act") ?? decide.root.querySelector(".act") ?? $("panel")).focus();
 });
 
+/** The theme that somebody chose is that of all pages in this tab. */
+function keepTheme() {
+  const root = document.documentElement;
+  conductor.theme(sessionStorage.getItem("conductor-theme") ?? "");
+  new MutationObserver(() => sessionStorage.setItem("conductor-theme", root.dataset.theme ?? "")).observe(root, { attributeFilter: ["data-theme"] });
+}
+
 async function begin() {
   session = (await ofSession()) ?? session;
   if (!session.read_only && !session.signed_in) { signIn(); return; }
   actor.value = sessionStorage.getItem("conductor-by") ?? session.by ?? "";
   document.documentElement.classList.toggle("read-only", session.read_only);
   $("help").querySelector("dl").append(make("div", {}, make("dt", {}, make("kbd", {}, "d")), make("dd", {}, "decide: what people are asked")));
+  keepTheme();
   drawTop();
   decide.begin();
   line.open();

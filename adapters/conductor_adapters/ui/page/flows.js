@@ -121,7 +121,7 @@ function waited(told) {
   const lines = told.waits.map(({ what, who, subject }) => [`${subject ? `${subject}: ` : ""}${what}`, who]);
   if (told.error) lines.push([told.error, "trouble"]);
   if (told.more) lines.push([`and ${number(told.more)} more`, ""]);
-  return lines;
+  return lines.map(([text, who]) => [plain(text), who]);
 }
 
 function time(cell, ms) {
@@ -135,10 +135,16 @@ function time(cell, ms) {
 const THEMES = [["", "as the system has it"], ["light", "light"], ["dark", "dark"]];
 
 function turnTheme() {
-  const root = document.documentElement, here = THEMES.findIndex(([name]) => name === (root.dataset.theme ?? ""));
-  const [name, told] = THEMES[(here + 1) % THEMES.length];
+  const here = THEMES.findIndex(([name]) => name === (document.documentElement.dataset.theme ?? ""));
+  showTheme(THEMES[(here + 1) % THEMES.length][0]);
+}
+
+/** Show a theme, and keep it for all pages in this tab. */
+function showTheme(wanted) {
+  const [name, told] = THEMES.find(([each]) => each === wanted) ?? THEMES[0], root = document.documentElement;
   if (name) root.dataset.theme = name; else delete root.dataset.theme;
   $("theme").setAttribute("aria-label", `Theme: ${told}`);
+  sessionStorage.setItem("conductor-theme", name);
 }
 
 function stepRow(by) {
@@ -168,6 +174,7 @@ function turnPage(by) {
   if (page >= 1 && page <= shown.pages) want({ page });
 }
 
+showTheme(sessionStorage.getItem("conductor-theme") ?? "");
 $("about").textContent = JSON.parse($("data").textContent).store;
 $("kinds").replaceChildren(...KINDS.map(([kind, name]) => make("button", { type: "button", class: "chip", "data-kind": kind, "aria-pressed": "false", on: { click: () => want({ kind }) } }, name, make("span", { class: "count" }))));
 $("text").value = wanted.text;
