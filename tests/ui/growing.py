@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from conductor_adapters.ui.serving import serving
-from tests.debugger.stories import ROOT
+from tests.documents import ROOT
 from tests.ui.stage import Loop
 
 
