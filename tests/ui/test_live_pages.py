@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.debugger.test_page import QUICK_MS, SLOW_DRAW_MS
+from tests.debugger.test_page import BOUND_MS, SLOW_DRAW_MS
 from tests.ui.growing import Told, lines_of_large, served
 from tests.ui.stage import DEPLOY, HOSTILE, PARKS, TOKEN, WILD, Stage
 from tests.ui.visiting import Visitor, decide, receipt, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+VERIFIED_MS = 3 * BOUND_MS
 
 
 @pytest.fixture
@@ -370,7 +372,8 @@ def test_a_log_of_thousands_of_entries_is_followed(browser: Browser) -> None:
             shown.wait_for_selector("html[data-live]", state="attached")
             count = shown.evaluate("conductor.entries()")
             assert count > 10_000
-            assert shown.evaluate("conductor.painted_ms") < 4 * QUICK_MS
+            # Its log was verified first, which takes longer than to show it.
+            assert shown.evaluate("conductor.painted_ms") < VERIFIED_MS
             told.shown = len(told.lines)
             status(shown, "success")
             assert shown.evaluate("conductor.entries()") == 10_251
