@@ -1,4 +1,4 @@
-"""One browser for all tests of the page."""
+"""A browser for each module of tests of the page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    """A browser, shared by all tests."""
+    """A browser for the tests of a module; while it is open, no other loop runs in this thread."""
     require()
     with chromium() as browser:
         yield browser

@@ -1,7 +1,7 @@
 """Take the pictures of docs/debugging anew: `python -m tests.debugger.screenshots`.
 
-Rule: they show the small sample as a reader would see it, in light and in dark; letters are those
-of the machine that takes them.
+Rule: they show the small sample, and a store, as a reader would see them, in light and in dark;
+letters are those of the machine that takes them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 from tests.debugger.browser import Viewer, chromium
 from tests.debugger.recordings import release
 from tests.documents import ROOT
+from tests.ui.pictures import take
 
 FOLDER: Final = ROOT / "docs" / "debugging"
 ENTRY: Final = 8
@@ -20,7 +21,7 @@ SIZE: Final = {"width": 1320, "height": 800}
 
 
 def main() -> None:
-    """Take both."""
+    """Take all of them."""
     with TemporaryDirectory() as folder, chromium() as browser:
         viewer = Viewer(browser, Path(folder))
         for scheme in ("light", "dark"):
@@ -29,6 +30,7 @@ def main() -> None:
             ) as shown:
                 shown.wait_for_timeout(800)
                 shown.screenshot(path=FOLDER / f"page-{scheme}.png")
+        take(browser, FOLDER)
 
 
 if __name__ == "__main__":

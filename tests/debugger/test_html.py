@@ -83,7 +83,10 @@ def test_who_serves_the_page_may_add_a_script_and_where_it_asks() -> None:
     parts = Parts(page([view_of(recording(DEPLOY))], connect="'self'", script=more))
     assert parts.texts["script"][2] == more
     assert parts.policy()["connect-src"] == ["'self'"]
-    assert parts.policy()["script-src"] == [hashed(asset("page.js")), hashed(more)]
+    assert parts.policy()["script-src"] == [
+        hashed(asset("base.js") + asset("page.js")),
+        hashed(more),
+    ]
 
 
 def test_no_element_of_the_page_asks_for_anything() -> None:

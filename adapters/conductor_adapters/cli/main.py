@@ -61,6 +61,7 @@ COMMANDS: Final = {
     "start": "conductor_adapters.cli.operate.start",
     "status": "conductor_adapters.cli.operate.looks",
     "temporal": "conductor_adapters.cli.temporal",
+    "ui": "conductor_adapters.cli.ui",
     "vacuum": "conductor_adapters.cli.operate.keep",
     "wait": "conductor_adapters.cli.operate.follow",
     "watch": "conductor_adapters.cli.operate.follow",

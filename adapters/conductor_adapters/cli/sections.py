@@ -23,6 +23,7 @@ SECTIONS: Final = {
         "temporal": "run flows on a Temporal cluster",
     },
     "Look at flows": {
+        "ui": "show flows in a browser as they go on, and answer them",
         "list": "list the flows of a store",
         "status": "say in short where a flow is, and what people are asked",
         "watch": "write a line for everything that happens to a flow",

@@ -15,11 +15,21 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
+from attrs import frozen
+
 PACKAGE: Final = "conductor_adapters.debugger"
 PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 """What stands for a part in the template; what is put there is not looked at again."""
 NOT_IN_HTML: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&'"}
 """JSON has these only within strings, where their escapes mean the same."""
+
+
+@frozen
+class Page:
+    """A page as text, and what it may do, for who sends that along."""
+
+    text: str
+    policy: str
 
 
 def page(views: Sequence[dict[str, Any]], *, connect: str = "'none'", script: str = "") -> str:
@@ -28,16 +38,37 @@ def page(views: Sequence[dict[str, Any]], *, connect: str = "'none'", script: st
     `connect` is what it may ask for more, and `script` the text that does so, when somebody
     serves it: it finds `window.conductor`.
     """
-    style, code = asset("page.css"), asset("page.js")
-    scripts = [text for text in (code, script) if text]
+    return page_of(views, connect=connect, script=script).text
+
+
+def page_of(
+    views: Sequence[dict[str, Any]], *, connect: str = "'none'", script: str = "", style: str = ""
+) -> Page:
+    """The same with its policy; `style` stands behind that of the page."""
+    return written(
+        asset("page.html"),
+        title=" and ".join(view["flow_id"] for view in views),
+        style=asset("page.css") + style,
+        scripts=[asset("base.js") + asset("page.js"), *([script] if script else [])],
+        data={"views": list(views)},
+        connect=connect,
+    )
+
+
+def written(
+    template: str, *, title: str, style: str, scripts: Sequence[str], data: object, connect: str
+) -> Page:
+    """A template with its places filled."""
+    allowed = policy(style, scripts, connect)
     parts = {
-        "policy": escape(policy(style, scripts, connect)),
-        "title": escape(" and ".join(view["flow_id"] for view in views)),
+        "policy": escape(allowed),
+        "title": escape(title),
         "style": style,
-        "data": embedded({"views": list(views)}),
+        "symbols": asset("symbols.html"),
+        "data": embedded(data),
         "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
     }
-    return PLACE.sub(lambda found: parts[found[1]], asset("page.html"))
+    return Page(PLACE.sub(lambda found: parts[found[1]], template), allowed)
 
 
 def policy(style: str, scripts: Sequence[str], connect: str = "'none'") -> str:
@@ -61,9 +92,9 @@ def embedded(value: object) -> str:
     return json.dumps(value, separators=(",", ":")).translate(NOT_IN_HTML)
 
 
-def asset(name: str) -> str:
-    """A text that is shipped with this package."""
-    return (files(PACKAGE) / "page" / name).read_text(encoding="utf-8")
+def asset(name: str, package: str = PACKAGE) -> str:
+    """A text that is shipped with a package, in its folder `page`."""
+    return (files(package) / "page" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

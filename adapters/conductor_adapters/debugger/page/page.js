@@ -1,4 +1,3 @@
-"use strict";
 /* The page of the debugger: a log to scrub through, or two side by side.
 
    Theory. The page is given views (adapters/conductor_adapters/debugger/view.py): a header, the
@@ -21,43 +20,10 @@
 
 /* --- words --- */
 
-const TONES = {
-  "pending": ["idle", "pending"], "queued": ["run", "queued"], "in-progress": ["run", "running"],
-  "waiting-to-retry": ["retry", "clock"], "failed-pending-retry": ["retry", "error"],
-  "approval-awaiting": ["wait", "asking"], "paused": ["wait", "paused"], "cancelling": ["gone", "cancelled"],
-  "success": ["good", "success"], "error": ["bad", "error"], "approval-denied": ["bad", "denied"],
-  "approval-expired": ["bad", "clock"], "cancelled": ["gone", "cancelled"],
-  "auto-skipped": ["gone", "skipped"], "user-skipped": ["gone", "skipped"],
-  "discarded": ["gone", "gone"], "not-attempted": ["gone", "gone"],
-};
 const ACTIVE = new Set(["queued", "in-progress", "waiting-to-retry", "approval-awaiting", "failed-pending-retry"]);
 const FINISHED_AS = { succeeded: "success", failed: "error", cancelled: "cancelled" };
-const toneOf = (status) => (Object.hasOwn(TONES, status) ? TONES[status] : TONES.pending)[0];
-const iconOf = (status) => (Object.hasOwn(TONES, status) ? TONES[status] : TONES.pending)[1];
-
-const number = (n) => n.toLocaleString("en");
-const plural = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
 const stepOf = (attempt) => attempt.slice(0, attempt.lastIndexOf("#"));
 const countOf = (attempt) => Number(attempt.slice(attempt.lastIndexOf("#") + 1));
-
-function moment(ms) {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString().replace("T", " ").replace("Z", " UTC");
-}
-
-function duration(ms) {
-  const sign = ms < 0 ? "−" : "", all = Math.abs(ms);
-  if (all < 1000) return `${sign}${all} ms`;
-  if (all < 60_000) return `${sign}${(all / 1000).toFixed(all < 10_000 ? 2 : 1)} s`;
-  const parts = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
-  const first = parts.findIndex(([, unit]) => all >= unit);
-  let rest = all;
-  return sign + parts.slice(first, first + 2).map(([name, unit]) => {
-    const count = Math.floor(rest / unit);
-    rest -= count * unit;
-    return `${count} ${name}`;
-  }).join(" ");
-}
 
 /** What a command asks for, in words. */
 function commanded(command) {
@@ -303,32 +269,6 @@ class Rows {
   }
 }
 
-/* --- the document --- */
-
-const $ = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
-
-/** An element; strings become text, and nothing becomes markup. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return element;
-}
-
-function icon(name, label) {
-  const svg = document.createElementNS(SVG, "svg"), use = document.createElementNS(SVG, "use");
-  svg.setAttribute("class", "icon");
-  if (label) { svg.setAttribute("role", "img"); svg.setAttribute("aria-label", label); } else svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#i-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-const pill = (status, small) => make("span", { class: small ? "pill small" : "pill", "data-tone": toneOf(status) }, icon(iconOf(status)), status);
 const sideMark = (side) => make("span", { class: side ? "side second" : "side", role: "img", "aria-label": side ? "second log" : "first log" }, side ? "B" : "A");
 const pretty = (value) => make("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 
@@ -902,7 +842,10 @@ class App {
       tab.tabIndex = chosen ? 0 : -1;
     }
     $("panel").setAttribute("aria-labelledby", `tab-${this.tab}`);
-    $("panel").replaceChildren(...Detail[this.tab](this));
+    document.documentElement.dataset.tab = this.tab;
+    const parts = Detail[this.tab](this), there = [...$("panel").childNodes];
+    // What is there already keeps its focus, and what somebody typed.
+    if (parts.length !== there.length || parts.some((part, index) => part !== there[index])) $("panel").replaceChildren(...parts);
   }
 
   open(tab) {
@@ -1051,15 +994,19 @@ function listen(app) {
 }
 
 function turnTheme(app) {
-  const root = document.documentElement, here = THEMES.findIndex(([name]) => name === (root.dataset.theme ?? ""));
-  const [name, told] = THEMES[(here + 1) % THEMES.length];
+  const here = THEMES.findIndex(([name]) => name === (document.documentElement.dataset.theme ?? ""));
+  showTheme(app, THEMES[(here + 1) % THEMES.length][0]);
+}
+
+function showTheme(app, wanted) {
+  const [name, told] = THEMES.find(([each]) => each === wanted) ?? THEMES[0], root = document.documentElement;
   if (name) root.dataset.theme = name; else delete root.dataset.theme;
   $("theme").setAttribute("aria-label", `Theme: ${told}`);
   app.timeline.draw();
 }
 
 function pressed(app, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open || event.target.closest?.("[data-typed]")) return;
   const typing = event.target.matches?.('input:not([type="range"])');
   if (typing) { if (!typed(app, event)) return; } else {
     const act = keys(app, event)[event.key];
@@ -1114,8 +1061,17 @@ window.conductor = {
   append: (entries, log = 0) => app.append(entries, log),
   /** How many entries of a log there are: what to ask for is what comes after. */
   entries: (log = 0) => app.runs[log].entries.length,
+  entry: (seq, log = 0) => app.runs[log].entries[seq - 1],
   seek: (row) => { app.seek(row); app.draw(); },
   get cursor() { return app.cursor; },
+  /** Add a tab of details before the others; `parts` gives the elements that stand in it. */
+  tab: (id, name, parts) => { Detail[id] = parts; Detail.TABS.unshift([id, name]); app.tabs(); app.drawPanel(); },
+  /** Open a tab. */
+  open: (id) => app.open(id),
+  get opened() { return app.tab; },
+  select: (step) => app.select(step),
+  /** Show a theme: `light`, `dark`, or as the system has it. */
+  theme: (name) => showTheme(app, name),
   /** The status of the flow and of every step at this moment. */
   status: (log = 0) => app.runs[log].record("").status,
   statuses: (log = 0) => Object.fromEntries([...app.runs[log].steps.values()].filter(({ group }) => group.since <= app.runs[log].at).map(({ key }) => [key, app.runs[log].statusOf(key)])),
