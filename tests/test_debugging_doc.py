@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from conductor_adapters.debugger.predicates import VOCABULARY
-from tests.debugger.recordings import RELEASE
+from tests.debugger.recordings import put_samples
 from tests.documents import BLOCK, ROOT, commands_in, sh, write_files
 
 FOLDER: Final = ROOT / "docs" / "debugging"
@@ -31,11 +29,8 @@ def text_of(page: str) -> str:
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both logs, and the flow of one of them."""
     folder = tmp_path_factory.mktemp("logs")
-    shutil.copy(RELEASE, folder)
+    put_samples(folder)
     shutil.copy(ROOT / "examples" / "release" / "flow.yaml", folder)
-    with (folder / "large.jsonl").open("wb") as file:
-        command = [sys.executable, "-m", "examples.debugging.large"]
-        subprocess.run(command, stdout=file, cwd=ROOT, check=True)
     return folder
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +11,7 @@ import pytest
 
 from conductor_adapters.debugger.attempt_diff import IGNORABLE
 from conductor_adapters.debugger.facts import VOCABULARY
-from tests.debugger.recordings import RELEASE
+from tests.debugger.recordings import put_samples
 from tests.documents import BLOCK, ROOT, commands_in, sh, write_files
 
 PAGE: Final = (ROOT / "docs" / "debugging" / "diff.md").read_text(encoding="utf-8")
@@ -24,10 +21,7 @@ PAGE: Final = (ROOT / "docs" / "debugging" / "diff.md").read_text(encoding="utf-
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both logs, and the flow files that the page shows."""
     folder = tmp_path_factory.mktemp("diff")
-    shutil.copy(RELEASE, folder)
-    with (folder / "large.jsonl").open("wb") as file:
-        command = [sys.executable, "-m", "examples.debugging.large"]
-        subprocess.run(command, stdout=file, cwd=ROOT, check=True)
+    put_samples(folder)
     write_files(BLOCK.findall(PAGE), folder)
     return folder
 

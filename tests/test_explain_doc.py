@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -16,7 +14,7 @@ import pytest
 from conductor_adapters.cli import reports, standing_data, ways
 from conductor_adapters.debugger.shortest_way import MOST_STATES, Means
 from conductor_core.explain import MANY
-from tests.debugger.recordings import RELEASE
+from tests.debugger.recordings import put_samples
 from tests.documents import BLOCK, LINK, ROOT, commands_in, sh
 
 PAGE: Final = ROOT / "docs" / "debugging" / "explain.md"
@@ -28,10 +26,7 @@ PYTHON: Final = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}'
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both logs."""
     folder = tmp_path_factory.mktemp("explain")
-    shutil.copy(RELEASE, folder)
-    with (folder / "large.jsonl").open("wb") as file:
-        command = [sys.executable, "-m", "examples.debugging.large"]
-        subprocess.run(command, stdout=file, cwd=ROOT, check=True)
+    put_samples(folder)
     return folder
 
 

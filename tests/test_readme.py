@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_the_commands_print_what_they_say(tmp_path: Path) -> None:
     """Each `conductor` command prints what stands below it, on the files that are shown."""
     pytest.importorskip("click")
     write_files(BLOCKS, tmp_path)
+    shutil.copytree(ROOT / "examples" / "debugging", tmp_path / "examples" / "debugging")
     for block in blocks("console"):
         for command, shown in commands_in(block):
             if command.startswith("conductor "):

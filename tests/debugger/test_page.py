@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from conductor_adapters.cli.main import conductor
 from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.view import view_of
 from tests.debugger.browser import Viewer, press
-from tests.debugger.recordings import large, release
+from tests.debugger.recordings import large, put_samples, read, release
 from tests.debugger.stories import DEPLOY, OTHER, STORY, UNTAMED, recording, untamed
 
 if TYPE_CHECKING:
@@ -67,6 +71,30 @@ def test_every_moment_is_the_one_that_was(viewer: Viewer, name: str) -> None:
         for seq in [*range(len(told.entries), -1, -1), *range(len(told.entries) + 1)]:
             shown.evaluate(f"conductor.seek({seq})")
             check(shown, told, seq)
+
+
+@pytest.mark.parametrize("name", ["release", "large"])
+def test_scrubbing_to_the_middle_shows_what_replay_tells(
+    viewer: Viewer, tmp_path: Path, name: str
+) -> None:
+    """`conductor replay --until N --state --json` tells what the page shows at entry N."""
+    put_samples(tmp_path)
+    told = read(tmp_path / f"{name}.jsonl")
+    with viewer.opened(told) as shown:
+        track = shown.locator("#track").bounding_box()
+        assert track is not None
+        shown.mouse.click(track["x"] + track["width"] / 2, track["y"] + track["height"] / 2)
+        at = int(shown.evaluate("conductor.cursor"))
+        assert abs(at - len(told.entries) / 2) < max(2, len(told.entries) / 20)
+        records = shown.evaluate("conductor.records()")
+    command = ["replay", str(tmp_path / f"{name}.jsonl"), "--until", str(at), "--state", "--json"]
+    (log,) = json.loads(CliRunner().invoke(conductor, command).stdout)["logs"]
+    assert records.keys() <= log["state"]["records"].keys()
+    for record, fields in log["state"]["records"].items():
+        seen = {"status": "pending", **records.get(record, {})}
+        # What an attempt gave back stands with the entry that brought it.
+        seen.pop("result", None)
+        assert {key: value for key, value in seen.items() if value} == fields, record
 
 
 def test_a_large_log_is_quick(viewer: Viewer, record_property: Any) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conductor_adapters.debugger.html import asset
-from tests.debugger.recordings import RELEASE
+from tests.debugger.recordings import put_samples
 from tests.documents import BLOCK, LINK, ROOT, commands_in, sh
 
 PAGE = ROOT / "docs" / "debugging" / "page.md"
@@ -24,10 +21,7 @@ SIZE = re.compile(r'[\d,]+(?= bytes)|(?<="bytes": )\d+')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both sample logs."""
     folder = tmp_path_factory.mktemp("page")
-    shutil.copy(RELEASE, folder)
-    with (folder / "large.jsonl").open("wb") as file:
-        command = [sys.executable, "-m", "examples.debugging.large"]
-        subprocess.run(command, cwd=ROOT, stdout=file, check=True)
+    put_samples(folder)
     return folder
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from conductor_adapters.ui.serving import serving
-from tests.documents import ROOT
+from tests.debugger.recordings import large_text
 from tests.ui.stage import Loop
 
 
@@ -42,9 +40,7 @@ class Told:
 @cache
 def lines_of_large() -> tuple[str, ...]:
     """The large sample, of 10,251 entries."""
-    command = [sys.executable, "-m", "examples.debugging.large"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
-    return tuple(done.stdout.splitlines(keepends=True))
+    return tuple(large_text().decode().splitlines(keepends=True))
 
 
 @contextmanager

@@ -73,8 +73,8 @@ def _parting(parting: Parting) -> Iterator[str]:
     yield f"  A {_told_step(parting.a)}"
     yield f"  B {_told_step(parting.b)}"
     yield from (f"    {cut(str(place))}" for place in _places(parting)[:AROUND])
-    befores = [step.before for step in (parting.a, parting.b) if step is not None]
-    told = dict.fromkeys(map(told_around, befores))
+    earlier = [step.before for step in (parting.a, parting.b) if step is not None]
+    told = dict.fromkeys(map(told_around, earlier))
     yield from (f"  before that: {line}" for line in told)
     for side, step in (("A", parting.a), ("B", parting.b)):
         if step is not None:

@@ -1075,6 +1075,8 @@ window.conductor = {
   /** The status of the flow and of every step at this moment. */
   status: (log = 0) => app.runs[log].record("").status,
   statuses: (log = 0) => Object.fromEntries([...app.runs[log].steps.values()].filter(({ group }) => group.since <= app.runs[log].at).map(({ key }) => [key, app.runs[log].statusOf(key)])),
+  /** All that the page knows of this moment, as `conductor replay --until N --state --json` tells it. */
+  records: (log = 0) => Object.fromEntries(app.runs[log].records),
   groups: (log = 0) => Object.fromEntries(app.runs[log].groups.map(({ key }) => [key, app.runs[log].record(`@${key}`).status])),
   /** When the page was first to be seen, since it was asked for; null until then. */
   painted_ms: null,
