@@ -58,7 +58,9 @@ def test_the_token_may_be_typed(stage: Stage, visitor: Visitor) -> None:
     assert "401" in visitor.errors.pop()
 
 
-@pytest.mark.parametrize("way", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "way", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/.//evil.example/"]
+)
 def test_the_door_leads_nowhere_else(visitor: Visitor, way: str) -> None:
     """Whatever a link says."""
     with visitor.at(f"sign-in?to={way}", token=None) as shown:

@@ -11,8 +11,9 @@ const wanted = new URLSearchParams(location.search).get("to") ?? "/";
 /** Where to go: a path of ours, and nowhere else. */
 function way(rest) {
   const there = new URL(wanted, location.origin);
-  const path = there.origin === location.origin && wanted.startsWith("/") ? there.pathname + there.search : "/";
-  return path + (rest ? `#${rest}` : "");
+  // A path that comes to begin with two slashes would name another host.
+  const ours = there.origin === location.origin && wanted.startsWith("/") && !there.pathname.startsWith("//");
+  return (ours ? there.pathname + there.search : "/") + (rest ? `#${rest}` : "");
 }
 
 async function show(token, rest) {
