@@ -59,6 +59,17 @@ def test_a_flow_is_shown_on_a_page_beside_a_log(monkeypatch: pytest.MonkeyPatch)
     assert ID in Path("run.html").read_text()
 
 
+def test_a_flow_is_compared_with_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own log is the same, and what a branch has more is told."""
+    monkeypatch.setenv(VARIABLE, STORE)
+    assert run("diff", ID, "flow.jsonl", store=None).exit_code == 0
+    name, *options = COMMANDS["what-if"]
+    run(name, ID, *options, "--assume-work", "succeeded", "-o", "branch.jsonl", store=None)
+    differs = run("diff", ID, "branch.jsonl", store=None)
+    assert differs.exit_code == 1
+    assert differs.stdout.startswith(f"A: flows.db: flow '{ID}', flow {ID} (flow), 3 entries\n")
+
+
 @pytest.mark.parametrize("command", WRITING)
 def test_the_store_is_never_written_over(command: str) -> None:
     """Nor the log, whatever is said about what exists."""

@@ -27,6 +27,7 @@ from conductor_adapters.cli.diff_logs_report import log_diff_as_data, told_log_d
 from conductor_adapters.cli.recorded import Diverged
 from conductor_adapters.cli.recordings import read_log_or_flow
 from conductor_adapters.cli.search_options import alphabet_options, bounds_options
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.debugger.attempt_diff import IGNORABLE
 from conductor_adapters.debugger.log_diff import diff_of
 from conductor_adapters.debugger.recording import Recording
@@ -35,13 +36,13 @@ from conductor_core.spec import FlowSpec
 
 FILE: Final = click.Path(path_type=Path)
 OF_LOGS: Final = ("times", "ignored")
-OF_BOTH: Final = ("as_json", "file_a", "file_b")
+OF_BOTH: Final = ("as_json", "a", "b", "store", "temporal")
 INTERRUPTED: Final = 130
 
 
 @click.command()
-@click.argument("file_a", metavar="A", type=FILE)
-@click.argument("file_b", metavar="B", type=FILE)
+@click.argument("a", metavar="A|FLOW_ID", type=click.Path())
+@click.argument("b", metavar="B|FLOW_ID", type=click.Path())
 @click.option("--times", is_flag=True, help="Of logs: tell also what took another time.")
 @click.option(
     "--ignore",
@@ -59,15 +60,17 @@ INTERRUPTED: Final = 130
 @click.option("--replace", is_flag=True, help="Write over witnesses that exist.")
 @alphabet_options
 @bounds_options
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @click.pass_context
 def diff(
     ctx: click.Context,
     /,
-    file_a: Path,
-    file_b: Path,
+    a: str,
+    b: str,
     times: bool,
     ignored: tuple[str, ...],
+    sources: Sources,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -77,22 +80,22 @@ def diff(
     what became of each attempt, and how both ended. Flows are searched, within the bounds that the
     options set: told is what may come to pass in one only, with the shortest story of it.
     """
-    a, b = _read(file_a), _read(file_b)
-    if isinstance(a, Recording) and isinstance(b, Recording):
+    left, right = _read(sources, a), _read(sources, b)
+    if isinstance(left, Recording) and isinstance(right, Recording):
         _refuse(ctx, (*OF_LOGS, *OF_BOTH), "flow files, and these are logs", only=True)
-        found = diff_of(a, b, frozenset(ignored))
+        found = diff_of(left, right, frozenset(ignored))
         if as_json:
             say_json(log_diff_as_data(found, times=times))
         else:
             _say_all(told_log_diff(found, times=times))
         ctx.exit(0 if found.are_alike else 1)
-    if isinstance(a, Recording) or isinstance(b, Recording):
-        log, flow = (file_a, file_b) if isinstance(a, Recording) else (file_b, file_a)
+    if isinstance(left, Recording) or isinstance(right, Recording):
+        log, flow = (a, b) if isinstance(left, Recording) else (b, a)
         raise ConductorError(
             f"{log} is a log and {flow} a flow file: expected two logs or two flow files"
         )
     _refuse(ctx, OF_LOGS, "logs, and these are flow files", only=False)
-    result = _compared((str(file_a), str(file_b)), a, b, **asked)
+    result = _compared((a, b), left, right, **asked)
     if as_json:
         say_json(flow_diff_as_data(result))
     else:
@@ -100,10 +103,10 @@ def diff(
     ctx.exit(_exit_code(result))
 
 
-def _read(path: Path) -> Recording | FlowSpec:
+def _read(sources: Sources, what: str) -> Recording | FlowSpec:
     """A log or a flow; exit code 1 is for what differs, so a log that diverges is bad input."""
     try:
-        return read_log_or_flow(path)
+        return read_log_or_flow(sources, what)
     except Diverged as error:
         raise ConductorError(error.message) from None
 

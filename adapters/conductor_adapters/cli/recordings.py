@@ -28,18 +28,20 @@ def read_recording(sources: Sources, what: str) -> Recording:
         return _recording(sources.name(what), lines)
 
 
-def read_log_or_flow(path: Path) -> Recording | FlowSpec:
+def read_log_or_flow(sources: Sources, what: str) -> Recording | FlowSpec:
     """Verify a log and keep all of it, or read the flow in a flow file."""
+    if sources.has_flow(what):
+        return read_recording(sources, what)
     try:
-        with path.open("rb") as file:
+        with Path(what).open("rb") as file:
             first = file.readline(LONGEST_LINE + 1)
             if is_log(first):
                 lines = iter(partial(file.readline, LONGEST_LINE + 1), b"")
-                return _recording(str(path), chain((first,), lines))
+                return _recording(what, chain((first,), lines))
             content = first + file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConductorError(f"{path}: {error.strerror or error}") from None
-    return spec_of(str(path), content, "a log or a flow file")
+        raise ConductorError(f"{what}: {error.strerror or error}") from None
+    return spec_of(what, content, "a log or a flow file")
 
 
 def _recording(name: str, lines: Iterable[Raw]) -> Recording:
