@@ -3,7 +3,7 @@
 Rule: a way is played by the reducer, event by event, each at a time at which it may happen; that
 it is *the shortest* is said only where it is proven. What a way may consist of is its `Means`:
 first only what is meant to happen, then as few skips as it takes, and where no success can be had,
-whatever ends it.
+whatever ends it. Plans are approved one by one on it, and never all of them unseen.
 
 1. A *walk* goes straight on: what runs succeeds, what is open is approved, what waits is waited
    for, what failed is retried. It costs one reduction for each event, however large the flow.
