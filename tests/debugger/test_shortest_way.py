@@ -6,6 +6,7 @@ from itertools import count
 from typing import Final
 
 import pytest
+from attrs import evolve
 
 from conductor_adapters.cli.ways import told_way, way_as_data
 from conductor_adapters.debugger.shortest_way import Means, Way, shortest_way
@@ -198,6 +199,20 @@ def test_the_least_is_what_nobody_can_do_without(
 ) -> None:
     """A start, a resume, a report of each step, its approvals, the end of its wait, a retry."""
     assert least(state_of(flow(group("g", *steps)), *sent)) == events_left
+
+
+def test_a_group_that_is_parked_is_retried_without_its_waits() -> None:
+    """One request makes again what failed, and what waits to be retried."""
+    spec = flow(group("g", WAITS, evolve(WAITS, key="v"), "b", parallel=True))
+    parks = events.StepFinished(at_ms=0, attempt="b#1", outcome="failed", directive="await-retry")
+    lines = told(spec, START, failed("w#1"), failed("v#1"), parks)
+    assert lines == [
+        "the shortest way to success: 4 events",
+        "  somebody retries the whole group g",
+        "  the work of w#3 succeeds",
+        "  the work of v#3 succeeds",
+        "  the work of b#2 succeeds",
+    ]
 
 
 def test_a_flow_that_finished_has_no_way() -> None:

@@ -157,12 +157,28 @@ def least(state: FlowState) -> int:
         + state.needs_groups
         + (state.wait_due_at_ms is not None)
         + failed
+        + _waits(state, failed=failed)
         + _held_up(state, failed=failed)
         + sum(
             _least_of(state, steps[position], attempt)
             for position, attempt in zip(left, attempts, strict=True)
         )
     )
+
+
+def _waits(state: FlowState, *, failed: bool) -> int:
+    """What ends the waits for retries: one event each, or the one that retries a parked group.
+
+    A group is parked by a failure, and by an open approval (S10.8).
+    """
+    waiting = sum(
+        attempt.status is AttemptStatus.WAITING_TO_RETRY for attempt in state.current_attempts()
+    )
+    if failed:
+        return 0
+    steps = state.catalog.steps.slice(state.span.start, state.span.stop)
+    may_park = any(step.approval is not None for step in steps)
+    return min(waiting, 1) if may_park else waiting
 
 
 def _held_up(state: FlowState, *, failed: bool) -> int:
@@ -175,12 +191,10 @@ def _least_of(state: FlowState, step: StepSpec, attempt: Attempt) -> int:
     """So many events it takes at least until a step has succeeded."""
     if attempt.awaiting:
         return quorum_of(state, attempt).missing
-    if attempt.active or attempt.failed:
+    if attempt.active or attempt.failed or attempt.status is AttemptStatus.WAITING_TO_RETRY:
         return 1 + _approvals(state, step)
     if attempt.status is AttemptStatus.PENDING or attempt.swept:
         return 0 if step.skipped else 1 + _approvals(state, step)
-    if attempt.status is AttemptStatus.WAITING_TO_RETRY:
-        return 2 + _approvals(state, step)
     return 0
 
 
