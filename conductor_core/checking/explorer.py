@@ -190,7 +190,7 @@ class Explorer:
                     self.of_transitions = [w for w in self.of_transitions if w is not watch]
             if self.unseen:
                 shown = self.surveyed(state, event, after, *seen[self.surveyed_past]) & self.unseen
-                met += [(name, None) for name in shown]
+                met += [(name, None) for name in sorted(shown)]
                 self.unseen -= shown
             if after.verdict is ACCEPTED:
                 transitions += 1

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from conductor_adapters.cli.main import conductor
 from conductor_core import events
 from conductor_core.log import replay
-from conductor_core.testing.brief import START, failed, succeeded
+from conductor_core.testing.brief import START, failed, flow, group, succeeded
 from tests.debugger.recordings import RELEASE, log_of, put_samples
 from tests.debugger.test_what_if import PLANNED, approved
 
@@ -190,9 +190,21 @@ def test_what_is_declared_alike_allows_the_same() -> None:
     told = run("bare.yaml", "bare.yaml", *QUICK, exit_code=0).stdout
     assert "\ndeclared alike\n" in told
     assert "\n  A: all of " in told
-    assert "\nnothing observable differs within these bounds: " in told
+    assert "\nnothing differs within these bounds: " in told
     data = read("bare.yaml", "bare.yaml", *QUICK, exit_code=0)
     assert (data["same"], data["complete"], data["gone"], data["new"]) == (True, True, [], [])
+
+
+def test_what_is_declared_otherwise_is_a_difference() -> None:
+    """Though no fact differs: a step is gone, and another does other work."""
+    steps = "[{key: a, work: list, input: {x: 1}}, {key: b}, {key: c, needs: [a]}]"
+    Path("lists.yaml").write_text(f"groups: [{{key: g, steps: {steps}}}]")
+    Path("removes.yaml").write_text("groups: [{key: g, steps: [{key: a, work: rm}, {key: c}]}]")
+    told = run("lists.yaml", "removes.yaml", *QUICK).stdout
+    assert '\n  groups[g].steps[b]: removed\n  groups[g].steps[a].work: "list" -> "rm"\n' in told
+    assert "\ndiffer: 4 things declared; no fact does within these bounds: " in told
+    data = read("lists.yaml", "removes.yaml", *QUICK)
+    assert (data["same"], data["complete"], data["gone"], data["new"]) == (False, True, [], [])
 
 
 def test_a_search_that_is_cut_excludes_nothing() -> None:
@@ -216,6 +228,21 @@ def test_programs_are_told_every_story() -> None:
     assert [it["told"] for it in denied["story"]][-1] == "operator-1 denies plan -> flow error"
     assert denied["log"] == "w/only-in-b-the-flow-ends-in-error-denied.jsonl"
     assert data["within"]["alphabet"]["reruns"] == 0
+
+
+def test_failures_in_another_order_name_another_end() -> None:
+    """The logs never part, and it is not said that the order was the same."""
+    spec = flow(group("g", "x", "y", parallel=True))
+    Path("x.jsonl").write_text(log_of(spec, (START, failed("x#1"), failed("y#1"))))
+    Path("y.jsonl").write_text(log_of(spec, (START, failed("y#1"), failed("x#1"))))
+    told = run("x.jsonl", "y.jsonl").stdout
+    assert "\n  parallel work came in another order once\n" in told
+    assert (
+        "\nthey never part: the same 3 events came in the same order, but for parallel work\n"
+        in told
+    )
+    assert "  A: error, failed at x#1: " in told
+    assert "  B: error, failed at y#1: " in told
 
 
 # --- what is refused ---

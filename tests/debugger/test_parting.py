@@ -133,6 +133,17 @@ def test_a_quorum_has_no_order() -> None:
     assert (places.place, places.a, places.b) == ("approved_by[1]", "bo", "cy")
 
 
+def test_a_rerun_is_the_same_by_step_and_by_attempt() -> None:
+    """A page names the attempt, and who types the step: it is the live one in either case."""
+    spec = flow(group("g", "a"))
+
+    def retried(step_id: str) -> Recording:
+        rerun = events.RerunRequested(at_ms=0, by="ana", flow_id="flow-1", step_id=step_id)
+        return recorded(spec, START, failed("a#1"), rerun, succeeded("a#2"))
+
+    assert diff(retried("a"), retried("a#1")).are_alike
+
+
 def test_continuing_as_new_is_only_remarked_on() -> None:
     """A run that was continued is the same run (S13.4)."""
     suggested = events.ContinueAsNewSuggested(at_ms=0, incarnation=0)

@@ -25,8 +25,16 @@ from conductor_adapters.debugger.reach import (
     searched,
     twins_of,
 )
-from conductor_core.checking import Alphabet, check, default_alphabet, full_alphabet
+from conductor_core.checking import (
+    Alphabet,
+    Checked,
+    Reductions,
+    check,
+    default_alphabet,
+    full_alphabet,
+)
 from conductor_core.checking.alphabet import DENIED, FAIL, NOOP, OK
+from conductor_core.checking.properties import Survey
 from conductor_core.checking.reductions import ALL, NONE
 from conductor_core.log import replay
 from conductor_core.spec import ApprovalSpec, FlowOptions, FlowSpec, RetryPolicy, StepSpec
@@ -128,14 +136,15 @@ def test_a_step_that_may_not_be_retried() -> None:
     assert new == set()
 
 
-def test_what_makes_no_difference_is_none() -> None:
-    """Names, inputs and metadata are declared differently and lead nowhere else."""
+def test_what_leads_nowhere_else_is_no_fact() -> None:
+    """Names, inputs and metadata are declared differently, and that is all that differs."""
     diff = compared(BARE, flow(group("g", evolve(PLAN, name="Plan", input={"x": 1}), APPLY)))
     assert [str(change) for change in diff.declared] == [
         "groups[g].steps[plan].input.x: nothing -> 1",
         'groups[g].steps[plan].name: none -> "Plan"',
     ]
-    assert diff.are_alike
+    assert diff.come_to_the_same
+    assert not diff.are_alike
     assert diff.same > 20
 
 
@@ -190,17 +199,26 @@ def test_twins_are_those_of_both_flows() -> None:
 def test_what_was_not_found_is_not_excluded() -> None:
     """A search that left states out excludes nothing, and what neither found is undecided."""
 
-    def briefly(spec: FlowSpec, survey: object, **how: object) -> object:
-        return check(spec, theorems=(), survey=survey, max_states=30, **how)  # type: ignore[arg-type]
+    def briefly(
+        spec: FlowSpec, survey: Survey, *, alphabet: Alphabet, reductions: Reductions
+    ) -> Checked:
+        return check(
+            spec,
+            alphabet=alphabet,
+            theorems=(),
+            survey=survey,
+            reductions=reductions,
+            max_states=30,
+        )
 
     after = flow(group("g", ASKED, APPLY))
     alphabet = common_alphabet(default_alphabet, BARE, after)
-    diff = flow_diff_of(BARE, after, alphabet, briefly)  # type: ignore[arg-type]
+    diff = flow_diff_of(BARE, after, alphabet, briefly)
     assert not diff.complete
     assert not diff.are_alike
     assert diff.undecided > 0
     assert not any(it.excluded for it in (*diff.gone, *diff.new))
-    same = flow_diff_of(BARE, BARE, alphabet, briefly)  # type: ignore[arg-type]
+    same = flow_diff_of(BARE, BARE, alphabet, briefly)
     assert not same.are_alike
 
 

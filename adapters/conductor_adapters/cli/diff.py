@@ -143,7 +143,7 @@ def _say_all(lines: Iterable[str]) -> None:
 
 
 def _exit_code(result: Compared) -> int:
-    found = result.diff.gone or result.diff.new
-    if result.cause == "interrupt" and not found:
+    diff = result.diff
+    if result.cause == "interrupt" and not (diff.declared or diff.gone or diff.new):
         return INTERRUPTED
-    return 0 if result.diff.are_alike else 1
+    return 0 if diff.are_alike else 1

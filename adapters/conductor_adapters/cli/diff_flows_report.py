@@ -120,7 +120,10 @@ def _conclusion(compared: Compared) -> Iterator[str]:
         yield f"undecided: {facts} found in neither, since not all states were looked at"
     same = f"{counted(diff.same, 'fact')} of both"
     if diff.are_alike:
-        yield f"nothing observable differs within these bounds: {same}"
+        yield f"nothing differs within these bounds: {same}"
+    elif diff.come_to_the_same:
+        changes = counted(len(diff.declared), "thing")
+        yield f"differ: {changes} declared; no fact does within these bounds: {same}"
     elif diff.gone or diff.new:
         gone, new = len(diff.gone), len(diff.new)
         yield f"differ: {gone:,} only in A, {new:,} only in B, {same}"

@@ -67,7 +67,10 @@ def _told_log(recording: Recording) -> str:
 def _parting(parting: Parting) -> Iterator[str]:
     common = counted(parting.common, "event")
     if not parting.parts:
-        yield f"they never part: the same {common} came in the same order"
+        order = (
+            "in the same order, but for parallel work" if parting.swapped else "in the same order"
+        )
+        yield f"they never part: the same {common} came {order}"
         return
     yield f"they part after {common} in common"
     yield f"  A {_told_step(parting.a)}"

@@ -57,7 +57,8 @@ def remarks_on(diff: LogDiff) -> Iterator[str]:
     if a.header.flow_id != b.header.flow_id:
         yield f"of two flows: {a.header.flow_id} in A, {b.header.flow_id} in B"
     if diff.parting.swapped:
-        yield f"parallel work came in another order in {diff.parting.swapped:,} places"
+        times = "once" if diff.parting.swapped == 1 else f"{diff.parting.swapped:,} times"
+        yield f"parallel work came in another order {times}"
     refused, others = _refused(a), _refused(b)
     if refused != others:
         yield f"requests that were refused: {refused:,} in A, {others:,} in B"

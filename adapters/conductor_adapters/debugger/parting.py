@@ -5,8 +5,9 @@ asked and what they noted (who approved is told of each attempt), reports that w
 events that were ignored or rejected, and continuing as new (S13.4). All else is the *content*
 of an event.
 
-What happens to two attempts of one parallel group happens in no order that matters: whichever
-came first, the runs have not parted. Everything else has one. So a log is a row of *stretches*,
+Of what happens to two attempts of one parallel group the order is not looked at: whichever
+came first, the runs have not parted, though which of two failures came first may name their end
+(S7.4), which is told with the ends. Everything else has an order. So a log is a row of *stretches*,
 of events that have no order among each other but for those of one step (`lane`); stretches are
 compared one by one, lane by lane. This finds the longest beginning that both have in common,
 whatever the interleaving, and it finds the same one from either side.
@@ -134,6 +135,9 @@ def content_of(event: Event, ignored: frozenset[str] = frozenset()) -> str:
     if isinstance(event, events.ApprovalResponded):
         # One that names another subject than what was planned does not count (section 8).
         ignored = ignored | {"subject"}
+    if isinstance(event, events.RerunRequested):
+        # An attempt that is named is the live one (S10.1): it stands for its step.
+        data["step_id"] = event.step_id.partition("#")[0]
     kept = {key: data[key] for key in data if key not in LEFT_OUT and key not in ignored}
     return canonical_text(kept)
 

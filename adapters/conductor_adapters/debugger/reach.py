@@ -98,7 +98,16 @@ class FlowDiff:
 
     @property
     def are_alike(self) -> bool:
-        """Whether nothing that can be observed differs, for sure."""
+        """Whether nothing differs, for sure: neither what is declared nor what may come of it.
+
+        Facts are about the course of a flow; a step that is gone, or does other work on another
+        input, is another declaration.
+        """
+        return self.come_to_the_same and not self.declared
+
+    @property
+    def come_to_the_same(self) -> bool:
+        """Whether all that may come to pass in one may in the other, for sure."""
         return not (self.gone or self.new) and self.complete
 
     @property
