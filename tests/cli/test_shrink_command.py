@@ -140,6 +140,8 @@ def test_a_function_of_the_users_own_says_what_is_kept() -> None:
         ("mine.py", "", "expected FILE:FUNCTION, got 'mine.py'"),
         ("gone.py:f", "", "gone.py: No such file or directory"),
         ("mine.py:f", "1 / 0", "mine.py raised ZeroDivisionError: division by zero"),
+        ("mine.py:f", "raise SystemExit(0)", "mine.py raised SystemExit: 0"),
+        ("mine.py:f", "def f(s, e): raise SystemExit(0)", "mine.py:f raised SystemExit: 0"),
         ("mine.py:f", "g = 1", "mine.py has no function f"),
         ("mine.py:f", "f = lambda s, e: 1 / 0", "mine.py:f raised ZeroDivisionError: division by"),
         ("mine.py:f", "f = lambda s, e: 1", "mine.py:f returned 1, expected a bool"),
@@ -150,6 +152,15 @@ def test_a_function_that_is_none_is_refused(text: str, code: str, problem: str) 
     Path("mine.py").write_text(code)
     result = run("planted.jsonl", "--keep-python", text, exit_code=2)
     assert result.stderr.startswith(f"--keep-python: {problem}")
+
+
+def test_the_file_of_the_function_is_never_written_over() -> None:
+    """It is read like the log."""
+    Path("mine.py").write_text("def f(states, entries):\n    return True\n")
+    over = ("-o", "mine.py", "--replace")
+    result = run("planted.jsonl", "--keep-python", "mine.py:f", *over, exit_code=2)
+    assert result.stderr == "-o: mine.py is what is read, expected another file\n"
+    assert Path("mine.py").read_text().startswith("def f")
 
 
 def test_on_a_terminal_it_tells_how_small_it_is(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +83,25 @@ def test_the_store_is_never_written_over(command: str) -> None:
         told = f"-o: {output} is what is read, expected another file\n"
         assert (done.exit_code, done.stderr) == (2, told)
     assert (Path(STORE).read_bytes(), Path("flow.jsonl").read_bytes()) == before
+
+
+@pytest.mark.parametrize("replace", [(), ("--replace",)])
+@pytest.mark.parametrize("beside", ["-wal", "-shm", "-journal"])
+def test_what_a_store_keeps_beside_it_is_not_written_over(
+    beside: str, replace: tuple[str, ...]
+) -> None:
+    """Be it there or not, and by whatever name: what was accepted may stand there alone."""
+    Path("link").symlink_to(f"{STORE}{beside}")
+    with closing(sqlite3.connect(STORE)) as held:
+        # Whoever has the store open keeps those files there.
+        held.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        assert run("pause", ID, "--by", "ana").exit_code == 0
+        for name, *options in WRITING.values():
+            for output in (f"{STORE}{beside}", "link"):
+                done = run(name, ID, *options, "-o", output, *replace)
+                told = f"-o: {output} is what is read, expected another file\n"
+                assert (done.exit_code, done.stderr) == (2, told)
+    assert json.loads(run("explain", ID, "--json").stdout)["paused"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "html"])

@@ -16,15 +16,13 @@ from conductor_core.errors import ConductorError, shown
 
 def keeps_by_python(text: str) -> Keeps:
     """The function that `FILE:FUNCTION` names; it is given all states, and all entries."""
-    file, colon, name = text.rpartition(":")
-    if not colon or not file or not name.isidentifier():
-        raise ConductorError(f"--keep-python: expected FILE:FUNCTION, got {shown(text)}")
-    function = _function(Path(file), name)
+    file, name = named(text)
+    function = _function(file, name)
 
     def keeps(run: Run) -> bool:
         try:
             said = function(tuple(run.states), run.entries)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConductorError(f"--keep-python: {text} raised {_told(error)}") from error
         if not isinstance(said, bool):
             raise ConductorError(f"--keep-python: {text} returned {shown(said)}, expected a bool")
@@ -33,12 +31,20 @@ def keeps_by_python(text: str) -> Keeps:
     return keeps
 
 
+def named(text: str) -> tuple[Path, str]:
+    """The file and the name of a function in it; raises ConductorError for anything else."""
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise ConductorError(f"--keep-python: expected FILE:FUNCTION, got {shown(text)}")
+    return Path(file), name
+
+
 def _function(file: Path, name: str) -> Callable[..., object]:
     try:
         names = runpy.run_path(str(file))
     except OSError as error:
         raise ConductorError(f"--keep-python: {file}: {error.strerror or error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConductorError(f"--keep-python: {file} raised {_told(error)}") from error
     function = names.get(name)
     if not callable(function):
@@ -46,5 +52,5 @@ def _function(file: Path, name: str) -> Callable[..., object]:
     return function  # type: ignore[no-any-return]  # callable, and nothing more is known of it
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 
 from conductor_core.errors import ConductorError
+
+KEPT: Final = ("", "-wal", "-shm", "-journal")
+"""How a store and what is kept beside it are named; without them what was accepted is lost."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -35,13 +38,22 @@ def check_new(option: str, path: Path | None, *read: Path | None, replace: bool)
         raise ConductorError(f"{option}: {path} is a folder, expected a file")
     if path.exists() and not path.is_file():
         raise ConductorError(f"{option}: {path} is no regular file, expected one or none")
-    for file in read:
-        if file is not None and path.exists() and file.exists() and path.samefile(file):
-            raise ConductorError(f"{option}: {path} is what is read, expected another file")
+    if any(_belongs_to(path, file) for file in read if file is not None):
+        raise ConductorError(f"{option}: {path} is what is read, expected another file")
     if path.exists() and not replace:
         raise _taken(option, path)
     if not path.parent.is_dir():
         raise ConductorError(f"{option}: {path.parent} is no folder to write to")
+
+
+def _belongs_to(path: Path, file: Path) -> bool:
+    """Whether a path is a file, or one of those that SQLite keeps beside it, by whatever name."""
+    place = file.resolve()
+    return any(_are_one(path, place.with_name(place.name + behind)) for behind in KEPT)
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return path.resolve() == other or (path.exists() and other.exists() and path.samefile(other))
 
 
 def write(path: Path, text: str) -> None:

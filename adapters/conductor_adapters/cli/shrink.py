@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from conductor_adapters.cli.console import counted, cut, say, say_json, warn
-from conductor_adapters.cli.keep_python import keeps_by_python
+from conductor_adapters.cli.keep_python import keeps_by_python, named
 from conductor_adapters.cli.new_files import check_new, with_replace, write_new
 from conductor_adapters.cli.recordings import read_recording
 from conductor_adapters.cli.sources import Sources, with_sources
@@ -80,7 +80,8 @@ def shrink(
     """
     behaviour, keeps = _behaviour(texts, keep_python)
     files = {"-o": output, "--scenario": scenario, "--pytest": test}
-    _check_files(files, sources.file(log), replace=replace)
+    python = None if keep_python is None else named(keep_python)[0]
+    _check_files(files, sources.file(log), python, replace=replace)
     recording = read_recording(sources, log)
     try:
         result = shrunk(recording, keeps, keep_flow=keep_flow, progress=tell_progress)
@@ -116,13 +117,13 @@ def _shown_instead(recording: Recording) -> str:
 # --- files ---
 
 
-def _check_files(files: dict[str, Path | None], log: Path | None, *, replace: bool) -> None:
+def _check_files(files: dict[str, Path | None], *read: Path | None, replace: bool) -> None:
     """Refuse what cannot be written before anything is done."""
     given = [path.resolve() for path in files.values() if path is not None]
     if len(set(given)) < len(given):
         raise ConductorError("-o, --scenario and --pytest: expected different files")
     for option, path in files.items():
-        check_new(option, path, log, replace=replace)
+        check_new(option, path, *read, replace=replace)
 
 
 def _write(result: Shrunk, behaviour: str, files: dict[str, Path | None], *, replace: bool) -> bool:
