@@ -15,6 +15,7 @@ from conductor_adapters.cli import shrink as command
 from conductor_adapters.cli.main import conductor
 from conductor_adapters.debugger.smaller import Case
 from conductor_core import events
+from conductor_core.log import replay
 from conductor_core.testing.brief import START, flow, group
 from tests.debugger.planted import SMALL
 from tests.debugger.recordings import RELEASE, log_of
@@ -161,6 +162,27 @@ def test_the_file_of_the_function_is_never_written_over() -> None:
     result = run("planted.jsonl", "--keep-python", "mine.py:f", *over, exit_code=2)
     assert result.stderr == "-o: mine.py is what is read, expected another file\n"
     assert Path("mine.py").read_text().startswith("def f")
+
+
+def test_ctrl_c_ends_it_with_the_smallest_until_then() -> None:
+    """It is told and written as ever, with exit code 130."""
+    Path("mine.py").write_text(
+        "import os, signal\n"
+        "asked = []\n"
+        "def f(states, entries):\n"
+        "    asked.append(entries)\n"
+        "    if len(asked) == 8:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return states[-1].status == 'error'\n"
+    )
+    mine = ("planted.jsonl", "--keep-python", "mine.py:f")
+    result = run(*mine, "-o", "smaller.jsonl", "--json", exit_code=130)
+    assert result.stderr == "stopped by Ctrl-C: it may get smaller\n"
+    told = json.loads(result.stdout)
+    assert told["interrupted"]
+    assert 6 < told["after"]["events"] < 300
+    with Path("smaller.jsonl").open("rb") as lines:
+        assert replay(lines).state.status == "error"
 
 
 def test_on_a_terminal_it_tells_how_small_it_is(

@@ -2,7 +2,8 @@
 
 Rule: nothing is carried out, and the log stays as it is. Exit code 0 when it was shrunk, 1 when
 the log does not show the behaviour, or diverges, or what is left cannot be told as a scenario
-that was asked for; 2 when the log, a predicate or a file cannot be used.
+that was asked for; 2 when the log, a predicate or a file cannot be used; 130 when Ctrl-C ended
+it, with the smallest that was found until then.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from conductor_core.errors import ConductorError
 from conductor_core.lines import line_of
 from conductor_core.testing.scenario_text import yaml_of
 
+INTERRUPTED: Final = 130
 SHOWN: Final = 40
 """So many events are told, the others counted."""
 CLEAR: Final = "\x1b[K"
@@ -91,6 +93,9 @@ def shrink(
     clear_progress()
     told = _write(result, behaviour, files, replace=replace)
     _tell(result, behaviour, as_json)
+    if result.interrupted:
+        warn("stopped by Ctrl-C: it may get smaller")
+        ctx.exit(INTERRUPTED)
     ctx.exit(0 if told else 1)
 
 
@@ -187,6 +192,7 @@ def _as_data(result: Shrunk, behaviour: str) -> dict[str, Any]:
         "after": after,
         "candidates": result.candidates,
         "reductions": result.reductions,
+        "interrupted": result.interrupted,
         "status": result.run.states[-1].status,
         "events": [encode_event(event) for event in result.run.case.events],
     }

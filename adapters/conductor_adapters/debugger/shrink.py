@@ -12,7 +12,9 @@ lacks, and not from the start. What was tried is not tried again.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -75,12 +77,16 @@ def keeps_of(predicate: Predicate) -> Keeps:
 
 @frozen(kw_only=True)
 class Shrunk:
-    """What a log was shrunk to, and what it took: so many candidates, so many events reduced."""
+    """What a log was shrunk to, and what it took: so many candidates, so many events reduced.
+
+    `interrupted`: it was not looked at to the end, and may get smaller.
+    """
 
     recording: Recording
     run: Run
     candidates: int
     reductions: int
+    interrupted: bool
 
     @property
     def story(self) -> Story:
@@ -119,26 +125,23 @@ def shrunk(
     keep_flow: bool = False,
     progress: Progress = lambda _: None,
 ) -> Shrunk:
-    """Shrink a log; `keep_flow` leaves the flow as it is. Raises NotShown."""
+    """Shrink a log; `keep_flow` leaves the flow as it is. Raises NotShown.
+
+    A KeyboardInterrupt ends it with the smallest that was found until then.
+    """
     case = Case(recording.header.spec, tuple(entry.event for entry in recording.entries))
     search = _Search(recording, keeps, case, progress)
-    search.try_in_order()
-    search.try_without_what_changed_nothing()
-    while True:
-        before = search.run.case
-        if not keep_flow:
-            search.try_fewer_steps()
-        search.try_fewer_attempts()
-        search.try_fewer_events()
-        if search.run.case is before:
-            break
-    search.try_fewer_payloads(keep_flow=keep_flow)
-    search.try_earliest_times()
+    interrupted = False
+    try:
+        search.try_all(keep_flow=keep_flow)
+    except KeyboardInterrupt:
+        interrupted = True
     return Shrunk(
         recording=recording,
         run=search.run,
         candidates=search.candidates,
         reductions=search.reductions,
+        interrupted=interrupted,
     )
 
 
@@ -149,8 +152,8 @@ class _Search:
         self._flow_id = recording.header.flow_id
         self._reduce: Reducer = recording.reduce
         self._keeps, self._progress = keeps, progress
-        self._tried: set[tuple[int, ...]] = set()
-        self._alive: list[Case] = []
+        self._tried: set[bytes] = set()
+        self._parts: dict[int, object] = {}
         self.candidates = self.reductions = 0
         self.run = self._ran(case, 0)
         if not keeps(self.run):
@@ -158,23 +161,38 @@ class _Search:
 
     # --- what is tried ---
 
-    def try_in_order(self) -> None:
+    def try_all(self, *, keep_flow: bool) -> None:
+        """Leave out whatever can go, the largest parts first."""
+        self._try_in_order()
+        self._try_without_what_changed_nothing()
+        while True:
+            before = self.run.case
+            if not keep_flow:
+                self._try_fewer_steps()
+            self._try_fewer_attempts()
+            self._try_fewer_events()
+            if self.run.case is before:
+                break
+        self._try_fewer_payloads(keep_flow=keep_flow)
+        self._try_earliest_times()
+
+    def _try_in_order(self) -> None:
         """Let no time go back."""
         self._try(in_order(self.run.case))
 
-    def try_without_what_changed_nothing(self) -> None:
+    def _try_without_what_changed_nothing(self) -> None:
         """Leave out at once all that was ignored or rejected."""
         entries = self.run.entries
         kept = [it.event for it in entries if isinstance(it.transition.verdict, Accepted)]
         if len(kept) < len(entries):
             self._try(evolve(self.run.case, events=tuple(kept)))
 
-    def try_fewer_steps(self) -> None:
+    def _try_fewer_steps(self) -> None:
         """Leave out steps, with all that is said of them."""
         case = self.run.case
         minimized(case.steps, lambda kept: self._try(with_steps(case, kept)))
 
-    def try_fewer_attempts(self) -> None:
+    def _try_fewer_attempts(self) -> None:
         """Leave out attempts, and count the others anew."""
         case = self.run.case
         attempts = frozenset(repeated_attempts(case))
@@ -184,12 +202,12 @@ class _Search:
 
         minimized(repeated_attempts(case), keeps)
 
-    def try_fewer_events(self) -> None:
+    def _try_fewer_events(self) -> None:
         """Leave out events."""
         case = self.run.case
         minimized(case.events, lambda kept: self._try(evolve(case, events=kept)))
 
-    def try_fewer_payloads(self, *, keep_flow: bool) -> None:
+    def _try_fewer_payloads(self, *, keep_flow: bool) -> None:
         """Empty what payloads there are."""
         case = self.run.case
         places = places_of(case)
@@ -197,7 +215,7 @@ class _Search:
         others = tuple(place for place in places if place not in ours)
         minimized(ours, lambda kept: self._try(with_places(case, (*others, *kept))))
 
-    def try_earliest_times(self) -> None:
+    def _try_earliest_times(self) -> None:
         """Let everything happen as early as it can."""
         case = self.run.case
         if len(case.events) <= LONGEST_RETIMED:
@@ -220,12 +238,15 @@ class _Search:
 
     def _was_tried(self, case: Case) -> bool:
         """Whether a case was tried, as far as is seen from its very parts; note that it is."""
-        # Events are mostly the very same objects. They live as long as their ids stand here.
-        parts = (id(case.spec), *map(id, case.events))
-        if parts in self._tried:
+        # Events are mostly the very same objects. They live as long as their ids stand for them,
+        # of which there is but a digest: a candidate is as long as its log.
+        parts = (case.spec, *case.events)
+        ids = array("Q", map(id, parts))
+        digest = blake2b(ids.tobytes(), digest_size=16).digest()
+        if digest in self._tried:
             return True
-        self._tried.add(parts)
-        self._alive.append(case)
+        self._tried.add(digest)
+        self._parts.update(zip(ids, parts, strict=True))
         return False
 
     def _ran(self, case: Case, shared: int) -> Run:
