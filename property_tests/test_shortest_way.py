@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import event as note
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from conductor_adapters.debugger.shortest_way import Means, Way, shortest_way, s
 from conductor_adapters.debugger.walk import Walk, least
 from conductor_core import FlowSpec, events, reduce
 from conductor_core.codec import encode_event, encode_spec
-from conductor_core.events import Event, StepError
+from conductor_core.events import Event, PolicyReport, StepError
 from conductor_core.legality import ACCEPTED
 from conductor_core.payload import canonical_text
 from conductor_core.state import FlowState
@@ -88,6 +88,8 @@ def possible_for(
 ) -> Iterator[Event]:
     """The same, as far as it is about one step."""
     yield events.StepFinished(at_ms=now_ms, attempt=attempt, outcome="succeeded")
+    passes = PolicyReport(passed_policy_ids=("any",))
+    yield events.StepFinished(at_ms=now_ms, attempt=attempt, outcome="succeeded", policy=passes)
     yield events.RetryNowRequested(at_ms=now_ms, step=step, by="ann")
     responses = {Means.PLAIN: ("approve",), Means.SKIPS: ("approve", "skip-current")}
     position = state.catalog.position_of(step)
@@ -98,6 +100,9 @@ def possible_for(
     operations = ("retry-step",) if means is Means.PLAIN else ("retry-step", "skip-step")
     for operation in operations:
         yield rerun(state, step, operation, now_ms)
+        for other in state.live if operation == "retry-step" else ():
+            plain = rerun(state, step, operation, now_ms)
+            yield evolve(plain, stale_plan=True, replan_step_id=other.step)
         for other in state.live if means is not Means.PLAIN else ():
             yield rerun(state, step, operation, now_ms, other.step)
     if means is Means.ANYTHING:
@@ -106,7 +111,9 @@ def possible_for(
         yield events.GenerationFailed(at_ms=now_ms)
 
 
-def rerun(state: FlowState, step: str, operation: str, now_ms: int, *along: str) -> Event:
+def rerun(
+    state: FlowState, step: str, operation: str, now_ms: int, *along: str
+) -> events.RerunRequested:
     """A rerun of a step."""
     return events.RerunRequested(
         at_ms=now_ms, by="ann", flow_id=state.flow_id, step_id=step, operation=operation,

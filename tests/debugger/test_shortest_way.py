@@ -215,6 +215,28 @@ def test_a_group_that_is_parked_is_retried_without_its_waits() -> None:
     ]
 
 
+def test_what_was_planned_before_need_not_be_made_again() -> None:
+    """A step that retries its group may be retried alone, also beside others (S10.3)."""
+    scoped = StepSpec(key="b", retry=RetryPolicy(scope="group"))
+    for parallel in (False, True):
+        spec = flow(group("g", "a", scoped, parallel=parallel))
+        assert told(spec, START, succeeded("a#1"), failed("b#1")) == [
+            "the shortest way to success: 2 events",
+            "  somebody retries b, and has all made again from b",
+            "  the work of b#2 succeeds",
+        ]
+
+
+def test_policies_that_approve_need_nobody() -> None:
+    """A plan that may pass by itself is not put to three people (S8.2)."""
+    by_itself = ApprovalSpec(auto_approve_on_policy_pass=True, required=3)
+    assert told(flow(group("g", StepSpec(key="plan", approval=by_itself), "b")), START) == [
+        "the shortest way to success: 2 events",
+        "  the work of plan#1 succeeds, and its policies pass",
+        "  the work of b#1 succeeds",
+    ]
+
+
 def test_a_flow_that_finished_has_no_way() -> None:
     """It succeeded, or nothing revives it."""
     assert told(flow(group("g", "a")), START, succeeded("a#1")) == [

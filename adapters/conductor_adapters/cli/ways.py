@@ -94,7 +94,8 @@ def told_step(way: Way, event: Event) -> str:
         case events.FlowStarted():
             return "the flow starts"
         case events.StepFinished(attempt=attempt, outcome=outcome):
-            return f"the work of {attempt} {ENDS[outcome]}"
+            passes = "" if event.policy is None else ", and its policies pass"
+            return f"the work of {attempt} {ENDS[outcome]}{passes}"
         case events.TimerFired(timer=timer):
             return f"timer {timer} fires"
         case events.GroupsGenerated(groups=()):
@@ -129,4 +130,6 @@ def _who(way: Way, event: events.ApprovalResponded) -> str:
 def _rerun(event: events.RerunRequested) -> str:
     verb = "skips" if event.operation == "skip-step" else "retries"
     along = ", ".join(event.additional_skip_step_ids)
-    return f"{verb} {event.step_id}" + (f" and skips {along} along" if along else "")
+    skipped = f" and skips {along} along" if along else ""
+    again = f", and has all made again from {event.replan_step_id}" if event.stale_plan else ""
+    return f"{verb} {event.step_id}{skipped}{again}"

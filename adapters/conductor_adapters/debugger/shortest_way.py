@@ -3,7 +3,8 @@
 Rule: a way is played by the reducer, event by event, each at a time at which it may happen; that
 it is *the shortest* is said only where it is proven. What a way may consist of is its `Means`:
 first only what is meant to happen, then as few skips as it takes, and where no success can be had,
-whatever ends it. Plans are approved one by one on it, and never all of them unseen.
+whatever ends it. Plans are approved one by one on it, never all of them unseen, and none of
+them is sent back.
 
 1. A *walk* goes straight on: what runs succeeds, what is open is approved, what waits is waited
    for, what failed is retried. It costs one reduction for each event, however large the flow.
@@ -21,18 +22,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Hashable, Iterator
 from enum import StrEnum
-from itertools import count
+from itertools import chain, count
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
 from conductor_adapters.debugger.legal import example_group
-from conductor_adapters.debugger.walk import Walk, least
+from conductor_adapters.debugger.walk import Walk, approves_itself, least
 from conductor_core import events
 from conductor_core.attempt import Attempt
-from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, Alphabet, Spent
+from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, PASSED, Alphabet, Spent
 from conductor_core.checking.canonical import Canonical
-from conductor_core.checking.moves import moves
+from conductor_core.checking.moves import Move, moves, rerun
 from conductor_core.checking.reductions import ALL, NONE
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
@@ -165,7 +166,9 @@ class _Search:
         self.start = _Node(state, NOTHING_SPENT, now_ms)
         self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
         self.alphabet = _alphabet(state, means)
-        self.canonical = _keys(state, self.alphabet, ages=self.ages)
+        # A retry from an earlier step tells steps apart that stand side by side.
+        apart = self.ages or any(_replans(state))
+        self.canonical = _keys(state, self.alphabet, apart=apart)
 
     def run(self, enough: Enough, most_states: int) -> Way | NoWay:
         """The nearest end, unless it is given up or there is none."""
@@ -190,7 +193,7 @@ class _Search:
         """Where the moves lead that count."""
         state, spent = node.state, node.spent
         positions = self.canonical.one_of_each(state, spent)
-        for move in moves(self.alphabet, state, spent, positions):
+        for move in chain(moves(self.alphabet, state, spent, positions), self._replanning(node)):
             event = self._at_a_time(move.event, node)
             if event is not None:
                 after = reduce(state, event)
@@ -198,6 +201,12 @@ class _Search:
                     skips = skipped_by(event) if self.means is Means.SKIPS else 0
                     yield _Node(after.state, move.spent, event.at_ms, node.skips + skips,
                                 node.length + 1, node, event)  # fmt: skip
+
+    def _replanning(self, node: _Node) -> Iterator[Move]:
+        """The retries from an earlier step that the moves of the checker leave out."""
+        spent = evolve(node.spent, reruns=node.spent.reruns + 1)
+        if spent.reruns <= self.alphabet.reruns:
+            yield from (Move(event, spent) for event in _replans(node.state))
 
     def _at_a_time(self, event: Event, node: _Node) -> Event | None:
         """An event when it may happen; None for one that is not among the means."""
@@ -248,7 +257,11 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
     skips, anything = means is not Means.PLAIN, means is Means.ANYTHING
     failed = sum(attempt.failed for attempt in state.current_attempts())
     return Alphabet(
-        endings=(OK, FAIL) if anything else (OK,),
+        endings=(
+            OK,
+            *((PASSED,) if any(map(approves_itself, state.catalog.steps)) else ()),
+            *((FAIL,) if anything else ()),
+        ),
         answers=(
             "approve",
             *(("skip-current",) if skips else ()),
@@ -259,7 +272,7 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
         cancels=False,
         pauses=state.paused,
         operations=(
-            *("retry-step", "retry-group"),
+            *("retry-step", "retry-group", "retry-from-plan"),
             *(("skip-step", "skip-along") if skips else ()),
         ),
         reruns=failed + state.awaiting + 1,
@@ -268,12 +281,23 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
     )
 
 
-def _keys(state: FlowState, alphabet: Alphabet, *, ages: bool) -> Canonical:
+def _replans(state: FlowState) -> Iterator[Event]:
+    """The retries of what failed in a parallel group, from each step up to it (S10.3)."""
+    if not (state.span and state.catalog.groups[state.current].parallel):
+        return
+    for position, attempt in zip(state.span, state.current_attempts(), strict=True):
+        if attempt.failed:
+            plain = evolve(rerun(state, attempt.step, "retry-step"), stale_plan=True)
+            for first in range(state.span.start, position + 1):
+                yield evolve(plain, replan_step_id=state.catalog.steps[first].key)
+
+
+def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
     """The keys of the states from this one on, whichever groups were declared at first."""
     spec = state.spec
     if len(spec.groups) < len(state.catalog.groups):
         spec = FlowSpec(type=spec.type, groups=state.catalog.groups, options=spec.options)
-    reductions = NONE if ages else evolve(ALL, counters=False)
+    reductions = NONE if apart else evolve(ALL, counters=False)
     return Canonical(spec, alphabet, reductions, memory=_nothing)
 
 

@@ -1,8 +1,9 @@
 """A walk straight to success, and how many events nobody can do without.
 
-Rule: a walk asks for nothing but what is meant to happen: work succeeds, people approve, resume
-and retry, waits end, groups come. Every event is sent to the reducer; one that does not count
-is no part of the walk. `least` is a bound from below for every such way, read from the state.
+Rule: a walk asks for nothing but what is meant to happen: work succeeds, policies pass that
+approve by themselves, people approve, resume and retry, waits end, groups come. Every event is
+sent to the reducer; one that does not count is no part of the walk. `least` is a bound from
+below for every such way, read from the state.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from attrs import evolve
 from conductor_adapters.debugger.legal import example_group
 from conductor_core import events
 from conductor_core.attempt import Attempt, AttemptStatus
-from conductor_core.checking.alphabet import OK, OPERATOR
+from conductor_core.checking.alphabet import OK, OPERATOR, PASSED
 from conductor_core.checking.moves import finished, next_approver, rerun
 from conductor_core.events import Event
 from conductor_core.explain import quorum_of
@@ -101,8 +102,8 @@ class Walk:
     def _about_step(self, position: int) -> Event | None:
         step, attempt = self.state.catalog.steps[position], self.state.live[position]
         if attempt.active:
-            asks = step.approval is not None
-            return _at(self._now_ms, finished(attempt.id, OK, with_subject=asks))
+            asks, ending = step.approval is not None, PASSED if approves_itself(step) else OK
+            return _at(self._now_ms, finished(attempt.id, ending, with_subject=asks))
         if attempt.awaiting:
             return _approval(step, attempt, self._now_ms)
         if attempt.timer is not None and attempt.due_at_ms is not None:
@@ -125,6 +126,11 @@ class Walk:
 
     def _timer(self, timer: str, due_at_ms: int) -> Event:
         return events.TimerFired(at_ms=max(self._now_ms, due_at_ms), timer=timer)
+
+
+def approves_itself(step: StepSpec) -> bool:
+    """Whether a plan of the step needs nobody where its policies pass (S8.2)."""
+    return step.approval_spec.auto_approve_on_policy_pass
 
 
 def _at(now_ms: int, event: Event) -> Event:
@@ -190,7 +196,9 @@ def _held_up(state: FlowState, *, failed: bool) -> int:
 def _least_of(state: FlowState, step: StepSpec, attempt: Attempt) -> int:
     """So many events it takes at least until a step has succeeded."""
     if attempt.awaiting:
-        return quorum_of(state, attempt).missing
+        missing = quorum_of(state, attempt).missing
+        # A new plan of a group that is retried may need no approval.
+        return min(missing, 1) if approves_itself(step) else missing
     if attempt.active or attempt.failed or attempt.status is AttemptStatus.WAITING_TO_RETRY:
         return 1 + _approvals(state, step)
     if attempt.status is AttemptStatus.PENDING or attempt.swept:
@@ -199,7 +207,7 @@ def _least_of(state: FlowState, step: StepSpec, attempt: Attempt) -> int:
 
 
 def _approvals(state: FlowState, step: StepSpec) -> int:
-    """So many approvals a plan of the step takes."""
-    if step.approval is None or state.approval != "prompt":
+    """So many approvals a plan of the step takes at least."""
+    if step.approval is None or state.approval != "prompt" or approves_itself(step):
         return 0
     return step.approval.required
