@@ -76,7 +76,7 @@ UNTAMED: Final = (
     "\u2028window.broken = true\u2029",
     "<!--<script>",
     "${window.broken = true} `{{data}}` {{scripts}}",
-    "\x00\x1b[31m\u202e]]> &lt;b&gt; '\"",
+    "\x00\x1b[31m\u202e\u061c\u200b\u00ad\u2060\U000e0041]]> &lt;b&gt; '\"",
 )
 
 

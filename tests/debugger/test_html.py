@@ -77,18 +77,6 @@ def test_the_policy_allows_what_the_page_was_written_with_alone() -> None:
     }
 
 
-def test_who_serves_the_page_may_add_a_script_and_where_it_asks() -> None:
-    """The same page becomes a live one."""
-    more = "window.conductor.append([]);"
-    parts = Parts(page([view_of(recording(DEPLOY))], connect="'self'", script=more))
-    assert parts.texts["script"][2] == more
-    assert parts.policy()["connect-src"] == ["'self'"]
-    assert parts.policy()["script-src"] == [
-        hashed(asset("base.js") + asset("page.js")),
-        hashed(more),
-    ]
-
-
 def test_no_element_of_the_page_asks_for_anything() -> None:
     """There is no address in it but those within the page, and no inline handler or style."""
     for tag, attributes in Parts(page([view_of(recording(DEPLOY, *STORY))])).elements:

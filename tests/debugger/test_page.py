@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ QUICK_MS = 2000
 BOUND_MS = 3 * QUICK_MS
 """What a test grants: other tests run beside it."""
 SLOW_DRAW_MS = 250
+HIDDEN = ("Cc", "Cf", "Zl", "Zp")
+"""Categories of characters that have no shape."""
 
 
 def statuses(told: Recording, seq: int) -> dict[str, str]:
@@ -335,6 +338,12 @@ def test_entries_that_come_later_are_followed(viewer: Viewer) -> None:
 # --- hostile text ---
 
 
+def unseen(shown: Page) -> list[str]:
+    """What stands on a page and nobody sees, or turns the order of what is beside it."""
+    text: str = shown.evaluate("document.body.innerText + document.querySelector('main').outerHTML")
+    return [char for char in text if unicodedata.category(char) in HIDDEN and char not in "\t\n"]
+
+
 def test_hostile_text_stays_text(viewer: Viewer) -> None:
     """Names, notes, outputs and errors are shown as they are, and do nothing."""
     told = untamed()
@@ -344,6 +353,7 @@ def test_hostile_text_stays_text(viewer: Viewer) -> None:
             shown.evaluate(f"conductor.seek({seq})")
             for tab in "123":
                 press(shown, tab)
+                assert unseen(shown) == []
             assert not {"SCRIPT", "IMG"} & set(shown.evaluate(tags))
         shown.locator("[data-step=s0]").click()
         assert UNTAMED[0] in shown.locator("#panel").inner_text()

@@ -54,7 +54,8 @@ class Caller:
 
     def get(self, path: str, method: str = "GET", **headers: str | None) -> Answer:
         """Ask for something."""
-        return self.call(method, path, None, headers)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.call(method, path, None, named)
 
     def post(self, path: str, data: object, **headers: str | None) -> Answer:
         """Send JSON as our own pages do; a header that is None is left out."""

@@ -71,7 +71,8 @@ def test_a_verdict_comes_back_as_it_was_given(stage: Stage, caller: Caller) -> N
     stage.start(DEPLOY, "deploy-1", "approval-awaiting")
     event = {"type": "approval-responded", "step": "plan", "response": "approve"}
     path = "/api/flows/deploy-1/requests"
-    answer = caller.post(path, {"event": {**event, "subject": "another"}, "by": "ana"})
+    about = {"event": {**event, "subject": "another"}, "by": "ana", "attempt": "plan#1"}
+    answer = caller.post(path, about)
     told = answer.json
     assert (answer.status, told["verdict"], told["code"]) == (200, "rejected", "subject-mismatch")
     resume = {"type": "approval-option-changed", "option": "prompt"}
@@ -99,7 +100,10 @@ def test_an_answer_is_about_the_attempt_that_was_shown(stage: Stage, caller: Cal
     answer = caller.post(path, {"event": event, "by": "ana", "attempt": "plan#1"})
     assert (answer.status, answer.code) == (409, "not-asked")
     assert answer.json["error"]["message"].startswith("plan#1 asks for no approval any more, it is")
-    for attempt in ("plan#7", "apply#1", 7):
+    for none in (7, None):
+        answer = caller.post(path, {"event": event, "by": "ana", "attempt": none})
+        assert (answer.status, answer.code) == (400, "no-attempt")
+    for attempt in ("plan#7", "apply#1"):
         answer = caller.post(path, {"event": event, "by": "ana", "attempt": attempt})
         assert (answer.status, answer.code) == (409, "unknown-attempt")
     assert stage.state("deploy-1").status == "approval-awaiting"
@@ -121,6 +125,8 @@ WRONG: list[tuple[Any, str]] = [
     ({"event": PAUSE, "by": " "}, "no-name"),
     ({"event": PAUSE, "by": 7}, "no-name"),
     ({"event": PAUSE, "by": "a" * 201}, "no-name"),
+    ({"event": PAUSE, "by": "bo\u202egro"}, "no-name"),
+    ({"event": PAUSE, "by": "bo\u0007"}, "no-name"),
     ({"event": PAUSE, "by": "ana", "more": 1}, "no-request"),
     ({"event": "pause", "by": "ana"}, "no-request"),
     ({"event": {}, "by": "ana"}, "no-request"),

@@ -18,18 +18,15 @@ from tests.adapters.processes import play
 from tests.debugger.recordings import RELEASE, release
 from tests.debugger.stories import DEPLOY as LONG
 from tests.debugger.stories import STORY, log_of
-from tests.debugger.test_html import Parts
 from tests.ui.calling import Caller
-from tests.ui.growing import Told
+from tests.ui.growing import Told, lines_of_large
 from tests.ui.stage import BACKS_OFF, DEPLOY, PARKS, Stage
 
 
-def test_a_page_goes_on_where_it_was_written(stage: Stage, caller: Caller) -> None:
-    """The entries in it, and those that are sent behind them, are those of the whole log."""
+def test_a_page_goes_on_where_it_began(stage: Stage, caller: Caller) -> None:
+    """The entries that it asks for, and those that are sent behind them, are those of the log."""
     stage.start(DEPLOY, "deploy-1", "approval-awaiting")
-    page = Parts(caller.get("/flows/deploy-1").body.decode())
-    (view,) = json.loads(page.texts["script"][0])["views"]
-    entries = view["entries"]
+    entries = caller.get("/api/flows/deploy-1").json["entries"]
     assert [entry["seq"] for entry in entries] == [1, 2, 3]
     for kind, data in caller.events("/api/flows/deploy-1/events?after=3"):
         if kind == "entries":
@@ -241,6 +238,22 @@ def test_many_pages_look_once() -> None:
         patch.setattr(feeding, "LOOK_S", 600.0)
         assert len({id(feed) for feed in play(script())}) == 1
     assert told.looks == 1
+
+
+def test_who_goes_away_leaves_the_log_as_it_is() -> None:
+    """A page may be closed while a long log is verified; the next finds all of it, and sound."""
+    feed = feed_of(Told(lines_of_large()), "rollout-1")
+
+    async def script() -> int:
+        leaving = asyncio.ensure_future(feed.catch_up())
+        while not feed.seq:
+            await asyncio.sleep(0)
+        leaving.cancel()
+        feed.nudge()
+        await feed.catch_up()
+        return feed.seq
+
+    assert play(script()) == 10_251
 
 
 def test_a_long_log_comes_in_batches() -> None:

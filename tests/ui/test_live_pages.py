@@ -59,7 +59,11 @@ def test_the_token_may_be_typed(stage: Stage, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "way", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/.//evil.example/"]
+    "way",
+    [
+        *("//evil.example/", "https://evil.example/", "/\\evil.example", "/.//evil.example/"),
+        *("//", "http://["),
+    ],
 )
 def test_the_door_leads_nowhere_else(visitor: Visitor, way: str) -> None:
     """Whatever a link says."""

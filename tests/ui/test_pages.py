@@ -8,10 +8,10 @@ import pytest
 
 from tests.debugger.test_html import Parts, hashed
 from tests.ui.calling import Caller
-from tests.ui.stage import DEPLOY, HOSTILE, WILD, Stage
+from tests.ui.stage import HOSTILE, WILD, Stage
 
 PAGES = ("/", "/flows/wild", "/flows/nope", "/sign-in")
-OTHERS = ("/api/session", "/api/flows", "/api/flows/nope/events", "/nothing")
+OTHERS = ("/api/session", "/api/flows", "/api/flows/wild", "/api/flows/nope/events", "/nothing")
 
 
 @pytest.fixture(autouse=True)
@@ -70,30 +70,24 @@ def test_what_is_no_page_may_do_nothing(caller: Caller, path: str) -> None:
     )
 
 
-def test_hostile_names_are_data(caller: Caller) -> None:
-    """They stand in the page of a flow as JSON without a mark of HTML, and in a title escaped."""
-    text = caller.get("/flows/wild").body.decode()
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_of_a_flow_stands_in_a_page(caller: Caller, path: str) -> None:
+    """It asks for that with what no cookie carries."""
+    answer = caller.get(path)
+    assert answer.status == 200
+    text = answer.body.decode()
     assert not any(each in text for each in HOSTILE)
     data, *_ = Parts(text).texts["script"]
-    assert not set("<>&'") & set(data)
-    (view,) = json.loads(data)["views"]
+    assert json.loads(data) == ({"store": "flows.db"} if path == "/" else {})
+    assert caller.get("/flows/wild").body == caller.get("/flows/nope").body
+
+
+def test_a_flow_is_told_as_data(caller: Caller) -> None:
+    """With all its entries, and no state."""
+    view = caller.get("/api/flows/wild").json
     assert view["groups"][0]["name"] == HOSTILE[1]
     assert [entry["seq"] for entry in view["entries"]] == [1, 2, 3]
     assert "state" not in view
-
-
-def test_an_unknown_flow_has_a_page_that_says_so(caller: Caller) -> None:
-    """With what was asked for as data."""
-    answer = caller.get("/flows/%3Cscript%3E")
-    assert answer.status == 404
-    assert b"<script>'" not in answer.body
-    data, *_ = Parts(answer.body.decode()).texts["script"]
-    assert json.loads(data)["words"] == "no flow is named '<script>'"
-
-
-def test_the_list_has_no_flow_in_it(stage: Stage, caller: Caller) -> None:
-    """It asks for them."""
-    stage.start(DEPLOY, "deploy-1")
-    text = caller.get("/").body.decode()
-    assert "deploy-1" not in text
-    assert json.loads(Parts(text).texts["script"][0]) == {"store": "flows.db"}
+    answer = caller.get("/api/flows/%3Cscript%3E")
+    assert (answer.status, answer.code) == (404, "unknown-flow")
+    assert answer.json["error"]["message"] == "no flow is named '<script>'"

@@ -20,6 +20,8 @@ from attrs import frozen
 PACKAGE: Final = "conductor_adapters.debugger"
 PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 """What stands for a part in the template; what is put there is not looked at again."""
+SHOWN: Final = 'show(JSON.parse($("data").textContent).views);\n'
+"""What shows the views that stand in a page."""
 NOT_IN_HTML: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&'"}
 """JSON has these only within strings, where their escapes mean the same."""
 
@@ -32,27 +34,16 @@ class Page:
     policy: str
 
 
-def page(views: Sequence[dict[str, Any]], *, connect: str = "'none'", script: str = "") -> str:
-    """A page of one view, or of two side by side.
-
-    `connect` is what it may ask for more, and `script` the text that does so, when somebody
-    serves it: it finds `window.conductor`.
-    """
-    return page_of(views, connect=connect, script=script).text
-
-
-def page_of(
-    views: Sequence[dict[str, Any]], *, connect: str = "'none'", script: str = "", style: str = ""
-) -> Page:
-    """The same with its policy; `style` stands behind that of the page."""
+def page(views: Sequence[dict[str, Any]]) -> str:
+    """A page of one view, or of two side by side."""
     return written(
         asset("page.html"),
         title=" and ".join(view["flow_id"] for view in views),
-        style=asset("page.css") + style,
-        scripts=[asset("base.js") + asset("page.js"), *([script] if script else [])],
+        style=asset("page.css"),
+        scripts=[asset("base.js") + asset("page.js") + SHOWN],
         data={"views": list(views)},
-        connect=connect,
-    )
+        connect="'none'",
+    ).text
 
 
 def written(
@@ -71,7 +62,7 @@ def written(
     return Page(PLACE.sub(lambda found: parts[found[1]], template), allowed)
 
 
-def policy(style: str, scripts: Sequence[str], connect: str = "'none'") -> str:
+def policy(style: str, scripts: Sequence[str], connect: str) -> str:
     """The policy of a page: nothing is loaded, and nothing runs but what it was written with."""
     return "; ".join(
         (

@@ -45,6 +45,8 @@ def read(data: dict[str, Any]) -> Request:
     by, event = data.get("by"), data.get("event")
     if not isinstance(by, str) or not by.strip() or len(by) > LONGEST_NAME:
         raise Refused(400, "no-name", "say who asks")
+    if not by.isprintable():
+        raise Refused(400, "no-name", "the name has characters that nobody would see")
     if not isinstance(event, dict):
         raise Refused(400, "no-request", "the event is no object")
     try:
@@ -58,9 +60,11 @@ def read(data: dict[str, Any]) -> Request:
 
 def _check_asks(flow: ClientFlow, request: Request, attempt: object) -> None:
     """Raise Refused for an answer about an attempt that was shown and does not ask any more."""
-    if attempt is None or not isinstance(request, events.ApprovalResponded):
+    if not isinstance(request, events.ApprovalResponded):
         return
-    found = flow.state.attempt(attempt) if isinstance(attempt, str) else None
+    if not isinstance(attempt, str):
+        raise Refused(400, "no-attempt", "an answer names the attempt that was shown")
+    found = flow.state.attempt(attempt)
     if found is None or found.step != request.step:
         raise Refused(409, "unknown-attempt", f"step {request.step} has no such attempt")
     if not found.awaiting:

@@ -70,6 +70,10 @@ class Feed:
 
     async def catch_up(self) -> None:
         """Look whether there is more; raises ConductorError."""
+        # Who gives up waiting leaves no thread behind that the next one would work beside.
+        await asyncio.shield(self._catch_up())
+
+    async def _catch_up(self) -> None:
         async with self._looking:
             if self._damage is not None:
                 raise self._damage

@@ -1,8 +1,9 @@
 """Who may look, and who may ask: a token that is printed at the start, and sessions of browsers.
 
 Rule: a page of somebody else must never do either, whatever its address resolves to (Host),
-wherever it stands (Origin, Sec-Fetch-Site), and whatever cookies a browser sends along (a second
-token, which only our pages can read: cookies reach other ports of this machine, storage does not).
+wherever it stands (Origin, Sec-Fetch-Site), and whatever cookies a browser sends along. Cookies
+reach other ports of this machine, where another account may listen: to look takes a second token,
+too, which only our pages can read.
 Secrets are compared in constant time.
 
 Where nobody may ask anything there is no token, and whoever is on this machine may look.
@@ -21,14 +22,17 @@ from conductor_adapters.ui.messages import JSON, Refused, Request
 MOST_SESSIONS: Final = 64
 """The oldest ends where there would be more."""
 TOKEN_BYTES: Final = 32
-NAMES: Final = ("127.0.0.1", "localhost")
+SECOND: Final = "x-conductor-csrf"
+"""The header that shows the second token."""
+NAME: Final = "127.0.0.1"
+"""The one name: as `localhost` somebody else may be met, at the machine's other address."""
 OWN: Final = ("same-origin", "none")
 """What a browser says of a request of our own pages, and of one that its user typed."""
 
 
 @frozen
 class Session:
-    """A browser that showed the token; `csrf` stands in each request by which it asks."""
+    """A browser that showed the token; `csrf` stands in each request for what is no page."""
 
     id: str
     csrf: str
@@ -39,8 +43,7 @@ class Gate:
 
     def __init__(self, port: int, token: str | None) -> None:
         self._token = token
-        hosts = [f"{name}:{port}" for name in NAMES] + (list(NAMES) if port == 80 else [])
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset([f"{NAME}:{port}", *([NAME] if port == 80 else [])])
         self._sessions: dict[str, Session] = {}
         self.cookie = f"conductor-{port}"
 
@@ -94,20 +97,33 @@ class Gate:
             found = session if _same(shown, session.id) else found
         return found
 
-    def may_look(self, request: Request) -> bool:
-        """Whether a request may be told what stands in the store."""
+    def may_enter(self, request: Request) -> bool:
+        """Whether a request may have a page, in which nothing of any flow stands."""
         return self.read_only or self.session_of(request) is not None
 
-    def may_ask(self, request: Request) -> bool:
-        """Whether a request has a session, and the second token of it."""
-        session, shown = self.session_of(request), request.headers.get("x-conductor-csrf", "")
-        return session is not None and _same(shown, session.csrf)
+    def check_look(self, request: Request) -> None:
+        """Raise Refused unless a request may be told what stands in the store.
 
-    def check_csrf(self, request: Request) -> None:
-        """Raise Refused unless a request has a session, and the second token of it."""
-        if self.session_of(request) is None:
+        What follows a log cannot send headers, and shows its second token in the query.
+        """
+        if not self.read_only:
+            self._check(request, request.headers.get(SECOND) or request.asked("csrf"))
+
+    def check_ask(self, request: Request) -> None:
+        """Raise Refused unless a request may change something."""
+        self._check(request, request.headers.get(SECOND, ""))
+
+    def is_known(self, request: Request) -> bool:
+        """Whether a request has a session, and the second token of it."""
+        session = self.session_of(request)
+        return session is not None and _same(request.headers.get(SECOND, ""), session.csrf)
+
+    def _check(self, request: Request, shown: str) -> None:
+        """Raise Refused unless a request has a session, and this is the second token of it."""
+        session = self.session_of(request)
+        if session is None:
             raise Refused(401, "no-session", "the token was not shown")
-        if not self.may_ask(request):
+        if not _same(shown, session.csrf):
             raise Refused(403, "no-csrf", "the request lacks the token of its session")
 
     def set_cookie(self, session: Session) -> str:

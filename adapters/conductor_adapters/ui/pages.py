@@ -1,16 +1,17 @@
 """The pages that are served: the one of `conductor html` for a flow, the list of flows, the door.
 
 Rule: a page runs and is styled by nothing but the texts whose hashes its policy names, and talks to
-nobody but the server it came from.
+nobody but the server it came from. Nothing of any flow stands in one: it asks for that, and shows
+who asks by more than a cookie.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from attrs import evolve
 
-from conductor_adapters.debugger.html import Page, page_of, written
+from conductor_adapters.debugger.html import Page, written
 from conductor_adapters.debugger.html import asset as asset_of_page
 from conductor_adapters.ui.messages import HTML, Response
 
@@ -28,10 +29,6 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 POLICY: Final = "Content-Security-Policy"
-TOKEN_WORDS: Final = (
-    "conductor ui printed an address when it was started, and a token in it. "
-    "Open that address, or type the token."
-)
 
 
 def asset(name: str) -> str:
@@ -46,10 +43,20 @@ def seal(response: Response) -> Response:
     return evolve(response, headers=headers)
 
 
-def flow_page(view: dict[str, Any]) -> Response:
-    """The page of a flow, which goes on from what it is given."""
+def flow_page() -> Response:
+    """The page of a flow, which asks for its log and follows it."""
     return _served(
-        page_of([view], connect=CONNECT, script=asset("flow.js"), style=asset("flow.css"))
+        written(
+            asset_of_page("page.html"),
+            title="Flow",
+            style=asset_of_page("page.css") + asset("flow.css"),
+            scripts=[
+                asset_of_page("base.js") + asset_of_page("page.js"),
+                asset("session.js") + asset("flow.js"),
+            ],
+            data={},
+            connect=CONNECT,
+        )
     )
 
 
@@ -60,14 +67,7 @@ def list_page(store: str) -> Response:
 
 def sign_in_page() -> Response:
     """Where the token becomes a session."""
-    data = {"heading": "Who is there?", "words": TOKEN_WORDS, "sign_in": True}
-    return _served(_own("door.html", "door.js", "Sign in", data))
-
-
-def error_page(status: int, heading: str, words: str) -> Response:
-    """Why there is nothing to be seen."""
-    data = {"heading": heading, "words": words, "sign_in": False}
-    return evolve(_served(_own("door.html", "door.js", heading, data)), status=status)
+    return _served(_own("door.html", "door.js", "Sign in", {}))
 
 
 def _own(template: str, script: str, title: str, data: object) -> Page:
@@ -75,7 +75,7 @@ def _own(template: str, script: str, title: str, data: object) -> Page:
         asset(template),
         title=title,
         style=asset_of_page("page.css") + asset("flow.css") + asset("flows.css"),
-        scripts=[asset_of_page("base.js") + asset(script)],
+        scripts=[asset_of_page("base.js") + asset("session.js") + asset(script)],
         data=data,
         connect=CONNECT,
     )

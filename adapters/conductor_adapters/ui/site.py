@@ -37,7 +37,6 @@ from conductor_adapters.ui.messages import (
     as_json,
     json_of,
 )
-from conductor_core.errors import ConductorError
 
 Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 ANY: Final = "*"
@@ -62,10 +61,9 @@ class Route:
         return len(self.path) == len(path) and all(part in (ANY, here) for part, here in same)
 
     @property
-    def methods(self) -> str:
+    def methods(self) -> tuple[str, ...]:
         """What may be sent there."""
-        found = (["GET", "HEAD"] if self.get else []) + (["POST"] if self.post else [])
-        return ", ".join(found)
+        return (*(("GET", "HEAD") if self.get else ()), *(("POST",) if self.post else ()))
 
 
 class Site:
@@ -85,6 +83,7 @@ class Site:
             Route(path=("api", "session"), get=self._session, post=self._sign_in, open=True),
             Route(path=("api", "flows"), get=self._rows),
             Route(path=("api", "waits"), get=self._waits),
+            Route(path=("api", "flows", ANY), get=self._view),
             Route(path=("api", "flows", ANY, "events"), get=self._events),
             Route(path=("api", "flows", ANY, "requests"), post=self._ask),
         )
@@ -97,36 +96,27 @@ class Site:
             raise Refused(404, "no-such-place", "there is nothing there")
         answer = route.post if request.method == "POST" else route.get
         if answer is None or request.method not in route.methods:
-            raise Refused(405, "wrong-method", f"expected {route.methods}", Allow=route.methods)
+            methods = ", ".join(route.methods)
+            raise Refused(405, "wrong-method", f"expected {methods}", Allow=methods)
         if request.method == "POST":
             self._gate.check_write(request)
             if not route.open:
-                self._gate.check_csrf(request)
-        elif not route.open and not self._gate.may_look(request):
-            return self._stranger(request, route)
+                self._gate.check_ask(request)
+        elif route.page:
+            if not (route.open or self._gate.may_enter(request)):
+                to = f"/sign-in?to={quote(request.target, safe='')}"
+                return Response(status=303, headers={"Location": to})
+        elif not route.open:
+            self._gate.check_look(request)
         return await answer(request)
-
-    def _stranger(self, request: Request, route: Route) -> Response:
-        """Lead a browser to the door; tell a program that it is closed."""
-        if not route.page:
-            raise Refused(401, "no-session", "the token was not shown")
-        to = f"/sign-in?to={quote(request.target, safe='')}"
-        return Response(status=303, headers={"Location": to})
 
     # --- pages ---
 
     async def _list(self, _request: Request) -> Response:
         return pages.list_page(self._store)
 
-    async def _flow(self, request: Request) -> Response:
-        _, flow_id = request.path
-        try:
-            feed = await self._feeds.of(flow_id)
-        except UnknownFlow as error:
-            return pages.error_page(404, "No such flow", str(error))
-        except ConductorError as error:
-            return pages.error_page(503, "The flow cannot be shown", str(error))
-        return await asyncio.to_thread(pages.flow_page, feed.view())
+    async def _flow(self, _request: Request) -> Response:
+        return pages.flow_page()
 
     async def _door(self, _request: Request) -> Response:
         return pages.sign_in_page()
@@ -134,7 +124,7 @@ class Site:
     # --- sessions ---
 
     async def _session(self, request: Request) -> Response:
-        signed_in = self._gate.may_ask(request)
+        signed_in = self._gate.is_known(request)
         told = {"signed_in": signed_in, "read_only": self._gate.read_only}
         return as_json({**told, "by": self._by if signed_in else ""})
 
@@ -150,6 +140,10 @@ class Site:
 
     async def _waits(self, request: Request) -> Response:
         return as_json(await self._listing.waits(request.query.get("flow", [])))
+
+    async def _view(self, request: Request) -> Response:
+        feed = await self._found(request.path[2])
+        return await asyncio.to_thread(as_json, feed.view())
 
     async def _events(self, request: Request) -> Response:
         feed = await self._found(request.path[2])

@@ -1,7 +1,8 @@
 "use strict";
 /* What the scripts of all pages share: statuses and times in words, and how a document is made.
 
-   Rule: text reaches a document as text alone (`make`). */
+   Rule: text reaches a document as text alone, and what nobody would see of it is written out
+   (`make`, `plain`). */
 
 /* --- words --- */
 
@@ -39,25 +40,29 @@ function duration(ms) {
   }).join(" ");
 }
 
-/* What has no shape of its own, or turns the order of what stands around it. */
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+/* What has no shape of its own, or turns the order of what stands around it; as the command line has it. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164]/gu;
+const AS_IT_IS = "\t\n";
 
 /** Text that others wrote and somebody is to rely on: what would not be seen is written escaped. */
-const plain = (text) => text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const plain = (text) => text.replace(UNSEEN, (char) => (AS_IT_IS.includes(char) ? char : escapeOf(char.codePointAt(0).toString(16))));
+const escapeOf = (code) => (code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`);
 
 /* --- the document --- */
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element; strings become text, and nothing becomes markup. */
+const READ = new Set(["title", "aria-label", "placeholder"]);
+
+/** An element; strings become plain text, and nothing becomes markup. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "on") for (const [type, listener] of Object.entries(value)) element.addEventListener(type, listener);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : READ.has(name) ? plain(value) : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== "").map((child) => (child instanceof Node ? child : plain(String(child)))));
   return element;
 }
 

@@ -570,9 +570,9 @@ class Graph {
       return;
     }
     parts.mark.replaceChildren(icon(iconOf(status)));
-    parts.word.textContent = status + (record.reason ? ` (${record.reason})` : "");
+    parts.word.textContent = plain(status + (record.reason ? ` (${record.reason})` : ""));
     parts.id.textContent = id;
-    parts.asks.textContent = Graph.asks(spec, record);
+    parts.asks.textContent = plain(Graph.asks(spec, record));
   }
 
   static asks(spec, record) {
@@ -766,8 +766,8 @@ class App {
 
   head() {
     const { view } = this.runs[0], ids = [...new Set(this.runs.map((run) => run.view.flow_id))];
-    $("flow-id").textContent = ids.join(" and ");
-    $("about").textContent = [view.type, `semantics ${view.semantics}`, ...this.runs.map((run) => run.name)].join(" · ");
+    $("flow-id").textContent = plain(ids.join(" and "));
+    $("about").textContent = plain([view.type, `semantics ${view.semantics}`, ...this.runs.map((run) => run.name)].join(" · "));
     $("about").title = $("about").textContent;
   }
 
@@ -829,7 +829,7 @@ class App {
     const [a, b] = this.runs, entries = this.cursor ? this.rows.entries(this.cursor) : [], entry = entries.find(Boolean);
     $("where").textContent = b ? `row ${number(this.cursor)} of ${number(this.rows.length)}` : `entry ${number(this.cursor)} of ${number(this.rows.length)}`;
     const at = entry ? entry.event.at_ms : a.view.at_ms;
-    $("when").textContent = `${moment(at)} · ${entry ? entry.told : "before the first entry"}`;
+    $("when").textContent = plain(`${moment(at)} · ${entry ? entry.told : "before the first entry"}`);
     $("flow-status").replaceChildren(...this.runs.flatMap((run, side) => [...(b ? [sideMark(side)] : []), pill(run.record("").status)]));
     $("counts").replaceChildren(...(b ? [] : Object.keys(TONES).filter((status) => this.graphs[0].counts.get(status) > 0).map((status) =>
       make("span", { "data-tone": toneOf(status) }, icon(iconOf(status)), `${number(this.graphs[0].counts.get(status))} ${status}`))));
@@ -1053,33 +1053,34 @@ function turnTab(app, by) {
 
 /* --- the door --- */
 
-const app = new App(JSON.parse($("data").textContent).views);
-
-/** For who serves this page, and for tests. */
-window.conductor = {
-  /** Add entries of a log (0 or 1) that came later; at the end, the page follows. */
-  append: (entries, log = 0) => app.append(entries, log),
-  /** How many entries of a log there are: what to ask for is what comes after. */
-  entries: (log = 0) => app.runs[log].entries.length,
-  entry: (seq, log = 0) => app.runs[log].entries[seq - 1],
-  seek: (row) => { app.seek(row); app.draw(); },
-  get cursor() { return app.cursor; },
-  /** Add a tab of details before the others; `parts` gives the elements that stand in it. */
-  tab: (id, name, parts) => { Detail[id] = parts; Detail.TABS.unshift([id, name]); app.tabs(); app.drawPanel(); },
-  /** Open a tab. */
-  open: (id) => app.open(id),
-  get opened() { return app.tab; },
-  select: (step) => app.select(step),
-  /** Show a theme: `light`, `dark`, or as the system has it. */
-  theme: (name) => showTheme(app, name),
-  /** The status of the flow and of every step at this moment. */
-  status: (log = 0) => app.runs[log].record("").status,
-  statuses: (log = 0) => Object.fromEntries([...app.runs[log].steps.values()].filter(({ group }) => group.since <= app.runs[log].at).map(({ key }) => [key, app.runs[log].statusOf(key)])),
-  /** All that the page knows of this moment, as `conductor replay --until N --state --json` tells it. */
-  records: (log = 0) => Object.fromEntries(app.runs[log].records),
-  groups: (log = 0) => Object.fromEntries(app.runs[log].groups.map(({ key }) => [key, app.runs[log].record(`@${key}`).status])),
-  /** When the page was first to be seen, since it was asked for; null until then. */
-  painted_ms: null,
-};
-requestAnimationFrame(() => setTimeout(() => { window.conductor.painted_ms = performance.now(); }));
-document.documentElement.dataset.ready = "";
+/** Show views. For who serves this page, and for tests, there is `window.conductor` from then on. */
+function show(views) {
+  const app = new App(views);
+  window.conductor = {
+    /** Add entries of a log (0 or 1) that came later; at the end, the page follows. */
+    append: (entries, log = 0) => app.append(entries, log),
+    /** How many entries of a log there are: what to ask for is what comes after. */
+    entries: (log = 0) => app.runs[log].entries.length,
+    entry: (seq, log = 0) => app.runs[log].entries[seq - 1],
+    seek: (row) => { app.seek(row); app.draw(); },
+    get cursor() { return app.cursor; },
+    /** Add a tab of details before the others; `parts` gives the elements that stand in it. */
+    tab: (id, name, parts) => { Detail[id] = parts; Detail.TABS.unshift([id, name]); app.tabs(); app.drawPanel(); },
+    /** Open a tab. */
+    open: (id) => app.open(id),
+    get opened() { return app.tab; },
+    select: (step) => app.select(step),
+    /** Show a theme: `light`, `dark`, or as the system has it. */
+    theme: (name) => showTheme(app, name),
+    /** The status of the flow and of every step at this moment. */
+    status: (log = 0) => app.runs[log].record("").status,
+    statuses: (log = 0) => Object.fromEntries([...app.runs[log].steps.values()].filter(({ group }) => group.since <= app.runs[log].at).map(({ key }) => [key, app.runs[log].statusOf(key)])),
+    /** All that the page knows of this moment, as `conductor replay --until N --state --json` tells it. */
+    records: (log = 0) => Object.fromEntries(app.runs[log].records),
+    groups: (log = 0) => Object.fromEntries(app.runs[log].groups.map(({ key }) => [key, app.runs[log].record(`@${key}`).status])),
+    /** When the page was first to be seen, since it was asked for; null until then. */
+    painted_ms: null,
+  };
+  requestAnimationFrame(() => setTimeout(() => { window.conductor.painted_ms = performance.now(); }));
+  document.documentElement.dataset.ready = "";
+}

@@ -7,7 +7,7 @@
 
 const API = `/api${location.pathname}`;
 const SHOWN = 24;           // so many lines of an output are shown at first
-const AGAIN_MS = [500, 1000, 2000, 5000, 10_000];
+const AGAIN_MS = [500, 1000, 2000, 5000];
 const CONFIRM_MS = 5000;
 
 let session = { read_only: true, signed_in: false, by: "" };
@@ -21,7 +21,7 @@ const line = {
   open() {
     if (this.source || document.hidden) return;
     clearTimeout(this.timer);
-    const source = this.source = new EventSource(`${API}/events?after=${conductor.entries()}`);
+    const source = this.source = new EventSource(`${API}/events?${new URLSearchParams({ after: conductor.entries(), csrf: second() })}`);
     source.onopen = () => { this.failures = 0; told("live"); };
     source.onerror = () => this.lost();
     const heard = (kind, act) => source.addEventListener(kind, (event) => act(JSON.parse(event.data)));
@@ -54,17 +54,10 @@ const line = {
 
 document.addEventListener("visibilitychange", () => { if (document.hidden) line.close(); else line.open(); });
 
-/** The second token of the session, which the door left where only pages from here can read it. */
-const signed = () => ({ "X-Conductor-CSRF": localStorage.getItem("conductor-csrf") ?? "" });
-
 /** Who this browser is to the server; null where that does not answer. */
 async function ofSession() {
   const answer = await fetch("/api/session", { headers: signed() }).catch(() => null);
   return answer?.ok ? answer.json() : null;
-}
-
-function signIn() {
-  location.assign(`/sign-in?to=${encodeURIComponent(location.pathname)}${location.hash}`);
 }
 
 /* --- the top --- */
@@ -169,7 +162,7 @@ const decide = {
   },
 
   receipt(by, request, tone, name, text) {
-    const entry = make("li", { "data-tone": tone }, icon(name), make("span", {}, make("b", {}, by), ` · ${request.told.replace(/ \([\w-]+\)/, "")}`), make("span", { class: "verdict" }, plain(text)));
+    const entry = make("li", { "data-tone": tone }, icon(name), make("span", {}, make("b", {}, by), ` · ${request.told.replace(/ \([\w-]+\)/, "")}`), make("span", { class: "verdict" }, text));
     this.receipts.prepend(entry);
     while (this.receipts.childElementCount > 4) this.receipts.lastElementChild.remove();
   },
@@ -195,7 +188,7 @@ class Card {
     this.data = data;
     this.parts = { mark: make("span", { class: "mark" }), how: make("p", { class: "how" }), subject: make("div", { class: "subject" }), output: make("div", { class: "outputs" }), acts: make("div", { class: "acts" }) };
     this.note = make("textarea", { rows: "1", "data-typed": true, maxlength: "4000", placeholder: "A note, which stands in the log beside the answer", "aria-label": `Note about ${data.attempt}` });
-    const name = make("button", { type: "button", class: "name", title: "Show this step", on: { click: () => conductor.select(data.step) } }, plain(nameOf(data.step)));
+    const name = make("button", { type: "button", class: "name", title: "Show this step", on: { click: () => conductor.select(data.step) } }, nameOf(data.step));
     this.element = make("article", { class: `card ${kind}`, "data-attempt": data.attempt, "data-tone": kind === "failure" ? "bad" : "wait", "aria-label": `${data.attempt}: ${kind}` },
       make("header", {}, icon(kind === "failure" ? "error" : "asking"), name, make("span", { class: "mono" }, data.attempt)),
       this.parts.how, this.parts.subject, this.parts.output,
@@ -219,7 +212,7 @@ class Card {
     if (!entry || this.shows === entry.seq) return;
     this.shows = entry.seq;
     const subject = entry.event.subject;
-    this.parts.subject.replaceChildren(...(subject ? [make("span", {}, "Subject"), make("code", {}, plain(subject))] : []));
+    this.parts.subject.replaceChildren(...(subject ? [make("span", {}, "Subject"), make("code", {}, subject)] : []));
     this.parts.output.replaceChildren(...blocks(entry.event.output ?? null).map(part));
   }
 }
@@ -241,7 +234,7 @@ class Failure extends Card {
   constructor(data) { super("failure", data); }
 
   how() {
-    return [make("span", {}, plain(this.data.error ?? "it failed"))];
+    return [make("span", {}, this.data.error ?? "it failed")];
   }
 }
 
@@ -264,16 +257,16 @@ function resultOf(attempt) {
 function blocks(output) {
   if (output === null) return [];
   const named = typeof output === "object" && !Array.isArray(output) ? Object.entries(output) : [["output", output]];
-  const told = named.filter(([, value]) => value !== null && value !== "").map(([name, value]) => [plain(name), written(value)]);
+  const told = named.filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, written(value)]);
   return [...told.filter(([, text]) => !isShort(text)), ...told.filter(([, text]) => isShort(text))];
 }
 
 const isShort = (text) => text.length <= 120 && !text.includes("\n");
 
 function written(value) {
-  if (typeof value === "string") return plain(value.replace(/\n+$/, ""));
+  if (typeof value === "string") return value.replace(/\n+$/, "");
   const line = JSON.stringify(value);
-  return plain(line.length <= 60 ? line : JSON.stringify(value, null, 2));
+  return line.length <= 60 ? line : JSON.stringify(value, null, 2);
 }
 
 const part = ([name, text]) => (isShort(text) ? make("p", { class: "fact" }, make("span", {}, name), make("code", {}, text)) : block(name, text));
@@ -334,7 +327,7 @@ async function send(request, words, button) {
     return;
   }
   const event = { ...request.event, ...(request.words && words ? { [request.words]: words } : {}) };
-  const key = JSON.stringify([event, by]);
+  const key = JSON.stringify([event, by, request.attempt]);
   if (!decide.sent.has(key)) decide.sent.set(key, crypto.randomUUID());
   button.disabled = true;
   try {
@@ -344,7 +337,7 @@ async function send(request, words, button) {
     });
     const told = await answer.json();
     decide.sent.delete(key);
-    if (answer.status === 401 || told.error?.code === "no-csrf") signIn();
+    if (unknown(answer, told)) signIn();
     else if (!answer.ok) decide.receipt(by, request, "bad", "denied", `not asked: ${told.error.message}`);
     else receive(by, request, told);
   } catch {
@@ -376,9 +369,23 @@ function keepTheme() {
   new MutationObserver(() => sessionStorage.setItem("conductor-theme", root.dataset.theme ?? "")).observe(root, { attributeFilter: ["data-theme"] });
 }
 
+/** Show what is known of the flow; or say why nothing is, and tell that it is not. */
+async function arrive() {
+  const answer = await fetch(API, { headers: signed() }).catch(() => null);
+  const told = await answer?.json().catch(() => null);
+  if (answer?.ok) { show([told]); return true; }
+  if (answer && unknown(answer, told)) { signIn(); return false; }
+  const message = told?.error?.message ?? "conductor ui does not answer";
+  $("main").replaceChildren(make("section", { class: "pane calm", role: "alert" }, icon("error"), make("b", {}, "The flow cannot be shown"), make("span", {}, message), make("a", { href: "/" }, "All flows")));
+  document.querySelector(".time")?.remove();
+  document.documentElement.dataset.failed = "";
+  return false;
+}
+
 async function begin() {
   session = (await ofSession()) ?? session;
   if (!session.read_only && !session.signed_in) { signIn(); return; }
+  if (!await arrive()) return;
   actor.value = sessionStorage.getItem("conductor-by") ?? session.by ?? "";
   document.documentElement.classList.toggle("read-only", session.read_only);
   $("help").querySelector("dl").append(make("div", {}, make("dt", {}, make("kbd", {}, "d")), make("dd", {}, "decide: what people are asked")));

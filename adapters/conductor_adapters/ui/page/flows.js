@@ -38,14 +38,11 @@ async function lookAtWaits() {
 }
 
 async function ask(url) {
-  const answer = await fetch(url).catch(() => null);
-  if (answer?.status === 401) {
-    location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
-    return null;
-  }
+  const answer = await fetch(url, { headers: signed() }).catch(() => null);
   const told = await answer?.json().catch(() => null);
+  if (answer && unknown(answer, told)) { signIn(); return null; }
   const message = !answer ? "" : answer.ok ? "" : told?.error.message ?? "the answer makes no sense";
-  $("banner").textContent = message;
+  $("banner").textContent = plain(message);
   $("banner").hidden = !message;
   $("line-state").dataset.tone = answer?.ok ? "good" : "wait";
   $("line-state").dataset.state = answer?.ok ? "live" : "lost";
@@ -96,7 +93,7 @@ function draw() {
 function made(flow) {
   const parts = { status: make("td", {}), waits: make("td", { class: "waits" }), began: make("td", { class: "at" }), changed: make("td", { class: "at" }) };
   const link = make("a", { href: `/flows/${encodeURIComponent(flow.flow_id)}` }, flow.flow_id);
-  const element = make("tr", { "data-flow": flow.flow_id }, make("td", { class: "flow-id" }, link, make("span", {}, plain(flow.type))), parts.status, parts.waits, parts.began, parts.changed);
+  const element = make("tr", { "data-flow": flow.flow_id }, make("td", { class: "flow-id" }, link, make("span", {}, flow.type)), parts.status, parts.waits, parts.began, parts.changed);
   const row = { element, parts, link };
   rows.set(flow.flow_id, row);
   return row;
@@ -121,7 +118,7 @@ function waited(told) {
   const lines = told.waits.map(({ what, who, subject }) => [`${subject ? `${subject}: ` : ""}${what}`, who]);
   if (told.error) lines.push([told.error, "trouble"]);
   if (told.more) lines.push([`and ${number(told.more)} more`, ""]);
-  return lines.map(([text, who]) => [plain(text), who]);
+  return lines;
 }
 
 function time(cell, ms) {
@@ -175,7 +172,7 @@ function turnPage(by) {
 }
 
 showTheme(sessionStorage.getItem("conductor-theme") ?? "");
-$("about").textContent = JSON.parse($("data").textContent).store;
+$("about").textContent = plain(JSON.parse($("data").textContent).store);
 $("kinds").replaceChildren(...KINDS.map(([kind, name]) => make("button", { type: "button", class: "chip", "data-kind": kind, "aria-pressed": "false", on: { click: () => want({ kind }) } }, name, make("span", { class: "count" }))));
 $("text").value = wanted.text;
 $("text").addEventListener("input", () => want({ text: $("text").value.trim() }));
