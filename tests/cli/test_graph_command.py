@@ -72,6 +72,13 @@ def test_a_log_is_drawn_as_it_stands() -> None:
     assert '    s1["wheel<br>success"]:::success\n    s2["sdist<br>queued"]:::queued\n' in then
 
 
+def test_a_notation_and_json_do_not_go_together() -> None:
+    """One of them would have no effect."""
+    result = run("log.jsonl", "--format", "svg", "--json")
+    assert result.exit_code == 2
+    assert "--json does not go together with --format." in result.stderr
+
+
 def test_json_names_nodes_and_edges_with_their_statuses() -> None:
     """`--json` gives the graph as data, whatever the notation."""
     told = json.loads(run("log.jsonl", "--json").stdout)

@@ -75,6 +75,7 @@ def test_places_that_cannot_be_written_are_refused() -> None:
     Path("log").write_text("log")
     Path("link").hardlink_to("log")
     for path, told in {
+        "-": "the standard output is not offered, expected a file",
         "folder": "folder is a folder, expected a file",
         "/dev/null": "/dev/null is no regular file, expected one or none",
         "log": "log is what is read, expected another file",

@@ -69,6 +69,12 @@ def test_a_log_is_told_by_its_first_line(file: Path) -> None:
     assert source.now_ms > 1_700_000_000_000
 
 
+def test_a_mark_before_a_log_is_told_as_what_it_is(file: Path) -> None:
+    """By every command: it is a log that an editor changed."""
+    file.write_text(f"\ufeff{GOOD}")
+    assert refused(file) == "it.txt: line 1: not JSON: it begins with a byte order mark"
+
+
 @pytest.mark.parametrize("text", [FLOW, '{"groups": [{"key": "g", "steps": [{"key": "a"}]}]}'])
 def test_anything_else_is_a_flow_file(file: Path, text: str) -> None:
     """A flow file is one whatever its name is."""

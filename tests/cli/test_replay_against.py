@@ -38,12 +38,12 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(semantics, "REDUCERS", TWO)
 
 
-def parting_of(*options: str) -> dict[str, Any]:
+def departure_of(*options: str) -> dict[str, Any]:
     """Where the log parts from what it is held against, as programs are told it."""
     (log,) = data_of("release.jsonl", *options, code=1)["logs"]
     assert not log["same"]
-    parting: dict[str, Any] = log["parting"]
-    return parting
+    departure: dict[str, Any] = log["departure"]
+    return departure
 
 
 # --- another flow ---
@@ -53,7 +53,7 @@ def test_the_flow_that_was_run_behaves_the_same() -> None:
     """Exit code 0; programs are told that nothing parts."""
     assert run("release.jsonl", "--against", "flow.yaml").stdout == SAME
     (log,) = data_of("release.jsonl", "--against", "flow.yaml")["logs"]
-    assert (log["same"], log["parting"]) == (True, None)
+    assert (log["same"], log["departure"]) == (True, None)
 
 
 def test_what_no_host_sees_is_no_difference(folder: Path) -> None:
@@ -138,9 +138,9 @@ def test_the_first_entry_that_differs_is_told(change: str, folder: Path) -> None
     result = run("release.jsonl", "--against", "flow.yaml", code=1)
     assert result.stdout.splitlines() == [f"{BEGINS} {seq} on", *told]
     assert result.stderr == ""
-    parting = parting_of("--against", "flow.yaml")
-    assert parting["entry"] == seq
-    assert [f"    {line}" for line in parting["differences"]] == [
+    departure = departure_of("--against", "flow.yaml")
+    assert departure["entry"] == seq
+    assert [f"    {line}" for line in departure["differences"]] == [
         line for line in told if line.startswith("    ")
     ]
 
@@ -164,15 +164,15 @@ def test_an_event_that_is_refused_now_is_told(folder: Path) -> None:
 def test_programs_are_told_both_sides(folder: Path) -> None:
     """The event, what it led to then and now, and the steps that only one of the two has."""
     (folder / "flow.yaml").write_text(CHANGES["a step has another key"][0](FLOW))
-    parting = parting_of("--against", "flow.yaml")
-    assert parting["event"]["type"] == "approval-responded"
-    assert parting["recorded"]["verdict"] == parting["now"]["verdict"] == "accepted"
+    departure = departure_of("--against", "flow.yaml")
+    assert departure["event"]["type"] == "approval-responded"
+    assert departure["recorded"]["verdict"] == departure["now"]["verdict"] == "accepted"
     attempts = [
-        [command["attempt"] for command in parting[side]["commands"] if "attempt" in command]
+        [command["attempt"] for command in departure[side]["commands"] if "attempt" in command]
         for side in ("recorded", "now")
     ]
     assert attempts == [["wheel#1", "sdist#1"], ["wheel#1", "source#1"]]
-    assert (parting["gone"], parting["added"]) == (["sdist"], ["source"])
+    assert (departure["gone"], departure["added"]) == (["sdist"], ["source"])
 
 
 @pytest.mark.parametrize(

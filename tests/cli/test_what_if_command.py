@@ -164,7 +164,7 @@ def test_a_log_that_cannot_be_used_is_refused() -> None:
     gone = run("gone.jsonl", "--at", "0", *event, exit_code=2)
     assert gone.stderr == "gone.jsonl: No such file or directory\n"
     beyond = run("denied.jsonl", "--at", "9", *event, exit_code=2)
-    assert beyond.stderr == "denied.jsonl has 3 entries, and no entry 9\n"
+    assert beyond.stderr == "--at: denied.jsonl has 3 entries, and no entry 9\n"
     text = Path("denied.jsonl").read_text()
     Path("cut.jsonl").write_text(text[:-20])
     assert run("cut.jsonl", "--at", "1", *event, exit_code=3).stderr.startswith(

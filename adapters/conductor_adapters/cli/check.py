@@ -41,7 +41,7 @@ from conductor_adapters.cli.check_report import (
     told_bad,
     told_error,
 )
-from conductor_adapters.cli.console import say, say_json, warn
+from conductor_adapters.cli.console import INTERRUPTED, say, say_json, warn
 from conductor_adapters.cli.cores import cores
 from conductor_adapters.cli.search_options import (
     alphabet_options,
@@ -58,7 +58,6 @@ from conductor_core.errors import ConductorError
 from conductor_core.spec import FlowSpec
 
 REDUCTIONS: Final = {"all": ALL, "none": NONE}
-INTERRUPTED: Final = 130
 FILE: Final = click.Path(path_type=Path)
 
 

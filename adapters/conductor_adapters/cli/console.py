@@ -13,6 +13,8 @@ from typing import Final
 
 import click
 
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as shells have it."""
 WIDTH: Final = 400
 """So many characters of a text that others wrote are shown."""
 

@@ -15,7 +15,7 @@ import click
 from attrs import evolve
 from click.core import ParameterSource
 
-from conductor_adapters.cli.console import say, say_json
+from conductor_adapters.cli.console import INTERRUPTED, say, say_json
 from conductor_adapters.cli.diff_flows import (
     Compared,
     check_witnesses,
@@ -37,7 +37,6 @@ from conductor_core.spec import FlowSpec
 FILE: Final = click.Path(path_type=Path)
 OF_LOGS: Final = ("times", "ignored")
 OF_BOTH: Final = ("as_json", "a", "b", "store", "temporal")
-INTERRUPTED: Final = 130
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 from attrs import asdict
+from click.core import ParameterSource
 
 from conductor_adapters.cli.console import say, say_json, warn
 from conductor_adapters.cli.recorded import Recorded, look_at
@@ -39,8 +40,18 @@ MERMAID_CHARACTERS: Final = 50_000
 )
 @with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write nodes and edges as JSON instead.")
-def graph(what: str, notation: str, at: int | None, sources: Sources, as_json: bool) -> None:
+@click.pass_context
+def graph(
+    ctx: click.Context,
+    what: str,
+    notation: str,
+    at: int | None,
+    sources: Sources,
+    as_json: bool,
+) -> None:
     """Draw the flow of a log or of a flow file, or a flow of a store."""
+    if as_json and ctx.get_parameter_source("notation") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--json does not go together with --format.")
     source = look_at(sources, what, at)
     drawn = graph_of(source.replay.state if isinstance(source, Recorded) else source.spec)
     if as_json:

@@ -22,7 +22,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("conductor: the command line needs its extra: pip install 'conductor-core[cli]'")
 
-from conductor_adapters.cli.console import leave_unwritten, warn
+from conductor_adapters.cli.console import INTERRUPTED, leave_unwritten, warn
 from conductor_adapters.cli.sections import SECTIONS
 
 COMMANDS: Final = {
@@ -148,7 +148,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         warn("aborted")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except OSError as error:
         leave_unwritten(error)
         sys.exit(2)

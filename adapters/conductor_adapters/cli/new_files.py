@@ -34,6 +34,8 @@ def check_new(option: str, path: Path | None, *read: Path | None, replace: bool)
     """
     if path is None:
         return
+    if str(path) == "-":
+        raise ConductorError(f"{option}: the standard output is not offered, expected a file")
     if path.is_dir():
         raise ConductorError(f"{option}: {path} is a folder, expected a file")
     if path.exists() and not path.is_file():

@@ -8,6 +8,7 @@ Diverged: it can be read, but what it says is not true.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -105,6 +106,8 @@ def look_at(sources: Sources, what: str, at: int | None) -> Source:
 
 def is_log(first: bytes) -> bool:
     """Whether a first line is one of a log, be it a wrong one or cut off."""
+    # What is wrong with a mark before a log is said when it is read as one.
+    first = first.removeprefix(BOM_UTF8)
     try:
         data = loads(first)
     except FormatError:
@@ -132,7 +135,8 @@ def read_log(
     if at is None:
         return Recorded(file=file, replay=replayed, now_ms=WallClock().now_ms())
     if replayed.entries < at:
-        raise ConductorError(f"{option}: {file} has {replayed.entries} entries, and no entry {at}")
+        has = f"{file} has {replayed.entries:,} entries, and no entry {at:,}"
+        raise ConductorError(f"{option}: {has}")
     return Recorded(file=file, replay=replayed, now_ms=at_ms, at=at)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from conductor_adapters.cli.console import say
+from conductor_adapters.cli.console import INTERRUPTED, say
 from conductor_adapters.cli.replay_report import as_data, tell, warn_of
 from conductor_adapters.cli.tail import Tail
 from conductor_adapters.debugger.verifying import Found, Verified
@@ -24,7 +24,6 @@ from conductor_core.errors import LogError
 from conductor_core.lines import line_of
 from conductor_core.log import Played, Player, Replay
 
-INTERRUPTED: Final = 130
 EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from conductor_adapters.cli.console import counted, say, warn
 from conductor_adapters.cli.standing_data import standing_as_data
-from conductor_adapters.debugger.against import parting_as_data, told_parting
+from conductor_adapters.debugger.against import departure_as_data, told_departure
 from conductor_adapters.debugger.verifying import Found, Moment, Verified
 from conductor_adapters.debugger.view import records_of
 from conductor_core.durations import told_elapsed
@@ -44,8 +44,8 @@ def tell(result: Verified, *, named: bool, until: int | None = None) -> None:
         return
     name = f"{result.file}: " if named else ""
     say(f"{name}{told_found(result.found, until)}{_compared(result)}")
-    if result.parting is not None:
-        for line in told_parting(result.parting):
+    if result.departure is not None:
+        for line in told_departure(result.departure):
             say(f"  {line}")
 
 
@@ -64,7 +64,9 @@ def _flow(found: Found) -> str:
 def _compared(result: Verified) -> str:
     if not result.compared:
         return ""
-    return "; same" if result.parting is None else f"; differs from entry {result.parting.seq} on"
+    return (
+        "; same" if result.departure is None else f"; differs from entry {result.departure.seq} on"
+    )
 
 
 def told_summary(results: Iterable[Verified], elapsed_ms: int) -> str:
@@ -110,7 +112,7 @@ def _kinds(result: Verified) -> Iterator[str]:
     if not result.found.closed:
         yield "not_closed"
     if result.compared:
-        yield "same" if result.parting is None else "different"
+        yield "same" if result.departure is None else "different"
 
 
 def as_data(result: Verified) -> dict[str, Any]:
@@ -120,9 +122,9 @@ def as_data(result: Verified) -> dict[str, Any]:
         return {"file": result.file, "error": error_as_data(result.error)}
     data = {"file": result.file, **found_as_data(result.found)}
     if result.compared:
-        parting = result.parting
-        data["same"] = parting is None
-        data["parting"] = None if parting is None else parting_as_data(parting)
+        departure = result.departure
+        data["same"] = departure is None
+        data["departure"] = None if departure is None else departure_as_data(departure)
     return data
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from conductor_adapters.cli.console import counted, cut, say, say_json, warn
+from conductor_adapters.cli.console import INTERRUPTED, counted, cut, say, say_json, warn
 from conductor_adapters.cli.keep_python import keeps_by_python, named
 from conductor_adapters.cli.new_files import check_new, with_replace, write_new
 from conductor_adapters.cli.recordings import read_recording
@@ -30,7 +30,6 @@ from conductor_core.errors import ConductorError
 from conductor_core.lines import line_of
 from conductor_core.testing.scenario_text import yaml_of
 
-INTERRUPTED: Final = 130
 SHOWN: Final = 40
 """So many events are told, the others counted."""
 CLEAR: Final = "\x1b[K"

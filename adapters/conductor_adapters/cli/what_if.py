@@ -23,7 +23,7 @@ from conductor_adapters.debugger.happening import Assume, Question
 from conductor_adapters.debugger.recording import Recording
 from conductor_adapters.debugger.what_if import Branch, branch_of, check_fork, default_ms
 from conductor_core.codec import EVENTS, decode_event
-from conductor_core.errors import ConductorError, FormatError, shown
+from conductor_core.errors import ConductorError, FormatError, LogError, shown
 from conductor_core.events import OUTCOMES, Event
 from conductor_core.explain import RESPONSES, waits_for_people
 from conductor_core.json_text import loads
@@ -91,7 +91,10 @@ def what_if(
     """
     check_new("-o", output, sources.file(log), replace=replace)
     recording = read_recording(sources, log)
-    check_fork(recording, at, instead=instead)
+    try:
+        check_fork(recording, at, instead=instead)
+    except LogError as error:
+        raise ConductorError(f"--at: {error}") from None
     given = _events(texts, default_ms(recording, at, instead=instead))
     assume = _assuming({"work": assume_work, "approval": assume_approval})
     branch = branch_of(recording, at, given, assume, instead=instead)

@@ -59,7 +59,7 @@ class Behaviour:
 
 
 @frozen(kw_only=True)
-class Parting:
+class Departure:
     """The first entry at which a flow behaves otherwise than was recorded.
 
     `gone` are the steps that the flow had then and has not now, `added` those that it has now.
@@ -82,19 +82,19 @@ def reducer_of(number: int) -> Reducer:
     return known[number]
 
 
-def parting_of(entries: Iterable[Played], state: FlowState, reduce: Reducer) -> Parting | None:
+def departure_of(entries: Iterable[Played], state: FlowState, reduce: Reducer) -> Departure | None:
     """Play the events of a log from a state on, until one of them leads elsewhere."""
     for played in entries:
         transition = reduce(state, played.event)
         if not _alike(played.transition, transition):
-            return _parting(played, transition)
+            return _departure(played, transition)
         state = transition.state
     return None
 
 
-def _parting(played: Played, now: Transition) -> Parting:
+def _departure(played: Played, now: Transition) -> Departure:
     before, after = _steps(played.transition.state), _steps(now.state)
-    return Parting(
+    return Departure(
         seq=played.seq,
         event=played.event,
         recorded=_behaviour(played.transition),
@@ -122,15 +122,15 @@ def _behaviour(transition: Transition) -> Behaviour:
 # --- for people ---
 
 
-def told_parting(parting: Parting) -> Iterator[str]:
+def told_departure(departure: Departure) -> Iterator[str]:
     """Say on which event a flow behaves otherwise, and how; the differences are indented."""
-    yield f"on {described(parting.event)}"
-    told = _differences(parting.recorded, parting.now)
+    yield f"on {described(departure.event)}"
+    told = _differences(departure.recorded, departure.now)
     yield from (f"  {line}" for line in islice(told, TOLD))
     if next(told, None) is not None:
         yield "  and more"
-    yield from _told_steps("the flow no longer has", parting.gone)
-    yield from _told_steps("the flow now has", parting.added)
+    yield from _told_steps("the flow no longer has", departure.gone)
+    yield from _told_steps("the flow now has", departure.added)
 
 
 def _told_steps(what: str, keys: tuple[str, ...]) -> Iterator[str]:
@@ -177,16 +177,16 @@ def _named(commands: Iterable[Command]) -> Mapping[str, dict[str, Any]]:
 # --- for programs ---
 
 
-def parting_as_data(parting: Parting) -> dict[str, Any]:
+def departure_as_data(departure: Departure) -> dict[str, Any]:
     """The same as data: the event, and what became of it then and now."""
     return {
-        "entry": parting.seq,
-        "event": encode_event(parting.event),
-        "recorded": _as_data(parting.recorded),
-        "now": _as_data(parting.now),
-        "differences": [*_differences(parting.recorded, parting.now)],
-        "gone": list(parting.gone),
-        "added": list(parting.added),
+        "entry": departure.seq,
+        "event": encode_event(departure.event),
+        "recorded": _as_data(departure.recorded),
+        "now": _as_data(departure.now),
+        "differences": [*_differences(departure.recorded, departure.now)],
+        "gone": list(departure.gone),
+        "added": list(departure.added),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -51,15 +51,18 @@ def written(
 ) -> Page:
     """A template with its places filled."""
     allowed = policy(style, scripts, connect)
+    head = {"policy": escape(allowed), "title": escape(title), "style": style}
     parts = {
-        "policy": escape(allowed),
-        "title": escape(title),
-        "style": style,
+        "head": _filled(asset("head.html"), head),
         "symbols": asset("symbols.html"),
         "data": embedded(data),
         "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
     }
-    return Page(PLACE.sub(lambda found: parts[found[1]], template), allowed)
+    return Page(_filled(template, parts), allowed)
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    return PLACE.sub(lambda found: parts[found[1]], template)
 
 
 def policy(style: str, scripts: Sequence[str], connect: str) -> str:

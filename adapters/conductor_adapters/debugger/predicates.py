@@ -166,8 +166,8 @@ def _attempt(text: str, rest: str) -> Holds:
 def _attempts(text: str, rest: str) -> Holds:
     key, number = _equation(text, rest)
     _key(text, key)
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise _refused(text, f"expected a number of attempts, got {shown(number)}")
+    if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number) > 0):
+        raise _refused(text, f"expected a number of attempts, at least 1, got {shown(number)}")
 
     def holds(state: FlowState, _: Seen) -> bool:
         live = _live(state, key)

@@ -37,7 +37,7 @@ class Recording:
     def state_at(self, seq: int) -> FlowState:
         """Where the flow stood after an entry; after 0, before anything happened."""
         if not 0 <= seq <= len(self.entries):
-            raise LogError(f"{self.name} has {len(self.entries)} entries, and no entry {seq}")
+            raise LogError(f"{self.name} has {len(self.entries):,} entries, and no entry {seq:,}")
         if seq == 0:
             return initial_state(self.header.spec, self.header.flow_id)
         return self.entries[seq - 1].transition.state

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
-from conductor_adapters.debugger.against import Against, Parting, parting_of
+from conductor_adapters.debugger.against import Against, Departure, departure_of
 from conductor_core import semantics
 from conductor_core.errors import LogError, ReplayDivergence
 from conductor_core.log import Player, Replay
@@ -52,20 +52,20 @@ class Found:
 class Verified:
     """What became of a log: what was found, or what is wrong with it.
 
-    `compared` says that it was held against something, `parting` where it differs from that.
+    `compared` says that it was held against something, `departure` where it differs from that.
     """
 
     file: str
     found: Found | None = None
     error: LogError | None = None
     compared: bool = False
-    parting: Parting | None = None
+    departure: Departure | None = None
 
     @property
     def exit_code(self) -> int:
         """0 for a log that verifies, 1 for one that diverges or differs, 2 for no log."""
         if self.error is None:
-            return 0 if self.parting is None else 1
+            return 0 if self.departure is None else 1
         return 1 if isinstance(self.error, ReplayDivergence) else 2
 
 
@@ -97,18 +97,18 @@ def verified(file: str, lines: Iterable[Raw], against: Against | None = None) ->
         if against is None:
             replay = replayed(counted, reducers=semantics.REDUCERS)
             return Verified(file=file, found=Found.of(replay, counted.number))
-        replay, parting = _compared(Player(counted, reducers=semantics.REDUCERS), against)
+        replay, departure = _compared(Player(counted, reducers=semantics.REDUCERS), against)
     except LogError as error:
         return Verified(file=file, error=error)
     found = Found.of(replay, counted.number)
-    return Verified(file=file, found=found, compared=True, parting=parting)
+    return Verified(file=file, found=found, compared=True, departure=departure)
 
 
-def _compared(player: Player, against: Against) -> tuple[Replay, Parting | None]:
+def _compared(player: Player, against: Against) -> tuple[Replay, Departure | None]:
     entries = iter(player)
-    parting = parting_of(entries, *against.begin(player.header))
+    departure = departure_of(entries, *against.begin(player.header))
     deque(entries, maxlen=0)
-    return player.result(), parting
+    return player.result(), departure
 
 
 def verified_until(

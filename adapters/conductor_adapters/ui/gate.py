@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from conductor_adapters.ui.messages import JSON, Refused, Request
+from conductor_adapters.ui.messages import JSON, HttpRequest, Refused
 
 MOST_SESSIONS: Final = 64
 """The oldest ends where there would be more."""
@@ -54,7 +54,7 @@ class Gate:
 
     # --- what every request has to meet ---
 
-    def check_place(self, request: Request, *, page: bool) -> None:
+    def check_place(self, request: HttpRequest, *, page: bool) -> None:
         """Raise Refused unless a request is meant for us, and comes from our own pages.
 
         A page may be led to from anywhere.
@@ -66,7 +66,7 @@ class Gate:
         if site not in OWN and not led_here:
             raise Refused(403, "cross-site", "the request comes from a page of somebody else")
 
-    def check_write(self, request: Request) -> None:
+    def check_write(self, request: HttpRequest) -> None:
         """Raise Refused unless a request that changes something is one of our own pages."""
         if self.read_only:
             raise Refused(403, "read-only", "conductor ui was started to look only")
@@ -88,7 +88,7 @@ class Gate:
             del self._sessions[next(iter(self._sessions))]
         return session
 
-    def session_of(self, request: Request) -> Session | None:
+    def session_of(self, request: HttpRequest) -> Session | None:
         """The session that a request belongs to."""
         shown = request.cookie(self.cookie) or ""
         found = None
@@ -97,11 +97,11 @@ class Gate:
             found = session if _same(shown, session.id) else found
         return found
 
-    def may_enter(self, request: Request) -> bool:
+    def may_enter(self, request: HttpRequest) -> bool:
         """Whether a request may have a page, in which nothing of any flow stands."""
         return self.read_only or self.session_of(request) is not None
 
-    def check_look(self, request: Request) -> None:
+    def check_look(self, request: HttpRequest) -> None:
         """Raise Refused unless a request may be told what stands in the store.
 
         What follows a log cannot send headers, and shows its second token in the query.
@@ -109,16 +109,16 @@ class Gate:
         if not self.read_only:
             self._check(request, request.headers.get(SECOND) or request.asked("csrf"))
 
-    def check_ask(self, request: Request) -> None:
+    def check_ask(self, request: HttpRequest) -> None:
         """Raise Refused unless a request may change something."""
         self._check(request, request.headers.get(SECOND, ""))
 
-    def is_known(self, request: Request) -> bool:
+    def is_known(self, request: HttpRequest) -> bool:
         """Whether a request has a session, and the second token of it."""
         session = self.session_of(request)
         return session is not None and _same(request.headers.get(SECOND, ""), session.csrf)
 
-    def _check(self, request: Request, shown: str) -> None:
+    def _check(self, request: HttpRequest, shown: str) -> None:
         """Raise Refused unless a request has a session, and this is the second token of it."""
         session = self.session_of(request)
         if session is None:

@@ -55,7 +55,7 @@ class Refused(Exception):
 
 
 @frozen(kw_only=True)
-class Request:
+class HttpRequest:
     """One request; `path` are the parts between slashes, header names are in lower case."""
 
     method: str
@@ -106,7 +106,7 @@ def refusal(error: Refused) -> Response:
     return as_json(told, error.status, **error.headers)
 
 
-def json_of(request: Request) -> dict[str, Any]:
+def json_of(request: HttpRequest) -> dict[str, Any]:
     """The object in the body of a request; raises Refused."""
     try:
         data = json.loads(request.body.decode("utf-8"))
@@ -122,7 +122,7 @@ def json_of(request: Request) -> dict[str, Any]:
 # --- reading ---
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request | None:
+async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
     """The request of a connection, None where it ended before there was one; raises Refused."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -138,20 +138,20 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
         body = await reader.readexactly(length)
     except asyncio.IncompleteReadError:
         return None
-    return Request(
+    return HttpRequest(
         method=request.method, path=request.path, query=request.query, headers=request.headers,
         body=body, target=request.target,
     )  # fmt: skip
 
 
-def parse_head(head: bytes) -> Request:
+def parse_head(head: bytes) -> HttpRequest:
     """A request without its body; raises Refused."""
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     found = _LINE.fullmatch(first)
     if found is None:
         raise Refused(400, "no-request", "the first line is none of a request")
     method, target = found.groups()
-    return Request(method=method, headers=_headers(lines), target=target, **_place(target))
+    return HttpRequest(method=method, headers=_headers(lines), target=target, **_place(target))
 
 
 def _place(target: str) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _length_of(request: Request) -> int:
+def _length_of(request: HttpRequest) -> int:
     """How long the body is; raises Refused."""
     if "transfer-encoding" in request.headers:
         raise Refused(411, "no-length", "the body has to come with its length, in one piece")

@@ -18,8 +18,8 @@ from attrs import frozen
 
 from conductor_adapters.ui.messages import (
     MOST_HEAD,
+    HttpRequest,
     Refused,
-    Request,
     Response,
     head_of,
     read_request,
@@ -59,7 +59,7 @@ class Server:
 
     def __init__(
         self,
-        answer: Callable[[Request], Awaitable[Response]],
+        answer: Callable[[HttpRequest], Awaitable[Response]],
         seal: Callable[[Response], Response],
         *,
         patience: Patience | None = None,
@@ -111,7 +111,7 @@ class Server:
 
     async def _answered(
         self, reader: asyncio.StreamReader
-    ) -> tuple[Request | None, Response | None]:
+    ) -> tuple[HttpRequest | None, Response | None]:
         """A request and its answer, whatever goes wrong."""
         request = None
         try:
@@ -128,7 +128,7 @@ class Server:
             told = "something is wrong here, which the terminal of conductor ui tells"
             return request, refusal(Refused(500, "internal", told))
 
-    async def _read(self, reader: asyncio.StreamReader) -> Request | None:
+    async def _read(self, reader: asyncio.StreamReader) -> HttpRequest | None:
         try:
             async with asyncio.timeout(self._patience.request_s):
                 return await read_request(reader)

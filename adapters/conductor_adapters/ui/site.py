@@ -31,14 +31,14 @@ from conductor_adapters.ui.gate import Gate
 from conductor_adapters.ui.listing import Listing, Wanted
 from conductor_adapters.ui.messages import (
     STREAM,
+    HttpRequest,
     Refused,
-    Request,
     Response,
     as_json,
     json_of,
 )
 
-Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
+Answer: TypeAlias = Callable[[HttpRequest], Awaitable[Response]]
 ANY: Final = "*"
 
 
@@ -88,7 +88,7 @@ class Site:
             Route(path=("api", "flows", ANY, "requests"), post=self._ask),
         )
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Answer a request; raises Refused and ConductorError."""
         route = next((each for each in self._routes if each.fits(request.path)), None)
         self._gate.check_place(request, page=route is not None and route.page)
@@ -112,40 +112,40 @@ class Site:
 
     # --- pages ---
 
-    async def _list(self, _request: Request) -> Response:
+    async def _list(self, _request: HttpRequest) -> Response:
         return pages.list_page(self._store)
 
-    async def _flow(self, _request: Request) -> Response:
+    async def _flow(self, _request: HttpRequest) -> Response:
         return pages.flow_page()
 
-    async def _door(self, _request: Request) -> Response:
+    async def _door(self, _request: HttpRequest) -> Response:
         return pages.sign_in_page()
 
     # --- sessions ---
 
-    async def _session(self, request: Request) -> Response:
+    async def _session(self, request: HttpRequest) -> Response:
         signed_in = self._gate.is_known(request)
         told = {"signed_in": signed_in, "read_only": self._gate.read_only}
         return as_json({**told, "by": self._by if signed_in else ""})
 
-    async def _sign_in(self, request: Request) -> Response:
+    async def _sign_in(self, request: HttpRequest) -> Response:
         session = self._gate.sign_in(json_of(request).get("token"))
         return as_json({"csrf": session.csrf}, Set_Cookie=self._gate.set_cookie(session))
 
     # --- what stands in the store ---
 
-    async def _rows(self, request: Request) -> Response:
+    async def _rows(self, request: HttpRequest) -> Response:
         kind, text, page = request.asked("kind"), request.asked("text"), request.number("page", 1)
         return as_json(await self._listing.page(Wanted(kind=kind, text=text, page=page)))
 
-    async def _waits(self, request: Request) -> Response:
+    async def _waits(self, request: HttpRequest) -> Response:
         return as_json(await self._listing.waits(request.query.get("flow", [])))
 
-    async def _view(self, request: Request) -> Response:
+    async def _view(self, request: HttpRequest) -> Response:
         feed = await self._found(request.path[2])
         return await asyncio.to_thread(as_json, feed.view())
 
-    async def _events(self, request: Request) -> Response:
+    async def _events(self, request: HttpRequest) -> Response:
         feed = await self._found(request.path[2])
         return Response(kind=STREAM, stream=feed.follow(request.number("after", 0)))
 
@@ -158,7 +158,7 @@ class Site:
 
     # --- requests ---
 
-    async def _ask(self, request: Request) -> Response:
+    async def _ask(self, request: HttpRequest) -> Response:
         try:
             told = await ask(self._client, request.path[2], json_of(request))
         except UnknownFlow as error:
