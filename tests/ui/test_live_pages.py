@@ -83,6 +83,21 @@ def test_who_is_known_is_not_asked_again(stage: Stage, visitor: Visitor) -> None
         assert shown.evaluate("conductor.cursor") == 2
 
 
+def test_a_flow_that_is_not_there_is_told(visitor: Visitor) -> None:
+    """With the way back to those that are."""
+    with visitor.at() as shown:
+        shown.goto(f"{visitor.url}flows/%3Cb%3E")
+        shown.wait_for_selector("html[data-failed]", state="attached")
+        assert shown.locator("main").inner_text().splitlines() == [
+            "The flow cannot be shown",
+            "no flow is named '<b>'",
+            "All flows",
+        ]
+        shown.get_by_text("All flows").click()
+        shown.wait_for_selector("html[data-ready]", state="attached")
+    assert "404" in visitor.errors.pop()
+
+
 # --- deciding ---
 
 
