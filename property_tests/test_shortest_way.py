@@ -137,6 +137,8 @@ def fewest(start: FlowState, now_ms: int, means: Means, most_skips: int = 99) ->
                 # Skips are counted where they are few.
                 skips = skipped + skipped_by(event) if most_skips < 99 else 0
                 place = after.state, event.at_ms, skips
+                if means is not Means.ANYTHING and is_put_off(state, event, after.state):
+                    continue
                 if after.verdict is not ACCEPTED or place in known or skips > most_skips:
                     continue
                 outcome = after.state.outcome
@@ -146,6 +148,14 @@ def fewest(start: FlowState, now_ms: int, means: Means, most_skips: int = 99) ->
                 behind.append(place)
         row = behind
     return 0
+
+
+def is_put_off(state: FlowState, event: Event, after: FlowState) -> bool:
+    """Whether people who were asked are not to answer, as all is made again."""
+    if isinstance(event, events.ApprovalResponded):
+        return False
+    asked = {attempt.id for attempt in state.live if attempt.awaiting}
+    return not asked <= {attempt.id for attempt in after.live}
 
 
 # --- the laws ---

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from conductor_adapters.cli.check_progress import MIB, memory_now
 from conductor_adapters.cli.main import conductor
+from conductor_adapters.cli.new_files import DATABASE
 from conductor_core import initial_state
 from conductor_core.checking import THEOREMS, check
 from conductor_core.checking.defaults import default_alphabet
@@ -40,7 +41,8 @@ ENDLESS: Final = "\n".join(
     ["flow: endless", "groups:"]
     + [
         f"  - {{key: g{n}, parallel: true, steps: [{{key: a{n}, run: x, approval: true}},"
-        f" {{key: b{n}, run: x, approval: {{required: 2}}, timeout_ms: 9}}]}}"
+        f" {{key: b{n}, run: x, approval: {{required: 2}}, timeout_ms: 9}},"
+        f" {{key: c{n}, run: y, approval: {{required: 2}}}}, {{key: d{n}, run: z}}]}}"
         for n in range(9)
     ]
 )
@@ -608,6 +610,7 @@ def in_the_way(folder: Path) -> None:
     (folder / "link").symlink_to("flow.yaml")
     (folder / "to-pipe").symlink_to("pipe")
     (folder / "round").symlink_to("round")
+    (folder / "flows.db").write_bytes(DATABASE)
     (folder / "nowhere").symlink_to("no/file")
     (folder / "checks.yaml").write_text(CHECKS)
     (folder / "late.yaml").write_text("groups: [{key: late, steps: [{key: z, run: z}]}]")
@@ -625,6 +628,7 @@ def in_the_way(folder: Path) -> None:
         ("pipe", "pipe is no regular file, expected one or none"),
         ("to-pipe", "to-pipe is no regular file, expected one or none"),
         ("round", "round"),
+        ("flows.db", "flows.db belongs to a SQLite file, expected another file"),
         ("-", "standard output is not offered, expected a file"),
     ],
 )

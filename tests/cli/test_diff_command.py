@@ -202,7 +202,7 @@ def test_what_is_declared_otherwise_is_a_difference() -> None:
     Path("removes.yaml").write_text("groups: [{key: g, steps: [{key: a, work: rm}, {key: c}]}]")
     told = run("lists.yaml", "removes.yaml", *QUICK).stdout
     assert '\n  groups[g].steps[b]: removed\n  groups[g].steps[a].work: "list" -> "rm"\n' in told
-    assert "\ndiffer: 4 things declared; no fact does within these bounds: " in told
+    assert "\ndiffer: 4 things declared, no fact does within these bounds: " in told
     data = read("lists.yaml", "removes.yaml", *QUICK)
     assert (data["same"], data["complete"], data["gone"], data["new"]) == (False, True, [], [])
 
@@ -213,6 +213,10 @@ def test_a_search_that_is_cut_excludes_nothing() -> None:
     assert "\n  stopped by --max-states 3 of each search\n" in told
     assert "\nundecided: " in told
     assert "\nno difference was found: " in told
+    for name, given in (("one.yaml", 1), ("two.yaml", 2)):
+        Path(name).write_text(f"groups: [{{key: g, steps: [{{key: a, input: {given}}}]}}]")
+    told = run("one.yaml", "two.yaml", *QUICK, "--max-states", "3").stdout
+    assert "\ndiffer: 1 thing declared, no fact was found to, " in told
     told = run("bare.yaml", "asked.yaml", *QUICK, "--max-states", "4").stdout
     assert "reachable in B, and not found in A within the bounds: " in told
     assert "newly reachable" not in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,25 @@ def test_a_new_file_is_written(replace: bool) -> None:
     check_new("-o", Path("new.txt"), replace=replace)
     write_new("-o", Path("new.txt"), "é\n", replace=replace)
     assert Path("new.txt").read_bytes() == "é\n".encode()
+
+
+@pytest.mark.parametrize("behind", ["", "-wal", "-shm", "-journal"])
+def test_no_store_is_ever_written_over(behind: str) -> None:
+    """Nor what is kept beside it, or would be: what was accepted would be lost."""
+    with closing(sqlite3.connect("flows.db")) as store:
+        store.execute("CREATE TABLE flows (id)")
+    Path("link").symlink_to(f"flows.db{behind}")
+    for name in (f"flows.db{behind}", "link"):
+        with pytest.raises(ConductorError, match=f"^-o: {name} belongs to a SQLite file"):
+            check_new("-o", Path(name), replace=True)
+    check_new("-o", Path("other.db-wal"), replace=True)
+
+
+def test_what_is_cut_short_is_removed() -> None:
+    """By Ctrl-C, or by what cannot be written as text."""
+    with pytest.raises(UnicodeEncodeError):
+        write_new("-o", Path("new.txt"), "\ud800", replace=False)
+    assert not Path("new.txt").exists()
 
 
 def test_what_exists_is_replaced_if_that_is_said() -> None:

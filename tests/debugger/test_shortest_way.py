@@ -237,6 +237,13 @@ def test_policies_that_approve_need_nobody() -> None:
     ]
 
 
+def test_a_plan_that_people_are_asked_about_is_not_made_again() -> None:
+    """Also where that would take fewer events, if the policies passed the next time."""
+    by_itself = ApprovalSpec(auto_approve_on_policy_pass=True, required=3)
+    spec = flow(group("g", StepSpec(key="plan", approval=by_itself)))
+    assert told(spec, START, succeeded("plan#1"))[0] == "the shortest way to success: 3 events"
+
+
 def test_a_flow_that_finished_has_no_way() -> None:
     """It succeeded, or nothing revives it."""
     assert told(flow(group("g", "a")), START, succeeded("a#1")) == [

@@ -127,6 +127,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"event": PAUSE, "by": "a" * 201}, "no-name"),
     ({"event": PAUSE, "by": "bo\u202egro"}, "no-name"),
     ({"event": PAUSE, "by": "bo\u0007"}, "no-name"),
+    ({"event": PAUSE, "by": "\u3164"}, "no-name"),
     ({"event": PAUSE, "by": "ana", "more": 1}, "no-request"),
     ({"event": "pause", "by": "ana"}, "no-request"),
     ({"event": {}, "by": "ana"}, "no-request"),

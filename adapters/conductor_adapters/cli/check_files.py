@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from conductor_adapters.cli.new_files import write
+from conductor_adapters.cli.new_files import check_no_store, write
 from conductor_core.checking import Finding
 from conductor_core.errors import ConductorError
 from conductor_core.testing.scenario_text import yaml_of
@@ -124,6 +124,7 @@ def _check_place(option: str, path: Path, read: Mapping[Path, str]) -> None:
         for known, what in read.items():
             if _are_the_same(path, known):
                 raise ConductorError(f"{option}: {path} is {what}, expected another file")
+        check_no_store(option, path)
         if path.exists() and _is_written_to(path):
             raise ConductorError(f"{option}: {path} is the standard output, expected another file")
     except (OSError, RuntimeError) as error:

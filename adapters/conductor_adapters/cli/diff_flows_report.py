@@ -14,7 +14,7 @@ from conductor_adapters.cli.check_progress import MIB
 from conductor_adapters.cli.console import counted, cut
 from conductor_adapters.cli.diff_flows import Compared
 from conductor_adapters.cli.diff_logs_report import SHOWN, told_changes
-from conductor_adapters.debugger.reach import Looked, Reached
+from conductor_adapters.debugger.reach import FlowDiff, Looked, Reached
 from conductor_core.checking.story import TIMINGS
 from conductor_core.checking.telling import told_events
 from conductor_core.codec import encode_event
@@ -122,13 +122,18 @@ def _conclusion(compared: Compared) -> Iterator[str]:
     if diff.are_alike:
         yield f"nothing differs within these bounds: {same}"
     elif diff.come_to_the_same:
-        changes = counted(len(diff.declared), "thing")
-        yield f"differ: {changes} declared; no fact does within these bounds: {same}"
+        yield f"differ: {_declared(diff)}no fact does within these bounds: {same}"
     elif diff.gone or diff.new:
         gone, new = len(diff.gone), len(diff.new)
-        yield f"differ: {gone:,} only in A, {new:,} only in B, {same}"
+        yield f"differ: {_declared(diff)}{gone:,} only in A, {new:,} only in B, {same}"
+    elif diff.declared:
+        yield f"differ: {_declared(diff)}no fact was found to, {same}"
     else:
         yield f"no difference was found: {same}"
+
+
+def _declared(diff: FlowDiff) -> str:
+    return f"{counted(len(diff.declared), 'thing')} declared, " if diff.declared else ""
 
 
 def _wrapped(indent: str, text: str) -> Iterable[str]:

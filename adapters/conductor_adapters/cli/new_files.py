@@ -1,7 +1,8 @@
 """New files that a command makes of what it reads.
 
 Rule: a file is there as a whole or not at all, and whether it may be written is known before
-anything is done. What exists is replaced only if that is said, what is read never.
+anything is done. What exists is replaced only if that is said, what is read never, and no store
+ever.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from conductor_core.errors import ConductorError
 
 KEPT: Final = ("", "-wal", "-shm", "-journal")
 """How a store and what is kept beside it are named; without them what was accepted is lost."""
+
+DATABASE: Final = b"SQLite format 3\0"
+"""How every SQLite file begins."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -42,10 +46,30 @@ def check_new(option: str, path: Path | None, *read: Path | None, replace: bool)
         raise ConductorError(f"{option}: {path} is no regular file, expected one or none")
     if any(_belongs_to(path, file) for file in read if file is not None):
         raise ConductorError(f"{option}: {path} is what is read, expected another file")
+    check_no_store(option, path)
     if path.exists() and not replace:
         raise _taken(option, path)
     if not path.parent.is_dir():
         raise ConductorError(f"{option}: {path.parent} is no folder to write to")
+
+
+def check_no_store(option: str, path: Path) -> None:
+    """Refuse to write over a SQLite file, or what is kept beside one: flows would be lost."""
+    place = path.resolve()
+    for behind in KEPT:
+        file = place.with_name(place.name.removesuffix(behind))
+        if place.name.endswith(behind) and _is_database(file):
+            raise ConductorError(
+                f"{option}: {path} belongs to a SQLite file, expected another file"
+            )
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(DATABASE)) == DATABASE
+    except OSError:
+        return False
 
 
 def _belongs_to(path: Path, file: Path) -> bool:
@@ -89,6 +113,10 @@ def write_new(option: str, path: Path, text: str, *, replace: bool) -> None:
     except OSError as error:
         path.unlink()
         raise ConductorError(f"{path}: {error.strerror or error}") from None
+    except BaseException:
+        # Also where Ctrl-C comes while it is written.
+        path.unlink()
+        raise
 
 
 def _taken(option: str, path: Path) -> ConductorError:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from conductor_adapters.cli.console import say, say_json
+from conductor_adapters.cli.new_files import check_no_store
 from conductor_core.checking.checks_schema import checks_schema
 from conductor_core.errors import ConductorError
 from conductor_core.schema import flow_schema
@@ -39,6 +40,7 @@ def schema(kind: str, output: Path | None, as_json: bool) -> None:
     if output is None:
         say_json(made)
         return
+    check_no_store("--output", output)
     try:
         output.write_text(f"{json.dumps(made, indent=2)}\n", encoding="ascii")
     except OSError as error:

@@ -79,10 +79,10 @@ def shrink(
     Steps, attempts and events go that the behaviour does not need, then payloads; the rest is
     told, and written as a log, a scenario or a test that shows the same.
     """
-    behaviour, keeps = _behaviour(texts, keep_python)
     files = {"-o": output, "--scenario": scenario, "--pytest": test}
     python = None if keep_python is None else named(keep_python)[0]
     _check_files(files, sources.file(log), python, replace=replace)
+    behaviour, keeps = _behaviour(texts, keep_python)
     recording = read_recording(sources, log)
     try:
         result = shrunk(recording, keeps, keep_flow=keep_flow, progress=tell_progress)

@@ -3,8 +3,8 @@
 Rule: a way is played by the reducer, event by event, each at a time at which it may happen; that
 it is *the shortest* is said only where it is proven. What a way may consist of is its `Means`:
 first only what is meant to happen, then as few skips as it takes, and where no success can be had,
-whatever ends it. Plans are approved one by one on it, never all of them unseen, and none of
-them is sent back.
+whatever ends it. Plans are approved one by one on it, never all of them unseen, and none that
+is open is made again instead.
 
 1. A *walk* goes straight on: what runs succeeds, what is open is approved, what waits is waited
    for, what failed is retried. It costs one reduction for each event, however large the flow.
@@ -197,10 +197,13 @@ class _Search:
             event = self._at_a_time(move.event, node)
             if event is not None:
                 after = reduce(state, event)
-                if after.verdict is ACCEPTED:
+                if after.verdict is ACCEPTED and self._is_fair(state, event, after.state):
                     skips = skipped_by(event) if self.means is Means.SKIPS else 0
                     yield _Node(after.state, move.spent, event.at_ms, node.skips + skips,
                                 node.length + 1, node, event)  # fmt: skip
+
+    def _is_fair(self, state: FlowState, event: Event, after: FlowState) -> bool:
+        return self.means is Means.ANYTHING or not makes_again(state, event, after)
 
     def _replanning(self, node: _Node) -> Iterator[Move]:
         """The retries from an earlier step that the moves of the checker leave out."""
@@ -250,6 +253,15 @@ def skipped_by(event: Event) -> int:
             return len(along) + (operation == "skip-step")
         case _:
             return 0
+
+
+def makes_again(state: FlowState, event: Event, after: FlowState) -> bool:
+    """Whether a retry of what failed makes a plan anew that people are asked about."""
+    if not isinstance(event, events.GroupRetryRequested | events.RerunRequested):
+        return False
+    before = state.current_attempts()
+    now = after.live.slice(state.span.start, state.span.stop)
+    return any(was.awaiting and was.id != it.id for was, it in zip(before, now, strict=True))
 
 
 def _alphabet(state: FlowState, means: Means) -> Alphabet:

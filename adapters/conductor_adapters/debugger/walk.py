@@ -163,7 +163,7 @@ def least(state: FlowState) -> int:
         + state.needs_groups
         + (state.wait_due_at_ms is not None)
         + failed
-        + _waits(state, failed=failed)
+        + (0 if failed else _waits(state))
         + _held_up(state, failed=failed)
         + sum(
             _least_of(state, steps[position], attempt)
@@ -172,19 +172,11 @@ def least(state: FlowState) -> int:
     )
 
 
-def _waits(state: FlowState, *, failed: bool) -> int:
-    """What ends the waits for retries: one event each, or the one that retries a parked group.
-
-    A group is parked by a failure, and by an open approval (S10.8).
-    """
-    waiting = sum(
+def _waits(state: FlowState) -> int:
+    """What ends the waits for retries; where something failed, one retry of all does (S10.8)."""
+    return sum(
         attempt.status is AttemptStatus.WAITING_TO_RETRY for attempt in state.current_attempts()
     )
-    if failed:
-        return 0
-    steps = state.catalog.steps.slice(state.span.start, state.span.stop)
-    may_park = any(step.approval is not None for step in steps)
-    return min(waiting, 1) if may_park else waiting
 
 
 def _held_up(state: FlowState, *, failed: bool) -> int:
@@ -196,9 +188,7 @@ def _held_up(state: FlowState, *, failed: bool) -> int:
 def _least_of(state: FlowState, step: StepSpec, attempt: Attempt) -> int:
     """So many events it takes at least until a step has succeeded."""
     if attempt.awaiting:
-        missing = quorum_of(state, attempt).missing
-        # A new plan of a group that is retried may need no approval.
-        return min(missing, 1) if approves_itself(step) else missing
+        return quorum_of(state, attempt).missing
     if attempt.active or attempt.failed or attempt.status is AttemptStatus.WAITING_TO_RETRY:
         return 1 + _approvals(state, step)
     if attempt.status is AttemptStatus.PENDING or attempt.swept:

@@ -8,6 +8,7 @@ an attempt that does not ask any more.
 from __future__ import annotations
 
 from typing import Any, Final
+from unicodedata import category
 
 from attrs import evolve
 
@@ -21,6 +22,13 @@ from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
 
 LONGEST_NAME: Final = 200
 KEYS: Final = frozenset({"event", "by", "attempt"})
+
+UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that have no shape of their own, or turn the order of others."""
+JOINERS: Final = "\u200c\u200d"
+"""What Persian names and some pictures cannot do without."""
+BLANK: Final = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and marks that look like nothing."""
 
 
 async def ask(client: Client, flow_id: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +53,7 @@ def read(data: dict[str, Any]) -> Request:
     by, event = data.get("by"), data.get("event")
     if not isinstance(by, str) or not by.strip() or len(by) > LONGEST_NAME:
         raise Refused(400, "no-name", "say who asks")
-    if not by.isprintable():
+    if not _is_seen(by):
         raise Refused(400, "no-name", "the name has characters that nobody would see")
     if not isinstance(event, dict):
         raise Refused(400, "no-request", "the event is no object")
@@ -56,6 +64,12 @@ def read(data: dict[str, Any]) -> Request:
     if not is_request(request) or isinstance(request, events.AppendRequested):
         raise Refused(400, "no-request", "that cannot be asked on a page")
     return request
+
+
+def _is_seen(name: str) -> bool:
+    """Whether nothing of a name hides or turns the order of the rest; joiners belong to scripts."""
+    kinds = {category(char) for char in name if char not in JOINERS}
+    return not kinds & UNSEEN and not BLANK & set(name)
 
 
 def _check_asks(flow: ClientFlow, request: Request, attempt: object) -> None:

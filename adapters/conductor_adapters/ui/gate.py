@@ -43,7 +43,7 @@ class Gate:
 
     def __init__(self, port: int, token: str | None) -> None:
         self._token = token
-        self._hosts = frozenset([f"{NAME}:{port}", *([NAME] if port == 80 else [])])
+        self._hosts = (f"{NAME}:{port}", *([NAME] if port == 80 else []))
         self._sessions: dict[str, Session] = {}
         self.cookie = f"conductor-{port}"
 
@@ -60,7 +60,7 @@ class Gate:
         A page may be led to from anywhere.
         """
         if request.headers.get("host", "").lower() not in self._hosts:
-            raise Refused(403, "wrong-host", "this is served under its own address alone")
+            raise Refused(403, "wrong-host", f"expected http://{self._hosts[0]}/")
         site = request.headers.get("sec-fetch-site", "none")
         led_here = page and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
         if site not in OWN and not led_here:

@@ -40,7 +40,7 @@ function duration(ms) {
   }).join(" ");
 }
 
-/* What has no shape of its own, or turns the order of what stands around it; as the command line has it. */
+/* What has no shape of its own, or turns the order of what stands around it. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164]/gu;
 const AS_IT_IS = "\t\n";
 
