@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from conductor_adapters.debugger.html import asset
+from conductor_adapters.ui import asking
 from tests.ui.calling import Answer, Caller
 from tests.ui.stage import DEPLOY, PARKS, Stage
 from tests.ui.test_events import standing
@@ -138,6 +141,14 @@ WRONG: list[tuple[Any, str]] = [
     ({"event": {"type": "append-requested", "groups": []}, "by": "ana"}, "no-request"),
     ({"event": RERUN, "by": "ana"}, "other-flow"),
 ]  # fmt: skip
+
+
+def test_a_page_writes_out_what_no_name_may_have() -> None:
+    """Both know the same characters that nobody would see."""
+    (known,) = re.findall(r"UNSEEN = /\[(.*)\]/gu;", asset("base.js"))
+    kinds, codes = (re.findall(form, known) for form in (r"\\p\{(\w+)\}", r"\\u(\w{4})"))
+    assert set(kinds) == asking.UNSEEN
+    assert {chr(int(code, 16)) for code in codes} == asking.BLANK
 
 
 @pytest.mark.parametrize(("body", "code"), WRONG)

@@ -110,12 +110,11 @@ def write_new(option: str, path: Path, text: str, *, replace: bool) -> None:
     try:
         with file:
             file.write(text)
-    except OSError as error:
-        path.unlink()
-        raise ConductorError(f"{path}: {error.strerror or error}") from None
-    except BaseException:
+    except BaseException as error:
         # Also where Ctrl-C comes while it is written.
         path.unlink()
+        if isinstance(error, OSError):
+            raise ConductorError(f"{path}: {error.strerror or error}") from None
         raise
 
 

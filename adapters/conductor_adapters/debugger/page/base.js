@@ -41,7 +41,7 @@ function duration(ms) {
 }
 
 /* What has no shape of its own, or turns the order of what stands around it. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0]/gu;
 const AS_IT_IS = "\t\n";
 
 /** Text that others wrote and somebody is to rely on: what would not be seen is written escaped. */
