@@ -18,7 +18,16 @@ LINK: Final = re.compile(r"\]\(([^)#]+)[^)]*\)")
 # What a check costs differs from one machine, and one moment, to the next.
 COST: Final = re.compile(r"[\d.]+ s, [\d,]+ MiB")
 _MAIN: Final = "from conductor_adapters.cli.main import main; main()"
-_CONDUCTOR: Final = f'conductor() {{ {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"; }}'
+_PYTHON: Final = shlex.quote(sys.executable)
+_CONDUCTOR: Final = f'conductor() {{ {_PYTHON} -c {shlex.quote(_MAIN)} "$@"; }}'
+# What a reader types, done by the Python that runs the tests.
+COMMANDS: Final = "\n".join(
+    [
+        _CONDUCTOR,
+        f'python() {{ {_PYTHON} "$@"; }}',
+        f'pytest() {{ {_PYTHON} -m pytest -p no:cacheprovider "$@"; }}',
+    ]
+)
 
 
 def commands_in(session: str) -> Iterator[tuple[str, str]]:
