@@ -5,6 +5,7 @@ PYTHON ?= python3
 EVENTS ?= 1000000
 KILLS ?= 100
 SECONDS ?= 60
+PROCESSES ?= 2
 MODULES ?= directives legality facts rules recovery
 ARGS ?=
 
@@ -40,7 +41,9 @@ demo-temporal: $(READY) ## the same release on Temporal: server and worker of it
 
 # No test is timed; the limit only keeps one that hangs from hanging for ever.
 test: $(READY) ## run all tests; every branch of the core must be covered
-	$(BIN)/coverage run -m pytest --timeout=540 $(ARGS)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --timeout=540 --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 coverage: test ## as test, with a report to browse in htmlcov/
