@@ -52,8 +52,13 @@ class DurableFlow(ClientFlow):
 
     async def refresh(self) -> FlowState:
         """Where the flow is now."""
-        self.see(await self._host.look(self.flow_id))
-        return self._state
+        while True:
+            heard = self._state
+            looked = await self._host.look(self.flow_id)
+            if self._state is heard:
+                self.see(looked)
+                return self._state
+            # What was heard meanwhile may be newer than what was looked at: look again.
 
     async def until(self, holds: Callable[[FlowState], bool]) -> FlowState:
         """Wait for a state of which something holds; raises where this host cannot go on."""
