@@ -38,7 +38,7 @@ def speakable(value: Any) -> Any:
         case str():
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
         case list() | tuple():
-            return [speakable(item) for item in value]
+            return type(value)(speakable(item) for item in value)
         case dict():
             return {speakable(key): speakable(item) for key, item in value.items()}
         case _:
