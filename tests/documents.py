@@ -25,6 +25,7 @@ COMMANDS: Final = "\n".join(
     [
         _CONDUCTOR,
         f'python() {{ {_PYTHON} "$@"; }}',
+        f'celery() {{ {_PYTHON} -m celery "$@"; }}',
         f'pytest() {{ {_PYTHON} -m pytest -p no:cacheprovider "$@"; }}',
     ]
 )

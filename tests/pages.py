@@ -37,6 +37,7 @@ FENCE: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _NAME: Final = re.compile(r"(?:#|//|--) (?P<name>[\w./-]+\.\w+)\n")
+_EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 _FILES: Final = ("yaml", "python", "json", "toml", "ini", "javascript")
 # What takes a network or changes the machine of who types it; it shows no output.
 _NOT_TYPED: Final = ("pip install ", "python -m venv ", "make ", ". .venv/")
@@ -84,6 +85,7 @@ class Reading:
 
     page: Path
     folder: Path
+    environment: dict[str, str] = Factory(dict)
     code: int | None = None
     printed: str = ""
     names: dict[str, Any] = Factory(dict)
@@ -127,17 +129,18 @@ def alike(shown: str, printed: str, *, ordered: bool = True) -> bool:
     return re.fullmatch(pattern, got + "\n" if got else "") is not None
 
 
-def surroundings(folder: Path) -> dict[str, str]:
+def surroundings(reading: Reading) -> dict[str, str]:
     """What the commands of a reader find in their environment: little that is of ours."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("CONDUCTOR_")}
     paths = [str(ROOT), str(ROOT / "adapters")]
     return ours | {
-        "HOME": str(folder),
+        "HOME": str(reading.folder),
         "COLUMNS": "100",
         "TERM": "dumb",
         "TZ": "UTC",
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **reading.environment,
     }
 
 
@@ -172,7 +175,7 @@ def open_terminal(reading: Reading, block: Block) -> None:
     with output.open("w") as screen:
         # A session of its own is ended with all that it started.
         process = subprocess.Popen(
-            typed(command), cwd=reading.folder, env=surroundings(reading.folder), text=True,
+            typed(command), cwd=reading.folder, env=surroundings(reading), text=True,
             stdin=subprocess.DEVNULL, stdout=screen, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
@@ -211,11 +214,14 @@ def type_commands(reading: Reading, block: Block) -> None:
 
 
 def type_command(reading: Reading, command: str) -> str:
-    """What a command prints; `echo $?` tells how the one before it ended."""
+    """What a command prints; `echo $?` tells how the one before it ended, `export` is kept."""
+    if match := _EXPORT.fullmatch(command):
+        reading.environment[match[1]] = match[2]
+        return ""
     if command == "echo $?":
         return f"{reading.code}\n"
     done = subprocess.run(
-        typed(command), cwd=reading.folder, env=surroundings(reading.folder), text=True,
+        typed(command), cwd=reading.folder, env=surroundings(reading), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         timeout=_WAIT_S, check=False,
     )  # fmt: skip
