@@ -16,7 +16,7 @@ DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-celery demo-temporal test lint format typecheck check coverage bench differential crashes worker-crashes celery-crashes temporal-crashes \
-	bench-instructions every-flow fuzz mutation build clean
+	bench-instructions every-flow fuzz mutation references docs build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -94,12 +94,18 @@ fuzz: $(READY) ## throw grown bytes at every reader, each for SECONDS
 mutation: $(READY) ## change MODULES of the core here and there, and name what no test notices
 	nice -n 10 $(BIN)/python -m property_tests.mutation $(MODULES) $(ARGS)
 
+references: $(READY) ## make the reference pages of the documentation anew
+	$(BIN)/python -m docs.generating
+
+docs: $(READY) ## build the documentation as a site into site/; a lost link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 build: $(READY) ## build wheel and sdist into dist/ and look into the wheel
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/check-wheel-contents dist/*.whl
 
 clean: ## remove all that is made, but for .venv
-	rm -rf build dist dist-local htmlcov .fuzz .coverage .coverage.* \
+	rm -rf build dist dist-local htmlcov site .fuzz .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
