@@ -19,7 +19,9 @@ LINK: Final = re.compile(r"\]\(([^)#]+)[^)]*\)")
 COST: Final = re.compile(r"[\d.]+ s, [\d,]+ MiB")
 _MAIN: Final = "from conductor_adapters.cli.main import main; main()"
 _PYTHON: Final = shlex.quote(sys.executable)
-_CONDUCTOR: Final = f'conductor() {{ {_PYTHON} -c {shlex.quote(_MAIN)} "$@"; }}'
+# What a program named `conductor` would be, for the Python that runs the tests.
+PROGRAM: Final = f'{_PYTHON} -c {shlex.quote(_MAIN)} "$@"'
+_CONDUCTOR: Final = f"conductor() {{ {PROGRAM}; }}"
 # What a reader types, done by the Python that runs the tests.
 COMMANDS: Final = "\n".join(
     [

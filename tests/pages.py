@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
-from tests.documents import COMMANDS, ROOT
+from tests.documents import COMMANDS, PROGRAM, ROOT
 
 FENCE: Final = re.compile(
     r"^(?P<open><!-- stays open -->\n+)?```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$",
@@ -42,6 +42,8 @@ _FILES: Final = ("yaml", "python", "json", "toml", "ini", "javascript")
 # What takes a network or changes the machine of who types it; it shows no output.
 _NOT_TYPED: Final = ("pip install ", "python -m venv ", "make ", ". .venv/")
 _WAIT_S: Final = 60
+# Where `conductor` is a file, for what runs commands by itself: `exec`, `sh -c`, `xargs`.
+_BIN: Final = ".bin"
 # What differs from one run to the next, or from one machine to the next.
 _MASKS: Final = (
     (re.compile(r"sha256:[0-9a-f]{8,64}"), "sha256:…"),
@@ -49,6 +51,7 @@ _MASKS: Final = (
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?( UTC)?"), "WHEN"),
     (re.compile(r"(?<=[a-z0-9])-\d{8}-\d{6}-[0-9a-f]{4}"), "-ID"),
     (re.compile(r"[\d.]+ s, [\d,]+ MiB"), "COST"),
+    (re.compile(r"\b[\d,]+ bytes\b"), "SIZE"),
     (re.compile(r" *\d+(\.\d+)? ?(ms|s|min)\b( ago)?"), " TIME"),
     (re.compile(r"\b[\w.-]+:\d{2,}\b(?!\.)"), "HOST:PID"),
     (re.compile(r"(\"\w*at_ms\": ?)\d+"), r"\1WHEN"),
@@ -135,6 +138,7 @@ def surroundings(reading: Reading) -> dict[str, str]:
     paths = [str(ROOT), str(ROOT / "adapters")]
     return ours | {
         "HOME": str(reading.folder),
+        "PATH": os.pathsep.join([str(reading.folder / _BIN), ours.get("PATH", os.defpath)]),
         "COLUMNS": "100",
         "TERM": "dumb",
         "TZ": "UTC",
@@ -142,6 +146,14 @@ def surroundings(reading: Reading) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         **reading.environment,
     }
+
+
+def install(folder: Path) -> None:
+    """Make `conductor` a program that others can run, as an installation does."""
+    program = folder / _BIN / "conductor"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\nexec {PROGRAM}\n", encoding="utf-8")
+    program.chmod(0o755)
 
 
 def write_file(block: Block, folder: Path) -> bool:
@@ -248,6 +260,7 @@ def take(reading: Reading, block: Block) -> None:
 
 def read(page: Path, folder: Path) -> list[tuple[int, int, str]]:
     """Do a whole page in a folder; where it shows what was not printed, and what was."""
+    install(folder)
     reading = Reading(page=page, folder=folder, names={"__name__": page.stem})
     try:
         for block in blocks_of(page):

@@ -64,8 +64,18 @@ def test_what_is_so_passes(tmp_path: Path) -> None:
     check(page_of(tmp_path, text), tmp_path)
 
 
+def test_other_programs_find_the_command(tmp_path: Path) -> None:
+    """What runs commands by itself, such as another shell, finds `conductor` as a program."""
+    text = (
+        "```console\n$ sh -c 'exec conductor status --help' | sed -n 3p\n"
+        "  Say in short where a flow is, and what people are asked.\n```\n"
+    )
+    check(page_of(tmp_path, text), tmp_path)
+
+
 def test_lines_may_be_left_out() -> None:
-    """Three dots stand for any lines, times and ids for any others, and words for themselves."""
+    """Three dots stand for any lines, times, ids and sizes for any others, words for themselves."""
     assert alike("a\n...\nd 1.5 s\n", "a\nb\nc\nd 20.25 s\n")
+    assert alike("page.html: 9 entries, 1,024 bytes\n", "page.html: 9 entries, 998 bytes\n")
     assert not alike("a\n...\nd\n", "a\nb\n")
     assert not alike("worker idle\n", "worker busy\n")
