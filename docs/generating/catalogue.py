@@ -79,7 +79,8 @@ def events_page() -> str:
         "What happens to a flow. *Facts* come from the host, and are never rejected; *requests* "
         "come from people, and may be. Rules are cited from [semantics](../semantics.md); "
         "which event counts in which phase of a flow stands in the [tables](tables.md). "
-        "In Python they are classes of `conductor_core.events`; in a log they stand as the JSON that is shown.",
+        "In Python they are classes of `conductor_core.events`; "
+        "in a log they stand as the JSON that is shown.",
         "## Facts",
         *(_entry(kind) for kind in facts),
         "## Requests",
