@@ -15,6 +15,18 @@ from conductor_core.events import PolicyReport, StepError
 from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
+__all__ = [
+    "DENY_VIOLATIONS_KEY",
+    "DIRECTIVE_KEY",
+    "PASSED_POLICY_IDS_KEY",
+    "WARN_VIOLATIONS_KEY",
+    "Answer",
+    "Approval",
+    "Attempt",
+    "AttemptStatus",
+    "Result",
+]
+
 DIRECTIVE_KEY: Final = "directive"
 DENY_VIOLATIONS_KEY: Final = "deny_violations"
 WARN_VIOLATIONS_KEY: Final = "warn_violations"

@@ -12,6 +12,19 @@ from conductor_core.errors import FlowCancelled, FlowStopped, NotApproved
 from conductor_core.frozen import frozen
 from conductor_core.payload import Payload
 
+__all__ = [
+    "CancelFutures",
+    "CancelTimer",
+    "Command",
+    "ContinueAsNew",
+    "DispatchStep",
+    "FinishFlow",
+    "GenerateSteps",
+    "Outcome",
+    "RequestApproval",
+    "ScheduleTimer",
+]
+
 
 @frozen(kw_only=True)
 class Outcome:

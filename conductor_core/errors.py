@@ -10,6 +10,21 @@ from collections.abc import Iterable
 from reprlib import Repr
 from typing import Any, Final, TypeAlias
 
+__all__ = [
+    "ConductorError",
+    "FlowCancelled",
+    "FlowFailure",
+    "FlowStopped",
+    "FormatError",
+    "LogError",
+    "LogTruncated",
+    "NotApproved",
+    "PayloadError",
+    "Problem",
+    "ReplayDivergence",
+    "SpecError",
+]
+
 Problem: TypeAlias = tuple[str, str]
 """A place, as a path such as `groups[1].steps[0].key`, and what is wrong there."""
 

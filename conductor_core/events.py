@@ -17,6 +17,34 @@ from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 from conductor_core.spec import MOST, GroupSpec, groups_of, is_text, texts
 
+__all__ = [
+    "REQUESTS",
+    "AppendRequested",
+    "ApprovalOptionChanged",
+    "ApprovalResponded",
+    "CancelRequested",
+    "ContinueAsNewSuggested",
+    "ContinuedAsNew",
+    "Event",
+    "Fact",
+    "FlowStarted",
+    "GenerationFailed",
+    "GroupRetryRequested",
+    "GroupsGenerated",
+    "PauseRequested",
+    "PolicyReport",
+    "Request",
+    "RerunRequested",
+    "ResumeRequested",
+    "RetryNowRequested",
+    "StepError",
+    "StepFinished",
+    "StepStarted",
+    "TimerFired",
+    "WorkOutcome",
+    "is_request",
+]
+
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 

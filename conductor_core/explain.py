@@ -18,6 +18,8 @@ from conductor_core.rerun import OPERATIONS
 from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
 
+__all__ = ["Explanation", "Quorum", "Wait", "explain"]
+
 Who: TypeAlias = Literal["worker", "clock", "person", "host"]
 ANYBODY: Final = "anybody"
 MANY: Final = 50

@@ -20,13 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-__all__ = ["frozen", "open_class_of"]
-
 _Equals: TypeAlias = Callable[[object, object], bool]
 _Hash: TypeAlias = Callable[[object], int]
 
 if TYPE_CHECKING:
-    from attrs import frozen
+    from attrs import frozen as frozen  # noqa: PLC0414 - handed on to all records
 else:
 
     def frozen(cls: type | None = None, **options: Any) -> Any:

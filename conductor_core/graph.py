@@ -16,6 +16,8 @@ from conductor_core.frozen import frozen
 from conductor_core.spec import FlowOptions, FlowSpec, GroupSpec, StepSpec
 from conductor_core.state import FlowState
 
+__all__ = ["Box", "Edge", "Graph", "Kind", "Node", "graph_of"]
+
 Kind: TypeAlias = Literal["order", "need"]
 
 FLOW: Final = "flow"

@@ -16,6 +16,8 @@ from conductor_core.frozen import frozen
 from conductor_core.graph import FLOW, Box, Graph, Node
 from conductor_core.graphtext import plain
 
+__all__ = ["svg"]
+
 MARGIN: Final = 24
 PADDING: Final = 20
 HEADER: Final = 40

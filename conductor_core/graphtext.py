@@ -13,6 +13,8 @@ from typing import Final
 
 from conductor_core.graph import FLOW, Box, Edge, Graph
 
+__all__ = ["dot", "mermaid"]
+
 COLOURS: Final = {
     "pending": "#ffffff",
     "waiting-to-retry": "#ffedd5",

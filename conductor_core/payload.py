@@ -15,6 +15,8 @@ from conductor_core.errors import PayloadError, shown
 from conductor_core.frozen import frozen
 from conductor_core.json_text import is_deeper
 
+__all__ = ["EMPTY", "NULL", "Payload", "freeze"]
+
 DEEPEST: Final = 96
 """How deeply a payload may be nested: what a line of a log can hold, with its wrappings."""
 

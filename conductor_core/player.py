@@ -18,6 +18,8 @@ from conductor_core.scanners import best
 from conductor_core.semantics import REDUCERS, Reducers
 from conductor_core.state import FlowState
 
+__all__ = ["Played", "Player"]
+
 
 @frozen
 class Played:

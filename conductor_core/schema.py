@@ -28,6 +28,8 @@ from conductor_core.spec import (
     StepSpec,
 )
 
+__all__ = ["flow_schema"]
+
 Schema: TypeAlias = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

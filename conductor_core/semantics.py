@@ -15,6 +15,8 @@ from conductor_core.loglines import SEMANTICS
 from conductor_core.reducer import Transition, reduce
 from conductor_core.state import FlowState
 
+__all__ = ["REDUCERS", "Reducer", "Reducers"]
+
 Reducer: TypeAlias = Callable[[FlowState, Event], Transition]
 """What becomes of an event: pure, total and deterministic."""
 Reducers: TypeAlias = Mapping[int, Reducer]

@@ -19,6 +19,8 @@ from conductor_core.state import FlowState
 from conductor_core.statecodec import state_pieces
 from conductor_core.texts import Unwritable
 
+__all__ = ["restore", "snapshot"]
+
 FORMAT: Final = "conductor-snapshot/1"
 
 

@@ -18,6 +18,8 @@ from conductor_core.errors import SpecError, shown
 from conductor_core.frozen import frozen
 from conductor_core.payload import EMPTY, Payload, freeze
 
+__all__ = ["ApprovalSpec", "FlowOptions", "FlowSpec", "GroupSpec", "RetryPolicy", "StepSpec"]
+
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST: Final = (1 << 53) - 1

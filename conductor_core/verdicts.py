@@ -6,6 +6,8 @@ from typing import TypeAlias, Union
 
 from conductor_core.frozen import frozen
 
+__all__ = ["Accepted", "Ignored", "Rejected", "Verdict"]
+
 
 @frozen
 class Accepted:

@@ -23,7 +23,7 @@ LOADED = {("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src")
 SAID = {"canonical", "next", "prev"}
 
 
-class AFile(Source):
+class HowToFile(Source):
     """The file of a page."""
 
     src_uri = "how-to/embed.md"
@@ -32,7 +32,7 @@ class AFile(Source):
 class APage(Page):
     """A page."""
 
-    file = AFile()
+    file = HowToFile()
 
 
 HOW_TO = APage()

@@ -21,6 +21,8 @@ from conductor_core.commands import Outcome
 from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 
+__all__ = ["Client", "ClientFlow", "FlowSummary"]
+
 FlowSummary: TypeAlias = FlowRow
 """What a list says of a flow: `flow_id`, `type`, `status`, `began_ms`, `changed_ms`."""
 

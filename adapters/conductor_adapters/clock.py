@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+__all__ = ["Alarm", "Clock", "VirtualClock", "WallClock"]
+
 LONGEST_SLEEP_S: Final = 60.0
 
 

@@ -14,6 +14,8 @@ from conductor_core import events
 from conductor_core.spec import GroupSpec
 from conductor_core.verdicts import Verdict
 
+__all__ = ["FlowHandle"]
+
 
 class FlowHandle(ABC):
     """A flow that runs on some host.

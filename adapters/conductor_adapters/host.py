@@ -31,6 +31,8 @@ from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
+__all__ = ["INTERRUPTED", "FlowLoop", "Journal", "Performer", "Unstamped", "perform"]
+
 E_co = TypeVar("E_co", covariant=True, bound=Event)
 
 INTERRUPTED = StepError(

@@ -25,6 +25,8 @@ from conductor_core.log import LONGEST_LINE, LogWriter, Replay, replay
 from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 
+__all__ = ["LogFile", "NoJournal"]
+
 if sys.platform != "win32":
     import fcntl
 

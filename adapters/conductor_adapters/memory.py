@@ -31,6 +31,8 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
+__all__ = ["MemoryFlow", "MemoryHost"]
+
 
 class MemoryHost:
     """Runs flows in this process; use it as `async with MemoryHost({...}) as host`.

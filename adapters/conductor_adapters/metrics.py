@@ -28,6 +28,8 @@ from conductor_core.reducer import Transition
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Accepted
 
+__all__ = ["Meter", "Metrics"]
+
 
 class Meter(Protocol):
     """Where measures go; both methods must return at once."""

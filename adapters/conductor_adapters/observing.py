@@ -17,6 +17,8 @@ from conductor_core.events import Event, StepFinished
 from conductor_core.reducer import Transition
 from conductor_core.verdicts import Ignored
 
+__all__ = ["Observer"]
+
 Observer: TypeAlias = Callable[[Event, Transition], None]
 """Gets an event, and what became of it; `transition.state` says of which flow."""
 

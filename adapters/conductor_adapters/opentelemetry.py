@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+__all__ = ["OpenTelemetryMeter"]
+
 
 class Instruments(Protocol):
     """What is needed of an OpenTelemetry meter."""

@@ -12,6 +12,8 @@ from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.durable_options import ClientOptions
 from conductor_adapters.store.postgres import PostgresStore
 
+__all__ = ["PostgresClient"]
+
 
 class PostgresClient(DurableClient):
     """Starts, asks and watches, and does no work; the store must be there, unless it may be made.

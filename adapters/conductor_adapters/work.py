@@ -20,6 +20,15 @@ from conductor_core.errors import ConductorError, FormatError, PayloadError
 from conductor_core.events import PolicyReport, StepError, StepFinished, WorkOutcome
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
+__all__ = [
+    "HostFailure",
+    "StepCancelled",
+    "StepContext",
+    "StepFailure",
+    "StepResult",
+    "is_cancellation_error",
+]
+
 CAUSES_KEPT: Final = 8
 
 

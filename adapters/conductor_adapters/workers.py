@@ -20,6 +20,8 @@ from conductor_core.errors import Problem, SpecError
 from conductor_core.spec import GroupSpec, group_problems
 from conductor_core.state import FlowState
 
+__all__ = ["Groups", "GroupsOf", "Handler"]
+
 Groups: TypeAlias = Iterable[GroupSpec]
 Handler: TypeAlias = Callable[[StepContext], object]
 GroupsOf: TypeAlias = Callable[[GenerateSteps], Groups | Awaitable[Groups]]

@@ -46,6 +46,8 @@ from conductor_core.testing.flow_laws import FlowLaws
 from conductor_core.testing.scenario_text import yaml_of
 from conductor_core.testing.story_scenario import scenario_of
 
+__all__ = ["FlowMachine", "flow_machine"]
+
 FLOW_ID: Final = "flow"
 KINDS: Final[tuple[tuple[int, tuple[type[Event], ...]], ...]] = (
     (8, (events.FlowStarted,)),

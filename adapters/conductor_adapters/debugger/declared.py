@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from attrs import fields, frozen, has
 
-from conductor_adapters.debugger.unequal import NOTHING, Unequal, told_value, unequal
+from conductor_adapters.debugger.unequal import Unequal, told_value, unequal
+from conductor_core.differences import NOTHING
 from conductor_core.payload import Payload
 from conductor_core.places import join, key_place
 from conductor_core.spec import DEFAULT_APPROVAL, FlowSpec, GroupSpec, StepSpec

@@ -16,6 +16,8 @@ from conductor_core.rawlines import Raw
 from conductor_core.semantics import REDUCERS, Reducer, Reducers
 from conductor_core.state import FlowState, initial_state
 
+__all__ = ["Recording", "record"]
+
 
 @frozen
 class Recording:

@@ -22,6 +22,8 @@ from conductor_adapters.debugger.spans import Span, spans_of
 from conductor_core.errors import ConductorError
 from conductor_core.log import Header
 
+__all__ = ["export"]
+
 BATCH: Final = 512
 """So many spans go to an exporter at once, as the SDK's own batches do."""
 

@@ -14,8 +14,6 @@ from attrs import frozen
 from conductor_core.differences import NOTHING, unequal_places
 from conductor_core.payload import canonical_text
 
-__all__ = ["NOTHING", "Unequal", "told_value", "unequal"]
-
 
 @frozen
 class Unequal:

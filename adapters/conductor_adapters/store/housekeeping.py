@@ -23,6 +23,8 @@ from conductor_core import events
 from conductor_core.json_text import loads
 from conductor_core.log import Replay, replay
 
+__all__ = ["backup", "exported", "imported", "remove_ended"]
+
 ENDED: Final = ("success", "error", "cancelled")
 AT_ONCE: Final = 100
 

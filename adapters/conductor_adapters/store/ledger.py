@@ -45,6 +45,8 @@ from conductor_core.events import Event
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
+__all__ = ["Ledger"]
+
 T = TypeVar("T")
 
 KEPT: Final = 2_000

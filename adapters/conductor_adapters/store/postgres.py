@@ -13,6 +13,8 @@ from conductor_adapters.store.postgres_connection import PostgresConnection
 from conductor_adapters.store.postgres_growth import Seen
 from conductor_adapters.store.sql import SqlStore
 
+__all__ = ["PostgresStore"]
+
 _HOLD: Final = "SELECT conductor.hold(:flow_id)"
 _CLOCK: Final = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 

@@ -9,6 +9,8 @@ from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.sql import SqlStore
 from conductor_adapters.store.sqlite_connection import SqliteConnection
 
+__all__ = ["SqliteStore"]
+
 
 class SqliteStore(SqliteConnection, SqlStore):
     """A file of flows, opened by one thread of one process."""

@@ -1,0 +1,55 @@
+"""What others rely on changes only when somebody means it to."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conductor_core.errors import ConductorError
+from tests.documents import BLOCK, ROOT
+from tests.public_api import FILE, lines, public_modules
+
+MODULES = {module.__name__: module for module in public_modules()}
+IMPORT = re.compile(
+    r"^from (conductor_(?:core|adapters)[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE
+)
+DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+
+
+def test_the_public_surface_is_as_written_down() -> None:
+    """Whoever changes it on purpose runs `python -m tests.public_api`, and writes a changelog."""
+    assert list(lines()) == FILE.read_text(encoding="utf-8").splitlines()
+
+
+def imported() -> list[tuple[str, str, str]]:
+    """What documents and examples import: where, from what, and which name."""
+    texts = [(str(path.relative_to(ROOT)), path.read_text("utf-8")) for path in DOCUMENTS]
+    code = [(name, "\n".join(text for kind, text in BLOCK.findall(page) if kind == "python"))
+            for name, page in texts]  # fmt: skip
+    code += [
+        (str(path.relative_to(ROOT)), path.read_text("utf-8"))
+        for path in sorted((ROOT / "examples").glob("*.py"))
+    ]
+    return [
+        (where, module, name.strip())
+        for where, text in code
+        for module, names in IMPORT.findall(text)
+        for name in names.strip("()\n").split(",")
+        if name.strip()
+    ]
+
+
+@pytest.mark.parametrize(("where", "module", "name"), imported())
+def test_what_documents_import_is_public(where: str, module: str, name: str) -> None:
+    """Nobody is taught to import what may change at any time."""
+    submodule = f"{module}.{name}"
+    assert submodule in MODULES or name in getattr(MODULES[module], "__all__", ()), where
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=list(MODULES))
+def test_exceptions_are_of_one_family(module: object) -> None:
+    """Whoever catches ConductorError misses no exception of ours."""
+    kinds = [getattr(module, name) for name in getattr(module, "__all__", ())]
+    raised = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert [kind for kind in raised if not issubclass(kind, (ConductorError, AssertionError))] == []
