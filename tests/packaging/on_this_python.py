@@ -26,7 +26,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         env, copy = Path(folder, "env"), Path(folder, "project")
         venv.create(env, with_pip=True)
-        python = env / ("Scripts" if os.name == "nt" else "bin") / "python"
+        python = str(env / ("Scripts" if os.name == "nt" else "bin") / "python")
         wanted = [f"{wheel}[test,cli]", "pytest-timeout"]
         install = [python, "-m", "pip", "install", "--quiet", *wanted]
         subprocess.run(install, check=True)
