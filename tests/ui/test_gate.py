@@ -100,13 +100,17 @@ def test_a_request_without_the_second_token_is_refused(caller: Caller, csrf: str
         assert caller.get(path, X_Conductor_CSRF=csrf).status == 200
 
 
-def test_what_follows_a_log_may_show_the_second_token_in_the_query(caller: Caller) -> None:
-    """A browser cannot send a header then; what asks something has to."""
+def test_only_what_follows_a_log_may_show_the_second_token_in_the_query(caller: Caller) -> None:
+    """A browser cannot send a header then; whatever else looks or asks has to."""
     second = caller.headers.pop("X-Conductor-CSRF")
     kind, _ = next(caller.events(f"{EVENTS}&csrf={second}"))
     assert kind == "entries"
     assert caller.get(f"{EVENTS}&csrf=guessed").code == "no-csrf"
     assert caller.post(f"{REQUESTS}?csrf={second}", APPROVE).code == "no-csrf"
+    for path in (path for path in READS if path != EVENTS):
+        shown = f"{path}{'&' if '?' in path else '?'}csrf={second}"
+        assert caller.get(shown).code == "no-csrf"
+        assert caller.get(shown, X_Conductor_CSRF=second).status == 200
 
 
 def test_the_second_token_of_another_session_is_refused(caller: Caller) -> None:

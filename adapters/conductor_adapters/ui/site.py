@@ -46,7 +46,8 @@ ANY: Final = "*"
 class Route:
     """What answers at a path, where `*` is any part; and what that takes.
 
-    `open`: whoever comes may see it. A write is a POST, and passes all of the gate.
+    `open`: whoever comes may see it; `follows`: what is answered goes on as a log grows.
+    A write is a POST, and passes all of the gate.
     """
 
     path: tuple[str, ...]
@@ -54,6 +55,7 @@ class Route:
     post: Answer | None = None
     page: bool = False
     open: bool = False
+    follows: bool = False
 
     def fits(self, path: tuple[str, ...]) -> bool:
         """Whether it answers at a path."""
@@ -84,7 +86,7 @@ class Site:
             Route(path=("api", "flows"), get=self._rows),
             Route(path=("api", "waits"), get=self._waits),
             Route(path=("api", "flows", ANY), get=self._view),
-            Route(path=("api", "flows", ANY, "events"), get=self._events),
+            Route(path=("api", "flows", ANY, "events"), get=self._events, follows=True),
             Route(path=("api", "flows", ANY, "requests"), post=self._ask),
         )
 
@@ -107,7 +109,7 @@ class Site:
                 to = f"/sign-in?to={quote(request.target, safe='')}"
                 return Response(status=303, headers={"Location": to})
         elif not route.open:
-            self._gate.check_look(request)
+            self._gate.check_look(request, follows=route.follows)
         return await answer(request)
 
     # --- pages ---
