@@ -88,6 +88,13 @@ class Gate:
             del self._sessions[next(iter(self._sessions))]
         return session
 
+    def sign_out(self, request: HttpRequest) -> str:
+        """End the session of a request; what has a browser forget it."""
+        session = self.session_of(request)
+        if session is not None:
+            del self._sessions[session.id]
+        return f"{self.cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+
     def session_of(self, request: HttpRequest) -> Session | None:
         """The session that a request belongs to."""
         shown = request.cookie(self.cookie) or ""

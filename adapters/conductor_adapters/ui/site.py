@@ -8,6 +8,7 @@ all of it. A route says what it needs; nothing else is reachable.
 | `GET /`, `GET /flows/ID` | the list of flows, and the page of one |
 | `GET /sign-in` | the door, which needs nothing |
 | `GET`, `POST /api/session` | who a browser is; the token becomes a session |
+| `POST /api/sign-out` | the end of that session |
 | `GET /api/flows`, `/api/waits` | a page of the list, and what flows wait for |
 | `GET /api/flows/ID/events?after=N` | what happens to a flow, as events that the server sends |
 | `POST /api/flows/ID/requests` | a request to a flow, and its verdict |
@@ -16,7 +17,8 @@ all of it. A route says what it needs; nothing else is reachable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -83,6 +85,7 @@ class Site:
             Route(path=("flows", ANY), get=self._flow, page=True),
             Route(path=("sign-in",), get=self._door, page=True, open=True),
             Route(path=("api", "session"), get=self._session, post=self._sign_in, open=True),
+            Route(path=("api", "sign-out"), post=self._sign_out),
             Route(path=("api", "flows"), get=self._rows),
             Route(path=("api", "waits"), get=self._waits),
             Route(path=("api", "flows", ANY), get=self._view),
@@ -134,6 +137,9 @@ class Site:
         session = self._gate.sign_in(json_of(request).get("token"))
         return as_json({"csrf": session.csrf}, Set_Cookie=self._gate.set_cookie(session))
 
+    async def _sign_out(self, request: HttpRequest) -> Response:
+        return as_json({"signed_in": False}, Set_Cookie=self._gate.sign_out(request))
+
     # --- what stands in the store ---
 
     async def _rows(self, request: HttpRequest) -> Response:
@@ -149,7 +155,18 @@ class Site:
 
     async def _events(self, request: HttpRequest) -> Response:
         feed = await self._found(request.path[2])
-        return Response(kind=STREAM, stream=feed.follow(request.number("after", 0)))
+        stream = self._while_known(request, feed.follow(request.number("after", 0)))
+        return Response(kind=STREAM, stream=stream)
+
+    async def _while_known(
+        self, request: HttpRequest, stream: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        """What comes as long as the session lasts: who signed out is told no more."""
+        async with aclosing(stream):
+            async for piece in stream:
+                if not self._gate.may_enter(request):
+                    return
+                yield piece
 
     async def _found(self, flow_id: str) -> Feed:
         """The feed of a flow; raises Refused where there is none."""
