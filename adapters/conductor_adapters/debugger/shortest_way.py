@@ -22,7 +22,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Hashable, Iterator
 from enum import StrEnum
-from itertools import chain, count
+from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -33,8 +33,8 @@ from conductor_core import events
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, PASSED, Alphabet, Spent
 from conductor_core.checking.canonical import Canonical
-from conductor_core.checking.moves import Move, moves, rerun
-from conductor_core.checking.reductions import ALL, NONE
+from conductor_core.checking.moves import moves
+from conductor_core.checking.reductions import ALL, FROM_PLAN, NONE
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
 from conductor_core.reducer import reduce
@@ -167,7 +167,7 @@ class _Search:
         self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
         self.alphabet = _alphabet(state, means)
         # A retry from an earlier step tells steps apart that stand side by side.
-        apart = self.ages or any(_replans(state))
+        apart = self.ages or _is_retried_from_others(state)
         self.canonical = _keys(state, self.alphabet, apart=apart)
 
     def run(self, enough: Enough, most_states: int) -> Way | NoWay:
@@ -193,7 +193,7 @@ class _Search:
         """Where the moves lead that count."""
         state, spent = node.state, node.spent
         positions = self.canonical.one_of_each(state, spent)
-        for move in chain(moves(self.alphabet, state, spent, positions), self._replanning(node)):
+        for move in moves(self.alphabet, state, spent, positions):
             event = self._at_a_time(move.event, node)
             if event is not None:
                 after = reduce(state, event)
@@ -204,12 +204,6 @@ class _Search:
 
     def _is_fair(self, state: FlowState, event: Event, after: FlowState) -> bool:
         return self.means is Means.ANYTHING or not makes_again(state, event, after)
-
-    def _replanning(self, node: _Node) -> Iterator[Move]:
-        """The retries from an earlier step that the moves of the checker leave out."""
-        spent = evolve(node.spent, reruns=node.spent.reruns + 1)
-        if spent.reruns <= self.alphabet.reruns:
-            yield from (Move(event, spent) for event in _replans(node.state))
 
     def _at_a_time(self, event: Event, node: _Node) -> Event | None:
         """An event when it may happen; None for one that is not among the means."""
@@ -284,7 +278,7 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
         cancels=False,
         pauses=state.paused,
         operations=(
-            *("retry-step", "retry-group", "retry-from-plan"),
+            *("retry-step", "retry-group", FROM_PLAN),
             *(("skip-step", "skip-along") if skips else ()),
         ),
         reruns=failed + state.awaiting + 1,
@@ -293,15 +287,10 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
     )
 
 
-def _replans(state: FlowState) -> Iterator[Event]:
-    """The retries of what failed in a parallel group, from each step up to it (S10.3)."""
-    if not (state.span and state.catalog.groups[state.current].parallel):
-        return
-    for position, attempt in zip(state.span, state.current_attempts(), strict=True):
-        if attempt.failed:
-            plain = evolve(rerun(state, attempt.step, "retry-step"), stale_plan=True)
-            for first in range(state.span.start, position + 1):
-                yield evolve(plain, replan_step_id=state.catalog.steps[first].key)
+def _is_retried_from_others(state: FlowState) -> bool:
+    """Whether something failed in a parallel group, and may be retried with others (S10.3)."""
+    abreast = bool(state.span) and state.catalog.groups[state.current].parallel
+    return abreast and any(attempt.failed for attempt in state.current_attempts())
 
 
 def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
@@ -309,8 +298,12 @@ def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
     spec = state.spec
     if len(spec.groups) < len(state.catalog.groups):
         spec = FlowSpec(type=spec.type, groups=state.catalog.groups, options=spec.options)
-    reductions = NONE if apart else evolve(ALL, counters=False)
-    return Canonical(spec, alphabet, reductions, memory=_nothing)
+    if apart:
+        return Canonical(spec, alphabet, NONE, memory=_nothing)
+    # Where nothing has failed beside others, no way on retries it from one of them.
+    operations = tuple(each for each in alphabet.operations if each != FROM_PLAN)
+    reduced = evolve(alphabet, operations=operations)
+    return Canonical(spec, reduced, evolve(ALL, counters=False), memory=_nothing)
 
 
 def _may_grow_stale(step: StepSpec) -> bool:
