@@ -20,8 +20,9 @@ is open is made again instead.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import StrEnum
+from functools import partial
 from itertools import count
 from typing import Final, Literal, TypeAlias
 
@@ -33,7 +34,7 @@ from conductor_core import events
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, PASSED, Alphabet, Spent
 from conductor_core.checking.canonical import Canonical
-from conductor_core.checking.moves import moves
+from conductor_core.checking.moves import Move, moves
 from conductor_core.checking.reductions import ALL, FROM_PLAN, NONE
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
@@ -191,9 +192,8 @@ class _Search:
 
     def _after(self, node: _Node) -> Iterator[_Node]:
         """Where the moves lead that count."""
-        state, spent = node.state, node.spent
-        positions = self.canonical.one_of_each(state, spent)
-        for move in moves(self.alphabet, state, spent, positions):
+        state = node.state
+        for move in self._moves(node):
             event = self._at_a_time(move.event, node)
             if event is not None:
                 after = reduce(state, event)
@@ -201,6 +201,13 @@ class _Search:
                     skips = skipped_by(event) if self.means is Means.SKIPS else 0
                     yield _Node(after.state, move.spent, event.at_ms, node.skips + skips,
                                 node.length + 1, node, event)  # fmt: skip
+
+    def _moves(self, node: _Node) -> Iterable[Move]:
+        """What may come next; of ways that are as long, one is found first by what comes first."""
+        positions = self.canonical.one_of_each(node.state, node.spent)
+        found = moves(self.alphabet, node.state, node.spent, positions)
+        # Who retries all that failed side by side says so more plainly of the whole group.
+        return sorted(found, key=partial(_takes_others_along, node.state))
 
     def _is_fair(self, state: FlowState, event: Event, after: FlowState) -> bool:
         return self.means is Means.ANYTHING or not makes_again(state, event, after)
@@ -287,10 +294,20 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
     )
 
 
+def _is_abreast(state: FlowState) -> bool:
+    """Whether the current group is a parallel one."""
+    return bool(state.span) and state.catalog.groups[state.current].parallel
+
+
 def _is_retried_from_others(state: FlowState) -> bool:
     """Whether something failed in a parallel group, and may be retried with others (S10.3)."""
-    abreast = bool(state.span) and state.catalog.groups[state.current].parallel
-    return abreast and any(attempt.failed for attempt in state.current_attempts())
+    return _is_abreast(state) and any(attempt.failed for attempt in state.current_attempts())
+
+
+def _takes_others_along(state: FlowState, move: Move) -> bool:
+    """Whether this retries what failed in a parallel group from an earlier step on (S10.3)."""
+    event = move.event
+    return isinstance(event, events.RerunRequested) and event.stale_plan and _is_abreast(state)
 
 
 def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
