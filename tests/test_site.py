@@ -161,6 +161,16 @@ def test_links_that_leave_the_documents_are_led_on(link: str, led: str) -> None:
     assert on_page_markdown(link, page=HOW_TO) == led
 
 
+def test_lists_and_bars_are_as_the_site_spells_them(site: Path) -> None:
+    """A list within a list stays within it, and a bar in a table is shown without its mark."""
+    assert on_page_markdown("- a\n  - b\n", page=HOW_TO) == "- a\n    - b\n"
+    assert on_page_markdown("| `a\\|b` |", page=HOW_TO) == "| `a|b` |"
+    shown = (site / "running.html").read_text(encoding="utf-8")
+    assert "<code>--approve all|STEP,...</code>" in shown
+    rules = re.sub(r"\s+", " ", (site / "semantics.html").read_text(encoding="utf-8"))
+    assert re.search(r"group decisions:\s?<ul> <li>on <code>stop</code>", rules)
+
+
 @pytest.mark.parametrize(
     "path",
     ["docs/semantics.md", "CONTRIBUTING.md", "examples", "examples/release/flow.yaml", "LICENSE"],

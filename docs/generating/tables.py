@@ -131,7 +131,9 @@ def _cited(status: str) -> str:
 
 def _diagram(kind: str, seen: Seen) -> Iterator[str]:
     yield f"### {kind.capitalize()}"
-    yield f"![The statuses of {'an' if kind == 'attempt' else 'a'} {kind}]({kind}-status.svg)"
+    article = "an" if kind == "attempt" else "a"
+    # Followed, it is as large as the window.
+    yield f"[![The statuses of {article} {kind}]({kind}-status.svg)]({kind}-status.svg)"
     yield table(
         ["from", "to", "by"],
         [[code(old), code(new), ", ".join(sorted(causes))] for (old, new), causes in seen.items()],

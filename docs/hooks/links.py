@@ -24,6 +24,8 @@ _LINK: Final = re.compile(
     r"(?P<before>(?<!!)\[[^\]]*\]\()(?P<path>[^)#:\s]+)(?P<after>(#[^)]*)?\))"
 )
 _PICTURE: Final = re.compile(r'(?P<before>\bsrc(?:set)?=")(?P<path>[^":]+)(?P<after>")')
+_INNER: Final = re.compile(r"^  (?=- )", re.MULTILINE)
+_CODE: Final = re.compile(r"`[^`\n]+`")
 _FENCE: Final = re.compile(r"^(`{3,})[^`\n]*\n.*?^\1$", re.MULTILINE | re.DOTALL)
 
 
@@ -65,7 +67,16 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
             return link[0]
         return f"{link['before']}{relpath(uri_of(target), dirname(uri))}{link['after']}"
 
-    return outside_fences(lambda text: _PICTURE.sub(led, _LINK.sub(led, text)), markdown)
+    return outside_fences(lambda text: spelled(_PICTURE.sub(led, _LINK.sub(led, text))), markdown)
+
+
+def spelled(text: str) -> str:
+    """A text as the Markdown of the site wants it, where that of a repository differs.
+
+    A list in a list is four columns further in, and a bar within code ends no cell.
+    """
+    text = _INNER.sub("    ", text)
+    return _CODE.sub(lambda code: code[0].replace("\\|", "|"), text)
 
 
 # --- where things stand ---
