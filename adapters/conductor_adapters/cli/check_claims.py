@@ -65,7 +65,8 @@ def read_checks(path: Path, spec: FlowSpec) -> tuple[Alphabet, tuple[Claim, ...]
 
 def imported_claims(references: Iterable[str]) -> Iterator[Claim]:
     """The claims that `MODULE:NAME` or `FILE.py:NAME` name; raises ConductorError."""
-    if os.getcwd() not in sys.path:  # noqa: PTH109 - a string is wanted
+    references = list(references)
+    if references and os.getcwd() not in sys.path:  # noqa: PTH109 - a string is wanted
         # What is here counts too, but stands in nobody's way.
         sys.path.append(os.getcwd())  # noqa: PTH109 - a string is wanted
     for reference in references:
