@@ -43,7 +43,7 @@ demo-temporal: $(READY) ## the same release on Temporal: server and worker of it
 test: $(READY) ## run all tests; every branch of the core must be covered
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --timeout=540 --numprocesses=$(PROCESSES) --dist=loadfile \
-		--ignore=tests/packaging $(ARGS)
+		--no-loadscope-reorder --ignore=tests/packaging $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
