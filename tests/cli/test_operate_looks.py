@@ -259,6 +259,8 @@ def test_the_status_of_a_flow_that_asks_is_told_to_programs() -> None:
             [
                 "flow deploy-1 (flow): failed-pending-retry",
                 "  waits for fail#1: a retry or a skip (person)",
+                "fail#1 failed, and waits to be retried or skipped",
+                "  failed: the quota is used up",
             ],
         ),
     ],

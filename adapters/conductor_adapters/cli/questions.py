@@ -37,6 +37,9 @@ class OpenApproval:
     WORDS: ClassVar[tuple[str, ...]] = tuple(RESPONSES)
     NOTED: ClassVar[tuple[str, ...]] = WORDS
     MORE: ClassVar[str] = "a note may follow"
+    NAME: ClassVar[str] = "approval"
+    ASKS: ClassVar[str] = "asks for approval"
+    ALL_BY: ClassVar[str] = "conductor status --json"
 
     attempt: Attempt
 
@@ -72,6 +75,9 @@ class Failure:
     WORDS: ClassVar[tuple[str, ...]] = ("retry", "skip", "cancel")
     NOTED: ClassVar[tuple[str, ...]] = ("cancel",)
     MORE: ClassVar[str] = "a reason may follow cancel"
+    NAME: ClassVar[str] = "failure"
+    ASKS: ClassVar[str] = "failed, and waits to be retried or skipped"
+    ALL_BY: ClassVar[str] = "conductor log"
 
     attempt: Attempt
 

@@ -17,7 +17,7 @@ from attrs import asdict
 from conductor_adapters.cli.console import counted, say, say_json
 from conductor_adapters.cli.operate.ends import code_of, end_as_data, told_why
 from conductor_adapters.cli.operate.stores import asked, with_flows
-from conductor_adapters.cli.questions import OpenApproval
+from conductor_adapters.cli.questions import Failure, OpenApproval
 from conductor_adapters.client import Client
 from conductor_adapters.clock import WallClock
 from conductor_core.attempt import Attempt
@@ -25,10 +25,10 @@ from conductor_core.errors import ConductorError
 from conductor_core.explain import quorum_of
 from conductor_core.state import FlowState
 
-APPROVALS_SHOWN: Final = 10
-"""So many open approvals are told one by one."""
+QUESTIONS_SHOWN: Final = 10
+"""So many open approvals are told one by one, and so many failures that wait for people."""
 LINES_SHOWN: Final = 10
-"""So many lines of what is to be approved are shown."""
+"""So many lines of what work left behind are shown."""
 OWNER_ONLY: Final = 0o600
 
 
@@ -62,21 +62,28 @@ async def _status(flow_id: str, as_json: bool, client: Client) -> int:
 def _told_status(state: FlowState, now_ms: int) -> Iterator[str]:
     yield f"flow {state.flow_id} ({state.spec.type}): {state.status}"
     yield from (f"  {line}" for line in told_why(state, now_ms))
-    approvals = state.open_approvals()
-    for attempt in approvals[:APPROVALS_SHOWN]:
-        yield f"{attempt.id} asks for approval"
-        yield from _told_approval(state, attempt)
-    if len(approvals) > APPROVALS_SHOWN:
-        yield f"and {counted(len(approvals) - APPROVALS_SHOWN, 'approval')} more"
+    yield from _told_each(list(map(OpenApproval, state.open_approvals())), state)
+    parked = (attempt for attempt in state.current_attempts() if attempt.parked)
+    yield from _told_each(list(map(Failure, parked)) if state.parked else [], state)
 
 
-def _told_approval(state: FlowState, attempt: Attempt) -> Iterator[str]:
-    """What is to be approved, in brief, and by whom."""
-    *plan, last = OpenApproval(attempt).told(state)
-    yield from plan[:LINES_SHOWN]
-    if len(plan) > LINES_SHOWN:
-        yield f"  ({counted(len(plan) - LINES_SHOWN, 'line')} more: conductor status --json)"
-    yield last
+def _told_each(asked_now: Sequence[OpenApproval | Failure], state: FlowState) -> Iterator[str]:
+    """What people are asked about attempts: the first ones, and how many there are beside them."""
+    for question in asked_now[:QUESTIONS_SHOWN]:
+        yield f"{question.subject} {question.ASKS}"
+        yield from _told_question(question, state)
+    if len(asked_now) > QUESTIONS_SHOWN:
+        yield f"and {counted(len(asked_now) - QUESTIONS_SHOWN, asked_now[0].NAME)} more"
+
+
+def _told_question(question: OpenApproval | Failure, state: FlowState) -> Iterator[str]:
+    """What its work left behind, in brief, and who may answer."""
+    lines, standing = list(question.told(state)), list(question.standing(state))
+    work = lines[: len(lines) - len(standing)]
+    yield from work[:LINES_SHOWN]
+    if len(work) > LINES_SHOWN:
+        yield f"  ({counted(len(work) - LINES_SHOWN, 'line')} more: {question.ALL_BY})"
+    yield from standing
 
 
 def _status_as_data(state: FlowState) -> dict[str, Any]:
