@@ -204,12 +204,23 @@ def close_terminal(reading: Reading, opened: Opened) -> None:
             break
         time.sleep(0.05)
     first = opened.output.read_text()
-    # The shell that waits for it is ended too.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(opened.process.pid, signal.SIGINT)
-    opened.process.wait(timeout=_WAIT_S)
+    press_ctrl_c(opened.process)
     rest = opened.output.read_text().removeprefix(first)
     reading.compare(opened.shown, f"{first}{pressed}{rest}", opened.at, ordered=False)
+
+
+def press_ctrl_c(process: subprocess.Popen[str]) -> None:
+    """Interrupt a command and the shell that waits for it, until both have ended."""
+    for wait_s in (_WAIT_S / 4, _WAIT_S):
+        # A shell that is just about to start a command loses it now and then.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=wait_s)
+            return
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    raise Differs(f"{process.args!r} does not end by Ctrl-C")
 
 
 def type_commands(reading: Reading, block: Block) -> None:
