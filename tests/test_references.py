@@ -24,7 +24,7 @@ from docs.generating.command_line import commands_of
 from docs.generating.exits import EXITS
 from docs.generating.files import EXAMPLES
 from docs.generating.markdown import RULE
-from docs.generating.pages import FOLDER, made
+from docs.generating.pages import FOLDER, MAKERS
 from docs.generating.stories import STORIES, played
 from docs.generating.transitions import transitions
 from tests.documents import BLOCK, LINK, ROOT, sh
@@ -32,8 +32,7 @@ from tests.documents import BLOCK, LINK, ROOT, sh
 SEMANTICS: Final = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
 
 
-MADE: Final = made()
-PAGES: Final = sorted(name for name in MADE if name.endswith(".md"))
+PAGES: Final = sorted(name for name in MAKERS if name.endswith(".md"))
 
 
 def text_of(name: str) -> str:
@@ -41,17 +40,17 @@ def text_of(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", MAKERS)
 def test_a_page_is_what_the_code_makes_of_it(name: str) -> None:
     """Whoever changed what a page is made from ran `python -m docs.generating`."""
     if name == "python.md" and sys.version_info[:2] != (3, 11):
         pytest.skip("signatures read otherwise on other Pythons")
-    assert MADE[name] == text_of(name)
+    assert MAKERS[name]() == text_of(name)
 
 
 def test_no_other_pages_are_there() -> None:
     """A reference that nobody makes any more is gone."""
-    assert {path.name for path in FOLDER.iterdir()} == set(MADE)
+    assert {path.name for path in FOLDER.iterdir()} == set(MAKERS)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -72,6 +71,24 @@ def test_every_status_of_an_attempt_is_come_to() -> None:
     """The flows that are searched for the diagrams lead everywhere."""
     seen = {status for pair in transitions()["attempt"] for status in pair}
     assert seen >= {str(status) for status in AttemptStatus}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        ("in-progress", "discarded", "step-finished (succeeded)"),  # S6.9
+        ("queued", "in-progress", "step-started"),  # S5.6
+        ("waiting-to-retry", "discarded", "step-finished (failed)"),  # S7.2
+        ("waiting-to-retry", "queued", "retry-now-requested"),  # S11.3
+        ("approval-awaiting", "error", "approval-responded"),  # S8.5
+        ("approval-awaiting", "success", "approval-option-changed"),  # S8.15
+        ("not-attempted", "user-skipped", "rerun-requested"),  # S10.4
+        ("waiting-to-retry", "not-attempted", "generation-failed"),  # S12.3
+    ],
+)
+def test_an_arrow_that_a_rule_demands_is_drawn(old: str, new: str, cause: str) -> None:
+    """The diagrams have the rare arrows too."""
+    assert cause in transitions()["attempt"][old, new]
 
 
 # --- events and commands ---

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from docs.generating.pages import FOLDER, made
+from docs.generating.pages import FOLDER, MAKERS
 
-for name, text in made().items():
-    (FOLDER / name).write_text(text, encoding="utf-8")
+for name, make in MAKERS.items():
+    (FOLDER / name).write_text(make(), encoding="utf-8")
     print(f"wrote {name}")

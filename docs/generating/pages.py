@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,17 +18,19 @@ from docs.generating.transitions import KINDS, transitions
 FOLDER: Final = Path(__file__).parents[1] / "reference"
 
 
-def made() -> dict[str, str]:
-    """Every reference page, and every drawing on one, by the name of its file."""
-    seen = transitions()
-    return {
-        "tables.md": tables_page(seen),
-        **{f"{kind}-status.svg": diagram(kind, seen[kind]) for kind in KINDS},
-        "events.md": events(),
-        "commands.md": commands(),
-        "flow-files.md": flow_files(),
-        "scenario-files.md": scenario_files(),
-        "checks-files.md": checks_files(),
-        "command-line.md": command_line(),
-        "python.md": python_page(),
-    }
+def _drawn(kind: str) -> str:
+    return diagram(kind, transitions()[kind])
+
+
+MAKERS: Final[Mapping[str, Callable[[], str]]] = {
+    "tables.md": lambda: tables_page(transitions()),
+    **{f"{kind}-status.svg": partial(_drawn, kind) for kind in KINDS},
+    "events.md": events,
+    "commands.md": commands,
+    "flow-files.md": flow_files,
+    "scenario-files.md": scenario_files,
+    "checks-files.md": checks_files,
+    "command-line.md": command_line,
+    "python.md": python_page,
+}
+"""Every reference page, and every drawing on one, by the name of its file."""

@@ -75,9 +75,9 @@ def tables_page(seen: Mapping[str, Seen]) -> str:
             [[code(status), citing(_cited(status))] for status in AttemptStatus],
         ),
         "## State diagrams",
-        "Found by a search of small flows: solid arrows are what the host reports, dashed ones "
-        "what people ask. The tables have every arrow with the events that lead along it; "
-        "`(none)` is before there was one.",
+        "Found by a search of small flows within bounds: solid arrows are what the host reports, "
+        "dashed ones what people ask. The tables have every arrow with the events that were seen "
+        "to lead along it; `(none)` is before there was one.",
         *(part for kind in KINDS for part in _diagram(kind, seen[kind])),
         "## Fixed messages",
         citing("What people are told of an end that is no failure of work (S7.4):"),
