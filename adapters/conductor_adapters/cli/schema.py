@@ -31,7 +31,10 @@ SCHEMAS: Final[Mapping[str, Callable[[], Any]]] = {
 @click.command()
 @click.argument("kind", type=click.Choice([*SCHEMAS]), default="flow")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to this file."
+    *("-o", "--output"),
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it to this file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, which a schema is anyhow.")
 def schema(kind: str, output: Path | None, as_json: bool) -> None:
