@@ -16,7 +16,7 @@ DEMO := dist-local/release.conductor.jsonl
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-celery demo-temporal test lint format typecheck check coverage bench differential crashes worker-crashes celery-crashes temporal-crashes \
-	bench-instructions every-flow fuzz mutation references docs build clean
+	bench-instructions every-flow fuzz mutation references docs build package installed clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,7 +42,8 @@ demo-temporal: $(READY) ## the same release on Temporal: server and worker of it
 # No test is timed; the limit only keeps one that hangs from hanging for ever.
 test: $(READY) ## run all tests; every branch of the core must be covered
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --timeout=540 --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+	$(BIN)/coverage run -m pytest --timeout=540 --numprocesses=$(PROCESSES) --dist=loadfile \
+		--no-loadscope-reorder --ignore=tests/packaging $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -62,7 +63,7 @@ typecheck: $(READY) ## check types with mypy, and with pyright as second opinion
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-check: lint typecheck test ## all that must hold before a commit
+check: lint typecheck docs test package ## all that must hold before a commit
 
 bench: $(READY) ## print what everything costs beside its goal and the peers; ARGS=--quick
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -102,8 +103,14 @@ docs: $(READY) ## build the documentation as a site into site/; a lost link is a
 
 build: $(READY) ## build wheel and sdist into dist/ and look into the wheel
 	rm -rf dist
-	$(BIN)/python -m build
+	$(BIN)/python -m build --no-isolation
 	$(BIN)/check-wheel-contents dist/*.whl
+
+package: $(READY) ## build twice, look into both artifacts, and try the wheel with and without extras
+	$(BIN)/python -m pytest tests/packaging --timeout=540 --numprocesses=$(PROCESSES) --dist=load -rP -q
+
+installed: ## try the wheel in dist/ on PYTHON, in an environment of its own
+	$(PYTHON) tests/packaging/on_this_python.py
 
 clean: ## remove all that is made, but for .venv
 	rm -rf build dist dist-local htmlcov site .fuzz .coverage .coverage.* \

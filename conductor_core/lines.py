@@ -80,6 +80,8 @@ def _judged(policy: PolicyReport) -> str:
         return "its policies could not be evaluated"
     if policy.deny_violations:
         return f"a policy denies it ({', '.join(policy.deny_violations)})"
+    if policy.warn_violations:
+        return f"policies pass with warnings ({', '.join(policy.warn_violations)})"
     return "all policies pass"
 
 

@@ -121,7 +121,16 @@ def _fields(path: str, kind: type[attrs.AttrsInstance]) -> Iterator[str]:
     for field in attrs.fields(kind):
         if field.init and not field.name.startswith("_"):
             how = "" if field.kw_only else ", by position too"
-            yield f"{path}.{field.name}: {_plain(field.type)}{_default(field)}{how}"
+            yield f"{path}.{field.name}: {_declared(kind, field.name)}{_default(field)}{how}"
+
+
+def _declared(kind: type, name: str) -> str:
+    """The type of a field as it was written; codecs put what it means in its place."""
+    return next(
+        _plain(inspect.get_annotations(base)[name])
+        for base in kind.__mro__
+        if name in inspect.get_annotations(base)
+    )
 
 
 def _attributes(kind: type) -> set[str]:

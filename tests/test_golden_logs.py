@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 import pytest
 
+import conductor_core
 from conductor_adapters.debugger.recording import Recording, record
 from conductor_core.attempt import FAIL_FAST, OVERTAKEN, SKIPPED_BY_USER, SWEPT, AttemptStatus
 from conductor_core.commands import Command
@@ -30,7 +31,7 @@ from tests.recorded.record import record as record_all
 from tests.recorded.telling import STORIES
 
 FOLDER: Final = Path(__file__).parent / "recorded"
-CORE: Final = Path(__file__).parents[1] / "conductor_core"
+CORE: Final = Path(conductor_core.__file__).parent
 LOGS: Final = sorted(FOLDER.glob("*/*.jsonl"))
 RELEASES: Final = sorted(path for path in FOLDER.iterdir() if (path / MANIFEST).exists())
 OUT_OF_REACH: Final[dict[str, str]] = {}

@@ -6,7 +6,7 @@ import pytest
 
 from conductor_core import FlowSpec, GroupSpec, StepSpec, Transition, commands, events
 from conductor_core.commands import Command
-from conductor_core.events import Event, StepError
+from conductor_core.events import Event, PolicyReport, StepError
 from conductor_core.lines import described, line_of
 from conductor_core.payload import EMPTY
 from conductor_core.state import initial_state
@@ -15,6 +15,7 @@ from conductor_core.verdicts import Accepted, Ignored, Rejected, Verdict
 GROUP = GroupSpec(key="g", steps=(StepSpec(key="a"),))
 STATE = initial_state(FlowSpec(groups=(GROUP,)), "f")
 ERROR = StepError(type="OSError", message="no space")
+WARNED = PolicyReport(warn_violations=("port 22 is open", "no owner"))
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,10 @@ ERROR = StepError(type="OSError", message="no space")
         (
             events.StepFinished(at_ms=0, attempt="a#1", outcome="failed", error=StepError()),
             "a#1 failed: Error",
+        ),
+        (
+            events.StepFinished(at_ms=0, attempt="a#1", outcome="succeeded", policy=WARNED),
+            "a#1 succeeded, policies pass with warnings (port 22 is open, no owner)",
         ),
         (events.TimerFired(at_ms=0, timer="cancel"), "timer cancel fired"),
         (events.GroupsGenerated(at_ms=0, groups=(GROUP,)), "groups generated: g"),

@@ -10,9 +10,8 @@ from tests.documents import LINK, ROOT
 from tests.pages import FENCE, Differs, alike, check
 
 DOCS = ROOT / "docs"
-PAGES = sorted(
-    page for name in ("tutorial.md", "coming-from.md", "how-to/*.md") for page in DOCS.glob(name)
-)
+TAUGHT = ("tutorial.md", "concepts.md", "coming-from.md", "how-to/*.md")
+PAGES = sorted(page for name in TAUGHT for page in DOCS.glob(name))
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
 
 

@@ -136,7 +136,7 @@ def with_parts(record: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_schema_in_the_package_is_the_one_that_is_made_now() -> None:
-    """After a change: `conductor schema flow --output conductor_core/schemas/flow.schema.json`."""
+    """After a change: `conductor schema flow --replace -o` with the name of this file."""
     shipped = resources.files("conductor_core") / "schemas" / "flow.schema.json"
     assert shipped.read_text("utf-8") == json.dumps(SCHEMA, indent=2) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from docs.hooks.links import Page, Source, on_page_markdown
+from docs.hooks.links import ALWAYS, Page, Source, on_page_markdown, path_of, uri_of
 from tests.documents import ROOT
 
 pytest.importorskip("mkdocs", reason="the group docs is not installed")
@@ -124,10 +125,56 @@ def test_the_makers_are_no_part_of_it(site: Path) -> None:
     assert [path.name for path in site.rglob("*.py")] == []
 
 
-def test_files_that_are_no_pages_are_named() -> None:
-    """A link that leaves the documentation becomes the name of the file; others stay."""
-    text = "[a host](../../examples/embedding.py), [rules](../semantics.md), [x.py](../../x.py)"
-    told = "a host (`examples/embedding.py`), [rules](../semantics.md), `x.py`"
-    assert on_page_markdown(text, page=HOW_TO) == told
-    fenced = "```text\n[a](../../b)\n```"
-    assert on_page_markdown(fenced, page=HOW_TO) == fenced
+def test_every_document_is_in_the_menu(site: Path) -> None:
+    """Whoever opens the site finds each document in its menu."""
+    menu = set(Links((site / "index.html").read_text(encoding="utf-8")).followed)
+    documents = {
+        str(path.relative_to(site)) for path in site.rglob("*.html") if path.name != "404.html"
+    }
+    assert {path for path in documents if not path.startswith("repository/")} - menu == set()
+    assert {f"repository/{path.removesuffix('.md')}.html" for path in ALWAYS} <= menu
+
+
+def test_a_file_that_is_linked_is_shown(site: Path) -> None:
+    """What a document leads to outside of docs/ is a page with the text of the file."""
+    page = (site / "repository/examples/embedding.py.html").read_text(encoding="utf-8")
+    first = (ROOT / "examples/embedding.py").read_text(encoding="utf-8").splitlines()[0]
+    assert html.escape(first, quote=False).strip('"') in html.unescape(page)
+    followed = Links((site / "how-to/embed.html").read_text(encoding="utf-8")).followed
+    assert "../repository/examples/embedding.py.html" in followed
+
+
+@pytest.mark.parametrize(
+    ("link", "led"),
+    [
+        ("[it](../../examples/embedding.py)", "[it](../repository/examples/embedding.py.md)"),
+        ("[it](../../examples)", "[it](../repository/examples/index.md)"),
+        ("[it](../../CONTRIBUTING.md#commits)", "[it](../repository/CONTRIBUTING.md#commits)"),
+        ("[it](../semantics.md#readings)", "[it](../semantics.md#readings)"),
+        ("[it](https://example.org/a)", "[it](https://example.org/a)"),
+        ("[it](../../nothing.py)", "[it](../../nothing.py)"),
+        ("```text\n[it](../../examples)\n```", "```text\n[it](../../examples)\n```"),
+    ],
+)
+def test_links_that_leave_the_documents_are_led_on(link: str, led: str) -> None:
+    """A link to a file leads to its page; others, code and what is not there stay."""
+    assert on_page_markdown(link, page=HOW_TO) == led
+
+
+def test_lists_and_bars_are_as_the_site_spells_them(site: Path) -> None:
+    """A list within a list stays within it, and a bar in a table is shown without its mark."""
+    assert on_page_markdown("- a\n  - b\n", page=HOW_TO) == "- a\n    - b\n"
+    assert on_page_markdown("| `a\\|b` |", page=HOW_TO) == "| `a|b` |"
+    shown = (site / "running.html").read_text(encoding="utf-8")
+    assert "<code>--approve all|STEP,...</code>" in shown
+    rules = re.sub(r"\s+", " ", (site / "semantics.html").read_text(encoding="utf-8"))
+    assert re.search(r"group decisions:\s?<ul> <li>on <code>stop</code>", rules)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["docs/semantics.md", "CONTRIBUTING.md", "examples", "examples/release/flow.yaml", "LICENSE"],
+)
+def test_a_page_knows_its_file(path: str) -> None:
+    """Where a file is shown, and which file a page shows, is the same told twice."""
+    assert path_of(uri_of(path)) == path

@@ -164,6 +164,7 @@ class Crew:
                 report=partial(self._report, state.flow_id),
                 give_up=partial(self._failed, state.flow_id),
                 undone=partial(self._undone, state.flow_id),
+                unmade=partial(self._unmade, state.flow_id),
             )
         hands.turn_to(state)
         return hands
@@ -254,6 +255,11 @@ class Crew:
     def _undone(self, flow_id: str, attempt: str, begun: bool) -> None:
         """Give work back that comes to nothing here."""
         self._hand_back((flow_id, STEP, attempt), begun=begun)
+
+    def _unmade(self, flow_id: str) -> None:
+        """Give groups back that were not made here."""
+        if (key := self._generating.pop(flow_id, None)) is not None:
+            self._hand_back(key, begun=True)
 
     def _hand_back(self, key: Key, *, begun: bool) -> None:
         """Leave an order to others; at once, unless this host goes on and would take it again."""

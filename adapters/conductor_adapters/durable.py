@@ -29,7 +29,8 @@ from conductor_adapters.durable_options import (
 )
 from conductor_adapters.local import Asked, nobody
 from conductor_adapters.others import with_others
-from conductor_adapters.store.boot import since_boot_ms
+from conductor_adapters.store.boot import boot_id, since_boot_ms
+from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.office import News
@@ -98,6 +99,7 @@ class DurableHost(DurableClient):
         """Open the store in the thread that keeps it, under a name of its own."""
         ledger = super()._open_ledger()
         if self._leases is not None:
+            _check_clock(ledger.store)
             self._leases.appear_as(f"{socket.gethostname()}:{os.getpid()}")
         return ledger
 
@@ -208,3 +210,14 @@ class DurableHost(DurableClient):
             return
         self._jobs.kill(ConductorError("the host was killed"))
         await self._jobs.end()
+
+
+def _check_clock(store: Store) -> None:
+    """Raise StoreError where workers of other machines may come: leases go by our own clock."""
+    clock, _ = store.clock()
+    if clock != boot_id():
+        store.close()
+        raise StoreError(
+            "this host works on what one machine shares, and a database is reached from many; "
+            "expected a SQLite file, or Celery workers (conductor_adapters.celery)"
+        )

@@ -23,14 +23,21 @@ from conductor_core.state import FlowState
 class Hands(LocalPerformer):
     """Carries the orders of one flow out.
 
-    `undone` is told of an attempt that is left undone here, and whether its work had begun.
+    `undone` is told of an attempt that is left undone here, and whether its work had begun;
+    `unmade` that the groups of the flow were not made.
     """
 
     def __init__(
-        self, state: FlowState, *, undone: Callable[[str, bool], None], **keywords: Any
+        self,
+        state: FlowState,
+        *,
+        undone: Callable[[str, bool], None],
+        unmade: Callable[[], None],
+        **keywords: Any,
     ) -> None:
         super().__init__(state, **keywords)
         self._undone = undone
+        self._unmade = unmade
         self._orders: set[str] = set()
         self._begun: set[str] = set()
         self._deaf: set[str] = set()
@@ -74,6 +81,9 @@ class Hands(LocalPerformer):
         ours, begun = attempt in self._orders, self.answered(attempt)
         if ours:
             self._undone(attempt, begun)
+
+    def _left_unmade(self) -> None:
+        self._unmade()
 
     def let_go(self, attempt: str) -> None:
         """End work that another worker is to do."""

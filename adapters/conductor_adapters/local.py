@@ -205,12 +205,18 @@ class LocalPerformer:
             made = await self._calls.call(generator, command)
             groups = checked_groups(made)
             self._report(partial(events.GroupsGenerated, groups=groups))
+        except HostFailure as error:
+            self._left_unmade()
+            self._give_up(error)
         except BaseException as error:
             if not _is_of_work(error, in_thread=not is_coroutine_function(generator)):
                 raise
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", self._flow_id, exc_info=error)
             self._report(partial(events.GenerationFailed, error=step_error(error)))
+
+    def _left_unmade(self) -> None:
+        """Take note of groups that were not made; whoever recovers the flow makes them."""
 
     def _generated(self, run: int, task: asyncio.Task[None]) -> None:
         """Tell of a generator that cancelled itself; nobody here asked it to."""

@@ -93,7 +93,8 @@ class StepCancelled(ConductorError):
 class HostFailure(ConductorError):
     """Raised by a handler whose host failed it, on a full disk say: no fact about the work.
 
-    The flow stops here as it is, and the next host does the work again.
+    The flow stops here as it is, and the next host does the work again. The same holds of a
+    generator that raises it, and of the groups that it was to make.
     """
 
 

@@ -194,12 +194,10 @@ def rerun(state: FlowState, step: str, operation: str) -> events.RerunRequested:
 
 
 def _replans(state: FlowState, step: str) -> Iterator[Event]:
-    """A retry from every step of the group that may have made the plan (S10.3).
+    """A retry from every step of the group up to the one that failed (S10.3).
 
-    In a parallel group no step comes before another, and none is tried.
+    In a parallel group, too: there the order is that in which the steps are declared.
     """
-    if state.catalog.groups[state.current].parallel:
-        return
     plain = evolve(rerun(state, step, "retry-step"), stale_plan=True)
     target = state.catalog.position_of(step)
     assert target is not None, f"{step!r} failed"

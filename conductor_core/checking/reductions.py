@@ -44,6 +44,8 @@ class Reductions:
     siblings: bool = True
 
 
+FROM_PLAN: Final = "retry-from-plan"
+
 ALL: Final = Reductions()
 NONE: Final = Reductions(
     times=False,
@@ -275,7 +277,8 @@ def alike(
     Where an approval may be open, people may look at the order of the steps. What comes behind
     one that they skip with its dependents is found out by `arrangements`, if all members are
     alike and need the same; otherwise, and where they may skip one along with another that
-    failed (S10.4), no two members are alike.
+    failed (S10.4), no two members are alike. Nor are they where people may retry one that
+    failed from an earlier one on (S10.3), since which others that takes along goes by order.
     """
     alone = tuple(range(len(group.steps)))
     limit = group.max_parallel or options.max_parallel
@@ -283,6 +286,8 @@ def alike(
         return alone
     ordered = looks_at_order(group, alphabet)
     if ordered and "skip-along" in alphabet.operations:
+        return alone
+    if alphabet.reruns and FROM_PLAN in alphabet.operations:
         return alone
     first: dict[Hashable, int] = {}
     classes: list[int] = []

@@ -57,7 +57,7 @@ _PLACES: Final[Mapping[str, Mapping[str, Place]]] = {
     },
 }
 _COLUMN: Final = 190
-_ROW: Final = 84
+_ROW: Final = 120
 _WIDTH: Final = 150
 _HEIGHT: Final = 34
 _MARGIN: Final = 30

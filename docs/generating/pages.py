@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from docs.generating.catalogue import commands_page, events_page
-from docs.generating.command_line import command_line_page
+from docs.generating.command_line import command_line
 from docs.generating.diagrams import diagram
-from docs.generating.files import checks_page, flow_page, scenario_page
+from docs.generating.files import checks_files, flow_files, scenario_files
+from docs.generating.messages import commands, events
 from docs.generating.python_names import python_page
 from docs.generating.tables import tables_page
 from docs.generating.transitions import KINDS, transitions
@@ -22,11 +22,11 @@ def made() -> dict[str, str]:
     return {
         "tables.md": tables_page(seen),
         **{f"{kind}-status.svg": diagram(kind, seen[kind]) for kind in KINDS},
-        "events.md": events_page(),
-        "commands.md": commands_page(),
-        "flow-files.md": flow_page(),
-        "scenario-files.md": scenario_page(),
-        "checks-files.md": checks_page(),
-        "command-line.md": command_line_page(),
+        "events.md": events(),
+        "commands.md": commands(),
+        "flow-files.md": flow_files(),
+        "scenario-files.md": scenario_files(),
+        "checks-files.md": checks_files(),
+        "command-line.md": command_line(),
         "python.md": python_page(),
     }

@@ -12,7 +12,8 @@ from typing import Any
 
 import conductor_adapters
 import conductor_core
-from docs.generating.markdown import code, first_sentence, page, table
+from conductor_core.payload import Payload
+from docs.generating.markdown import citing, code, first_sentence, page, table
 
 
 def python_page() -> str:
@@ -77,14 +78,16 @@ class _Plain:
 
 
 def _shown(default: Any) -> Any:
-    """A default without an address, and without what nobody would write."""
+    """A default as it would be written, without an address or what nobody would write."""
     if default is inspect.Parameter.empty:
         return default
+    if isinstance(default, Payload):
+        return _Plain(default.text)
     text = re.sub(r" at 0x[0-9a-f]+", "", repr(default))
     return _Plain(text if len(text) <= 30 and "<" not in text else "...")
 
 
 def _told(thing: Any) -> str:
     if inspect.ismodule(thing) or callable(thing):
-        return first_sentence(thing)
+        return citing(first_sentence(thing))
     return ""

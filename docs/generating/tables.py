@@ -23,7 +23,7 @@ from conductor_core.codec import TAGS
 from conductor_core.directives import FIXED_MESSAGES
 from conductor_core.events import FlowStarted, StepFinished, WorkOutcome
 from conductor_core.legality import TABLE, Phase
-from docs.generating.markdown import code, page, table
+from docs.generating.markdown import citing, code, page, table
 from docs.generating.transitions import KINDS, Seen
 
 _RULES: Final = (Path(__file__).parents[1] / "semantics.md").read_text(encoding="utf-8")
@@ -51,13 +51,17 @@ def tables_page(seen: Mapping[str, Seen]) -> str:
         "All of it is read from the reducer itself, or found by running it; the rules that are "
         "cited stand in [semantics](../semantics.md).",
         "## Directives",
-        "What comes of the end of an attempt's work (S6): the directive of the attempt and, in "
-        "brackets, its status. Rows: how the work ended, and the directive that it asked for. "
-        "Columns: how the step is declared.",
+        citing(
+            "What comes of the end of an attempt's work (S6): the directive of the attempt and, "
+            "in brackets, its status. Rows: how the work ended, and the directive that it asked "
+            "for. Columns: how the step is declared."
+        ),
         table(["work", *(name for name, _, _ in _DECLARED)], _directives()),
         "## Verdicts",
-        "What becomes of an event in each phase of a flow, as far as the phase alone decides (S4). "
-        "Where a cell is empty, the rule of the event looks closer.",
+        citing(
+            "What becomes of an event in each phase of a flow, as far as the phase alone decides "
+            "(S4). Where a cell is empty, the rule of the event looks closer."
+        ),
         table(["event", *_PHASES.values()], _verdicts()),
         "These are all reasons for which an event is ignored, or a request is rejected:",
         table(
@@ -66,14 +70,17 @@ def tables_page(seen: Mapping[str, Seen]) -> str:
         ),
         "## Statuses",
         "Of an attempt, and the rules that speak of each:",
-        table(["status", "rules"], [[code(status), _cited(status)] for status in AttemptStatus]),
+        table(
+            ["status", "rules"],
+            [[code(status), citing(_cited(status))] for status in AttemptStatus],
+        ),
         "## State diagrams",
         "Found by a search of small flows: solid arrows are what the host reports, dashed ones "
         "what people ask. The tables have every arrow with the events that lead along it; "
         "`(none)` is before there was one.",
         *(part for kind in KINDS for part in _diagram(kind, seen[kind])),
         "## Fixed messages",
-        "What people are told of an end that is no failure of work (S7.4):",
+        citing("What people are told of an end that is no failure of work (S7.4):"),
         table(["reason", "message"], [[code(why), text] for why, text in FIXED_MESSAGES.items()]),
     )
 
@@ -118,13 +125,15 @@ def _codes(verdict: str) -> str:
 def _cited(status: str) -> str:
     """The rules that name a status."""
     rules = re.findall(r"^(?:- |\| )(S\d+\.\d+\w?)\b(.*)$", _RULES, re.MULTILINE)
-    named = re.compile(rf"`{status}`|\b{status}\b[ ,|;]")
+    named = re.compile(rf"`{status}`|\b{status}\b[ ,|;.]")
     return ", ".join(dict.fromkeys(number for number, text in rules if named.search(text)))
 
 
 def _diagram(kind: str, seen: Seen) -> Iterator[str]:
     yield f"### {kind.capitalize()}"
-    yield f"![The statuses of {'an' if kind == 'attempt' else 'a'} {kind}]({kind}-status.svg)"
+    article = "an" if kind == "attempt" else "a"
+    # Followed, it is as large as the window.
+    yield f"[![The statuses of {article} {kind}]({kind}-status.svg)]({kind}-status.svg)"
     yield table(
         ["from", "to", "by"],
         [[code(old), code(new), ", ".join(sorted(causes))] for (old, new), causes in seen.items()],

@@ -34,7 +34,7 @@ from conductor_adapters.celery.work_here import WorkHere
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import GENERATE, STEP, Key, Order, Store
 from conductor_adapters.store.sqlite import SqliteStore
-from conductor_adapters.work import Finished, StepContext
+from conductor_adapters.work import Finished, HostFailure, StepContext
 from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, initial_state
 from conductor_core.commands import DispatchStep
 from conductor_core.errors import ConductorError
@@ -196,6 +196,19 @@ def test_a_generator_whose_worker_ends_is_given_back(tmp_path: Path) -> None:
     setting.begin(FlowSpec(type="flow"))
     with pytest.raises(WorkerShutdown):
         own(setting.host, "_carrier")().receive(GENERATE, ("f", "1"))
+    assert setting.owner(("f", GENERATE, "1")) is None
+
+
+def test_groups_that_a_host_failed_to_make_are_given_back(tmp_path: Path) -> None:
+    """That the disk was full is no fact about the flow, whose groups others make."""
+
+    def full(_command: object) -> Any:
+        raise HostFailure("the disk is full")
+
+    setting = Setting(tmp_path / "f.db", generators={"flow": full})
+    setting.begin(FlowSpec(type="flow"))
+    own(setting.host, "_carrier")().receive(GENERATE, ("f", "1"))
+    assert setting.state().outcome is None
     assert setting.owner(("f", GENERATE, "1")) is None
 
 

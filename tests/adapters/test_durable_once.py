@@ -16,11 +16,11 @@ from conductor_adapters.sqlite import SqliteClient
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.upkeep import PUT_OFF_MS
 from conductor_adapters.work import HostFailure, StepContext
-from conductor_core import FlowState, StepSpec
+from conductor_core import FlowSpec, FlowState, GroupSpec, StepSpec, commands
 from conductor_core.testing.brief import flow, group
 from tests.adapters.ledgers import Clocks, Hand, fragile, look, outlive, worker
 from tests.adapters.processes import play, until
-from tests.adapters.sqlite_hosts import ONE, host
+from tests.adapters.sqlite_hosts import ONE, host, nothing
 
 ONCE = flow(group("g", fragile("a")))
 TWICE = flow(group("g", fragile("a"), fragile("b"), parallel=True))
@@ -196,6 +196,35 @@ def test_failures_of_a_host_count_no_delivery(path: Path) -> None:
 
     play(script())
     assert len(calls) == 5
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_groups_that_a_host_failed_to_make_are_made_by_another(path: Path, in_thread: bool) -> None:
+    """Whoever waits at the host that failed is told; the flow goes on and counts no delivery."""
+    calls: list[str] = []
+
+    def make(_command: commands.GenerateSteps) -> list[GroupSpec]:
+        calls.append("called")
+        if len(calls) < 4:
+            raise HostFailure("the disk is full")
+        return [group("g", "a")]
+
+    async def make_here(command: commands.GenerateSteps) -> list[GroupSpec]:
+        return make(command)
+
+    async def script() -> None:
+        made = {"made": make if in_thread else make_here}
+        spec = FlowSpec(type="made")
+        few = {"lease_s": 0.05, "max_deliveries": 2}
+        async with host(path, {"a": nothing}, generators=made, **few) as one:
+            started = await one.start(spec, flow_id="f")
+            with pytest.raises(HostFailure, match="the disk is full"):
+                await started.wait()
+            async with host(path, {}) as other:
+                assert (await (await other.flow("f")).wait()).status == "success"
+
+    play(script())
+    assert len(calls) == 4
 
 
 def test_withdrawals_count_no_delivery(path: Path) -> None:

@@ -1248,6 +1248,23 @@ def test_a_host_that_fails_its_work_stops_the_flow_without_a_fact() -> None:
     assert play(script()) == ["a#1", "b#1"]
 
 
+def test_a_host_that_fails_a_generator_stops_the_flow_without_a_fact() -> None:
+    """Whoever waits for the flow is told; the groups are made under the next host."""
+
+    async def no_room(_command: commands.GenerateSteps) -> list[GroupSpec]:
+        raise HostFailure("no room")
+
+    async def script() -> list[str]:
+        async with MemoryHost({}, generators={"g": no_room}) as host:
+            flow = await host.start(FlowSpec(type="g"), flow_id="f")
+            with pytest.raises(HostFailure, match="no room"):
+                await flow.wait()
+        assert flow.state.outcome is None
+        return [type(command).__name__ for command in pending_commands(flow.state, at_ms=0)]
+
+    assert play(script()) == ["GenerateSteps"]
+
+
 STARTED = events.FlowStarted(at_ms=0)
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conductor_adapters.durable import DurableHost
 from conductor_adapters.store import FlowExists, StoreError, UnknownFlow
+from conductor_adapters.store_urls import opener
 from conductor_core.log import replay
 from conductor_core.state import FlowState
 from conductor_core.testing.brief import flow, group
@@ -15,6 +17,7 @@ from conductor_core.verdicts import Accepted
 from tests.adapters.databases import end_sessions, sql
 from tests.adapters.ledgers import TWO, Hand, ended
 from tests.adapters.processes import play
+from tests.adapters.sqlite_hosts import nothing
 
 if TYPE_CHECKING:
     from conductor_adapters.postgres_client import PostgresClient
@@ -46,6 +49,22 @@ def test_a_client_starts_asks_and_lists(url: str) -> None:
                 await operator.start(OTHER, flow_id="f")
             with pytest.raises(UnknownFlow):
                 await operator.flow("none")
+
+    play(script())
+
+
+def test_a_host_of_one_machine_does_no_work_on_a_database(url: str) -> None:
+    """Its leases go by a clock that other machines do not have; to ask, it may open one."""
+
+    async def script() -> None:
+        async with client(url) as operator:
+            await operator.start(TWO, flow_id="f")
+        open_store = opener(url)
+        with pytest.raises(StoreError, match=r"expected a SQLite file, or Celery workers"):
+            async with DurableHost({"a": nothing}, open_store=open_store):
+                pass
+        async with DurableHost({}, open_store=open_store) as asks:
+            assert await (await asks.flow("f")).pause(by="ann") == Accepted()
 
     play(script())
 

@@ -115,6 +115,25 @@ def test_groups_are_generated(temporal: Temporal) -> None:
     run(story())
 
 
+def test_groups_that_a_host_failed_to_make_are_made_again(temporal: Temporal) -> None:
+    """That the disk was full is no fact about the flow; its generator is called once more."""
+    tries: list[str] = []
+
+    def generate(command: GenerateSteps) -> tuple[GroupSpec, ...]:
+        tries.append(command.flow_type)
+        if len(tries) < 3:
+            raise HostFailure("the disk is full")
+        return (GroupSpec(key="g", steps=(StepSpec(key="a", work="work"),)),)
+
+    async def story() -> None:
+        on = await scene(temporal.url)
+        async with on.worker({"work": done}, generators={"made": generate}):
+            assert (await ended(on, FlowSpec(type="made"))).status == "success"
+        assert tries == ["made"] * 3
+
+    run(story())
+
+
 # --- where work goes ---
 
 

@@ -132,15 +132,19 @@ def reruns_of(state: FlowState, *operations: str) -> list[tuple[object, ...]]:
 
 
 def test_a_stale_plan_is_made_again_from_any_step_before() -> None:
-    """What failed is retried from each step of its group up to itself, if these have an order."""
+    """What failed is retried from each step of its group up to itself, in a parallel one, too."""
     asked = (START, succeeded("plan#1"), answered("plan"))
     state = after(DEPLOY, *asked, failed("apply#1"))
     assert reruns_of(state, "retry-from-plan") == [
         ("apply", "retry-step", "plan", ()),
         ("apply", "retry-step", "apply", ()),
     ]
-    abreast = after(flow(group("g", "a", "b", parallel=True)), START, failed("a#1"))
-    assert reruns_of(abreast, "retry-from-plan") == []
+    spec = flow(group("g", "a", "b", "c", parallel=True), options=AWAIT_RETRY)
+    abreast = after(spec, START, failed("b#1"))
+    assert reruns_of(abreast, "retry-from-plan") == [
+        ("b", "retry-step", "a", ()),
+        ("b", "retry-step", "b", ()),
+    ]
 
 
 def test_another_step_is_skipped_along() -> None:

@@ -95,6 +95,14 @@ EXAMPLES: Final[dict[str, tuple[FlowSpec, Alphabet]]] = {
         flow(group("g", "a", "b", parallel=True), options=AWAIT_RETRY),
         evolve(BRIEF, retry_now=True),
     ),
+    "retried from an earlier one that stands beside it": (
+        flow(group("g", "a", plan("b"), parallel=True), options=AWAIT_RETRY),
+        evolve(BRIEF, cancels=False, operations=("retry-from-plan",)),
+    ),
+    "twins that are retried from one another": (
+        flow(group("g", *TWINS, parallel=True)),
+        evolve(BRIEF, cancels=False, operations=("retry-from-plan",)),
+    ),
     "forgiven": (
         flow(group("g", plan("a", skip_on_failure=True), "b")),
         evolve(BRIEF, pauses=True),

@@ -20,6 +20,7 @@ from conductor_adapters.cli.main import conductor
 from conductor_adapters.sqlite import SqliteClient, SqliteHost
 from conductor_adapters.work import StepContext, StepFailure, StepResult
 from conductor_core import ApprovalSpec, FlowOptions, FlowSpec, FlowState, RetryPolicy, StepSpec
+from conductor_core.events import PolicyReport
 from conductor_core.testing.brief import flow, group
 from tests.adapters.processes import PATIENCE_S, play
 
@@ -37,6 +38,14 @@ FULL: Final = Path("/dev/full")
 def plan(_context: StepContext) -> StepResult:
     """Plan something."""
     return StepResult(output={"add": 3}, subject="3 servers")
+
+
+def warned(_context: StepContext) -> StepResult:
+    """Plan what a policy warns of, while another could not be evaluated."""
+    found = PolicyReport(
+        warn_violations=["port 22 is open to all"], passed_policy_ids=["size"], evaluated=False
+    )
+    return StepResult(output={"add": 3}, policy=found)
 
 
 def long(_context: StepContext) -> StepResult:
@@ -57,6 +66,7 @@ HANDLERS: Final[dict[str, Any]] = {
     "plan": plan,
     "other": plan,
     "long": long,
+    "warned": warned,
     "apply": nothing,
     "fail": fail,
 }

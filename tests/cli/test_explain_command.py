@@ -187,6 +187,21 @@ def test_a_denial_by_policy_names_the_policies() -> None:
     assert "      denied by policy: no public buckets" in lines
 
 
+def test_what_policies_warn_of_is_told_while_people_are_asked() -> None:
+    """Whoever approves has to know of it; afterwards it is in the log."""
+    plan = StepSpec(key="plan", approval=ApprovalSpec())
+    report = PolicyReport(warn_violations=("no owner",), evaluated=False)
+    spec, planned = flow(group("g", plan)), succeeded("plan#1", policy=report)
+    lines = lines_of(spec, START, planned)
+    awaiting = lines.index("    plan#1: approval-awaiting")
+    assert lines[awaiting + 1 : awaiting + 3] == [
+        "      its policies could not be evaluated",
+        "      warned by policy: no owner",
+    ]
+    approved = events.ApprovalResponded(at_ms=2, step="plan", response="approve", by="ana")
+    assert "warned" not in "".join(lines_of(spec, START, planned, approved))
+
+
 def test_an_attempt_that_tries_again_tells_why() -> None:
     """While it waits, the failure before it is what there is to know."""
     spec = flow(group("g", SLOW))

@@ -20,7 +20,7 @@ from conductor_adapters.cli.operate.stores import VARIABLE
 from conductor_adapters.cli.sources import STORE as STORE_OF_EXPLAIN
 from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.sqlite import SqliteStore
-from conductor_core import FlowSpec, StepSpec, initial_state
+from conductor_core import ApprovalSpec, FlowSpec, StepSpec, initial_state
 from conductor_core.errors import LogError
 from conductor_core.log import replay
 from conductor_core.testing.brief import flow, group
@@ -183,6 +183,26 @@ def test_the_status_of_a_flow_that_asks_shows_what_is_to_be_approved() -> None:
     ]
 
 
+def test_whoever_is_asked_sees_what_policies_found() -> None:
+    """A warning, and that policies could not be evaluated, stand above the plan."""
+    begun(
+        flow(group("g", StepSpec(key="warned", approval=ApprovalSpec()))), until="approval-awaiting"
+    )
+    told_lines = told("status", ID)[1].splitlines()
+    assert told_lines[2:6] == [
+        "warned#1 asks for approval",
+        "  its policies could not be evaluated",
+        "  warned by policy: port 22 is open to all",
+        "  add: 3",
+    ]
+    assert data_of("status", ID)["approvals"][0]["policy"] == {
+        "deny_violations": [],
+        "warn_violations": ["port 22 is open to all"],
+        "passed_policy_ids": ["size"],
+        "evaluated": False,
+    }
+
+
 def test_the_status_of_a_flow_that_asks_is_told_to_programs() -> None:
     """With all that was planned."""
     begun(ASKS, until="approval-awaiting")
@@ -201,6 +221,7 @@ def test_the_status_of_a_flow_that_asks_is_told_to_programs() -> None:
                 "step": "plan",
                 "subject": "3 servers",
                 "output": {"add": 3},
+                "policy": None,
                 "required": 1,
                 "given": [],
                 "missing": 1,

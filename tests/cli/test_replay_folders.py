@@ -14,6 +14,7 @@ import pytest
 
 from conductor_adapters.cli import replay_logs
 from conductor_adapters.cli.replay_logs import logs_of, verify_all
+from conductor_adapters.cli.sources import Sources
 from conductor_core.errors import ConductorError
 from tests.cli.pseudo_terminal import screened
 from tests.cli.replaying import data_of, run
@@ -205,7 +206,7 @@ def test_several_processes_are_taken_where_they_are_worth_it(
         return ()
 
     monkeypatch.setattr(replay_logs, "_in_processes", several)
-    logs = logs_of([folder]).logs
+    logs = logs_of([str(folder)], Sources()).logs
     assert len(list(verify_all(logs, None, None))) == 3
     monkeypatch.setattr(replay_logs, "LONG", 10_000)
     list(verify_all(logs, None, None))
@@ -218,7 +219,7 @@ def test_several_processes_are_taken_where_they_are_worth_it(
 def test_a_process_that_dies_is_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may end one that takes too much memory."""
     monkeypatch.setattr(replay_logs, "verify", die)
-    logs = logs_of([folder]).logs
+    logs = logs_of([str(folder)], Sources()).logs
     with pytest.raises(ConductorError, match=r"ended before its time .*; --processes 1 does"):
         list(verify_all(logs, None, 2))
 

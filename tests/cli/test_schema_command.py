@@ -32,23 +32,31 @@ def test_flow_files_are_meant_unless_it_is_said() -> None:
 
 
 def test_a_schema_can_be_written_to_a_file(tmp_path: Path) -> None:
-    """The file holds what would be printed, and takes the place of an older one."""
+    """The file holds what would be printed."""
     file = tmp_path / "flow.schema.json"
-    for _ in range(2):
-        result = run("--output", str(file))
-        assert (result.exit_code, result.stdout) == (
-            0,
-            f"wrote the schema of flow files to {file}\n",
-        )
+    result = run("--output", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"wrote the schema of flow files to {file}\n")
     assert file.read_text("utf-8") == run().stdout
-    told = json.loads(run("scenario", "--output", str(file), "--json").stdout)
-    assert told == {"schema": "scenario", "file": str(file)}
+
+
+def test_a_file_that_exists_is_replaced_if_that_is_said(tmp_path: Path) -> None:
+    """As by every command that writes files: it may be one that somebody wrote by hand."""
+    file = tmp_path / "flow.schema.json"
+    file.write_text("mine")
+    result = run("-o", str(file))
+    told = f"-o: {file} exists already; --replace writes over it\n"
+    assert (result.exit_code, result.stderr, file.read_text()) == (2, told, "mine")
+    written = json.loads(run("scenario", "-o", str(file), "--replace", "--json").stdout)
+    assert written == {"schema": "scenario", "file": str(file)}
+    assert file.read_text("utf-8") == run("scenario").stdout
+    assert "--replace needs --output" in run("--replace").stderr
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """It is named, and the exit code is 2."""
     result = run("--output", str(tmp_path))
-    assert (result.exit_code, result.stderr) == (2, f"{tmp_path}: Is a directory\n")
+    told = f"-o: {tmp_path} is a folder, expected a file\n"
+    assert (result.exit_code, result.stderr) == (2, told)
 
 
 def test_there_are_no_other_schemas() -> None:

@@ -52,6 +52,50 @@ def test_a_flow_of_a_store_is_what_its_log_is(command: str) -> None:
     assert of_file.exit_code in {0, 3}
 
 
+@pytest.mark.parametrize("options", [(), ("--until", "2", "--state"), ("--json",)])
+def test_a_flow_of_a_store_is_replayed_as_its_log_is(options: tuple[str, ...]) -> None:
+    """Its log is verified anew; the store is not believed."""
+    of_file = run("replay", "flow.jsonl", *options, store=None)
+    of_flow = run("replay", ID, *options)
+    called = of_file.output.replace("flow.jsonl", f"flows.db: flow '{ID}'")
+    assert (of_flow.exit_code, of_flow.output) == (0, called)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_flows_and_logs_are_replayed_side_by_side(
+    processes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no file is a flow; one that is not there is told when it is its turn."""
+    monkeypatch.setenv(VARIABLE, STORE)
+    told = run("replay", ID, "nobody", "flow.jsonl", "--processes", processes, store=None)
+    assert told.stdout.splitlines() == [
+        f"{name}: replay: 3 entries verified; not closed, the flow is approval-awaiting"
+        for name in (f"flows.db: flow '{ID}'", "flow.jsonl")
+    ]
+    assert (told.exit_code, told.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
+    looked = run("replay", "nobody", "--until", "1", store=None)
+    assert (looked.exit_code, looked.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
+
+
+def test_an_entry_that_was_changed_in_the_store_is_found() -> None:
+    """Whoever can write to the file can change it, and not without its digests telling."""
+    with closing(sqlite3.connect(STORE)) as store, store:
+        changed = store.execute(
+            "UPDATE entries SET lines = replace(lines, '3 servers', '9 servers') WHERE seq = 3"
+        )
+        assert changed.rowcount == 1
+    told = run("replay", ID)
+    assert told.exit_code == 2
+    assert told.stderr.startswith(f"flows.db: flow '{ID}': line 4: broken digest chain")
+
+
+def test_a_flow_of_a_store_is_followed_by_another_command() -> None:
+    """Which is named."""
+    told = run("replay", ID, "--follow")
+    assert told.exit_code == 2
+    assert "--follow takes a file; conductor watch follows a flow of a store." in told.stderr
+
+
 def test_a_flow_is_shown_on_a_page_beside_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the store in the environment, what is no file is a flow."""
     monkeypatch.setenv(VARIABLE, STORE)

@@ -23,6 +23,7 @@ from conductor_core.commands import GenerateSteps
 from conductor_core.events import PauseRequested
 from conductor_core.state import FlowState
 from tests.adapters.temporal_flows import Scene, run, scene
+from tests.recorded.record import pin
 from tests.services.temporal import Temporal
 
 Story = Callable[[Scene, str], Awaitable[None]]
@@ -188,7 +189,7 @@ STORIES: Final[dict[str, tuple[Story, Settings]]] = {
 
 
 async def record(name: str, url: str, folder: Path) -> None:
-    """Play a story, and keep the histories of its runs with its log."""
+    """Play a story, and keep and pin the histories of its runs with its log."""
     story, settings = STORIES[name]
     on = await scene(url, settings=settings)
     async with on.worker({"work": work}, generators={"made": generate}, max_cached_workflows=2):
@@ -197,10 +198,10 @@ async def record(name: str, url: str, folder: Path) -> None:
     runs = [each.run_id async for each in on.flows.histories(name)][::-1]
     histories = [await history_of(on, name, run_id) for run_id in runs]
     groups = [await history_of(on, child) for history in histories for child in children(history)]
-    write(folder / f"{name}.json", histories)
+    write(folder / f"{name}.json", as_json(histories))
     if groups:
-        write(folder / f"{name}.groups.json", groups)
-    (folder / f"{name}.jsonl").write_text("".join(lines), "utf-8")
+        write(folder / f"{name}.groups.json", as_json(groups))
+    write(folder / f"{name}.jsonl", "".join(lines))
 
 
 async def history_of(on: Scene, workflow_id: str, run_id: str | None = None) -> dict[str, Any]:
@@ -228,9 +229,16 @@ def children(history: Any) -> list[str]:
     return [event[key]["workflowId"] for event in history["events"] if key in event]
 
 
-def write(path: Path, histories: list[dict[str, Any]]) -> None:
-    """Write histories to a file."""
-    path.write_text(json.dumps(histories, indent=1) + "\n", "utf-8")
+def as_json(histories: list[dict[str, Any]]) -> str:
+    """Histories as the text of a file."""
+    return json.dumps(histories, indent=1) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that is not there yet, and add it to the manifest."""
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    pin(path)
 
 
 def main(folder: Path) -> None:

@@ -29,9 +29,15 @@ def record(folder: Path) -> list[str]:
         content = STORIES[name]().text.encode()
         with (folder / f"{name}.jsonl").open("xb") as file:
             file.write(content)
-        with (folder / MANIFEST).open("a", encoding="ascii", newline="\n") as manifest:
-            manifest.write(f"{sha256(content).hexdigest()}  {name}.jsonl\n")
+        pin(folder / f"{name}.jsonl")
     return new
+
+
+def pin(file: Path) -> None:
+    """Add a file to the manifest of its folder."""
+    digest = sha256(file.read_bytes()).hexdigest()
+    with (file.parent / MANIFEST).open("a", encoding="ascii", newline="\n") as manifest:
+        manifest.write(f"{digest}  {file.name}\n")
 
 
 def main(folder: Path) -> None:

@@ -157,7 +157,7 @@ def problems_in(data: Any) -> tuple[tuple[str, str], ...]:
 
 
 def test_the_schema_in_the_package_is_the_one_that_is_made_now() -> None:
-    """After a change: `conductor schema scenario --output` with the name of this file."""
+    """After a change: `conductor schema scenario --replace --output` with the name of this file."""
     shipped = resources.files("conductor_core") / "schemas" / "scenario.schema.json"
     assert shipped.read_text("utf-8") == json.dumps(SCHEMA, indent=2) + "\n"
 

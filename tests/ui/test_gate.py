@@ -67,6 +67,33 @@ def test_the_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_sends
     assert first != second
 
 
+def test_who_signed_out_has_no_session_any_more(caller: Caller) -> None:
+    """Neither by the cookie and the token that were kept, nor in what follows a log already."""
+    other = Caller(caller.url)
+    other.sign_in(TOKEN)
+    events = caller.events(EVENTS)
+    assert next(events)[0] == "entries"
+    answer = caller.post("/api/sign-out", {})
+    assert answer.json == {"signed_in": False}
+    kept = f"conductor-{caller.address[1]}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+    assert answer.headers["set-cookie"] == kept
+    for path in READS:
+        assert (caller.get(path).status, caller.get(path).code) == (401, "no-session")
+    assert [caller.get(path).status for path in PAGES] == [303, 303]
+    assert caller.post(REQUESTS, APPROVE).code == "no-session"
+    assert caller.post("/api/sign-out", {}).code == "no-session"
+    assert other.get("/api/flows").status == 200
+
+
+def test_nobody_else_signs_anybody_out(caller: Caller) -> None:
+    """It takes what every request takes: the second token, our origin, a POST of JSON."""
+    assert caller.post("/api/sign-out", {}, X_Conductor_CSRF="guessed").code == "no-csrf"
+    assert caller.post("/api/sign-out", {}, Origin="http://evil.example").code == "cross-origin"
+    assert caller.post("/api/sign-out", {}, Content_Type="text/plain").code == "no-json"
+    assert caller.get("/api/sign-out").status == 405
+    assert caller.get("/api/flows").status == 200
+
+
 def test_a_cookie_that_was_made_up_is_no_session(caller: Caller) -> None:
     """Nor one of another port, nor an empty one."""
     port, (name, _, value) = caller.address[1], caller.headers["Cookie"].partition("=")
@@ -100,13 +127,17 @@ def test_a_request_without_the_second_token_is_refused(caller: Caller, csrf: str
         assert caller.get(path, X_Conductor_CSRF=csrf).status == 200
 
 
-def test_what_follows_a_log_may_show_the_second_token_in_the_query(caller: Caller) -> None:
-    """A browser cannot send a header then; what asks something has to."""
+def test_only_what_follows_a_log_may_show_the_second_token_in_the_query(caller: Caller) -> None:
+    """A browser cannot send a header then; whatever else looks or asks has to."""
     second = caller.headers.pop("X-Conductor-CSRF")
     kind, _ = next(caller.events(f"{EVENTS}&csrf={second}"))
     assert kind == "entries"
     assert caller.get(f"{EVENTS}&csrf=guessed").code == "no-csrf"
     assert caller.post(f"{REQUESTS}?csrf={second}", APPROVE).code == "no-csrf"
+    for path in (path for path in READS if path != EVENTS):
+        shown = f"{path}{'&' if '?' in path else '?'}csrf={second}"
+        assert caller.get(shown).code == "no-csrf"
+        assert caller.get(shown, X_Conductor_CSRF=second).status == 200
 
 
 def test_the_second_token_of_another_session_is_refused(caller: Caller) -> None:

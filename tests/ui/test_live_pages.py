@@ -253,6 +253,26 @@ def test_a_session_that_is_over_leads_to_the_door(browser: Browser, stage: Stage
         visit.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize("path", ["", "flows/deploy-1"])
+def test_who_signs_out_comes_to_the_door(stage: Stage, visitor: Visitor, path: str) -> None:
+    """From every page, in all tabs; nothing is kept, and the token opens it again."""
+    stage.start(DEPLOY, "deploy-1", "approval-awaiting")
+    with visitor.at(path) as shown:
+        tab = shown.context.new_page()
+        tab.goto(f"{visitor.url}flows/deploy-1")
+        tab.wait_for_selector("html[data-live]", state="attached")
+        shown.get_by_role("button", name="Sign out").click()
+        shown.wait_for_url(f"{visitor.url}sign-in")
+        assert shown.context.cookies() == []
+        assert shown.evaluate("localStorage.length + (sessionStorage['conductor-by'] ?? '')") == "0"
+        stage.ask("deploy-1", "approve", "plan")
+        tab.wait_for_url(f"{visitor.url}sign-in?to=%2Fflows%2Fdeploy-1")
+        shown.get_by_label("Token").fill(TOKEN)
+        shown.keyboard.press("Enter")
+        shown.wait_for_selector("#rows", state="attached")
+        assert shown.url == visitor.url
+
+
 def test_who_looks_back_is_left_there(stage: Stage, visitor: Visitor) -> None:
     """Entries that come are counted, and the moment that is looked at stays."""
     stage.start(DEPLOY, "deploy-1", "approval-awaiting")
@@ -357,6 +377,7 @@ def test_read_only_shows_the_question_and_no_answer(browser: Browser, stage: Sta
             shown.locator(".card").wait_for()
             assert "sha256:4f1c9be0" in shown.locator(".card").inner_text()
             assert shown.locator(".decide .act, .decide input, .decide textarea").count() == 0
+            assert shown.get_by_role("button", name="Sign out").count() == 0
             stage.ask("deploy-1", "approve", "plan")
             status(shown, "success")
         assert visitor.errors == []

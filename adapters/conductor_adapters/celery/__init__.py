@@ -23,6 +23,14 @@ a consumer timeout (RabbitMQ) can hit a step that takes long.
 Rule: nothing here decides what a flow does next, and nothing a broker says is believed.
 """
 
+try:
+    import celery  # noqa: F401 - whether it is there, before anything else asks for it
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "flows on Celery need the celery extra: pip install 'conductor-core[celery]'",
+        name=error.name,
+    ) from None
+
 from conductor_adapters.celery.app import ConductorApp
 from conductor_adapters.celery.client import CeleryClient
 from conductor_adapters.celery.relay import Relay

@@ -89,6 +89,9 @@ class Carrier:
             self._post.answer(key, partial(events.GroupsGenerated, groups=groups))
         except LogError:
             raise
+        except HostFailure as error:
+            _logger.warning("the groups of flow %s were not made: %s", key[0], error)
+            self._post.hand_back(key, put_off=True)
         except ENDS_PROCESS:
             self._post.hand_back(key, put_off=False)
             raise

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, TypeAlias
 from attrs import frozen
 
 from conductor_adapters.cli.console import cut
-from conductor_adapters.cli.waits import told_approval
+from conductor_adapters.cli.waits import told_approval, told_policy
 from conductor_adapters.clock import WallClock
 from conductor_adapters.handle import FlowHandle
 from conductor_core.attempt import Attempt
@@ -156,7 +156,7 @@ def _shown(attempt: Attempt) -> Iterator[str]:
         yield f"  failed: {cut(result.error.message)}"
     if result.subject is not None:
         yield f"  subject: {cut(result.subject)}"
-    lines = list(_shown_value(result.output.value))
+    lines = [*told_policy(result.policy), *_shown_value(result.output.value)]
     yield from (f"  {cut(line)}" for line in lines[:LINES_SHOWN])
     if len(lines) > LINES_SHOWN:
         yield f"  ({len(lines) - LINES_SHOWN:,} lines more)"

@@ -17,7 +17,7 @@ import click
 from conductor_adapters.cli.console import say, say_json, warn
 from conductor_adapters.cli.recorded import Declared, read_source
 from conductor_adapters.cli.replay_follow import follow
-from conductor_adapters.cli.replay_logs import Chosen, logs_of, verify_all
+from conductor_adapters.cli.replay_logs import Chosen, Stored, logs_of, verify_all
 from conductor_adapters.cli.replay_progress import lines_of, watched
 from conductor_adapters.cli.replay_report import (
     as_data,
@@ -28,10 +28,11 @@ from conductor_adapters.cli.replay_report import (
     told_summary,
     warn_of,
 )
+from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.cli.standing import told_standing
 from conductor_adapters.debugger.against import Against, reducer_of
 from conductor_adapters.debugger.verifying import Moment, Verified, unreadable, verified_until
-from conductor_core.errors import ConductorError, ReplayDivergence
+from conductor_core.errors import ConductorError, LogError, ReplayDivergence
 from conductor_core.spec import FlowSpec
 
 ONE_LOG = frozenset({"until", "state", "follow"})
@@ -45,7 +46,7 @@ APART = (
 
 
 @click.command()
-@click.argument("logs", nargs=-1, required=True, metavar="LOG...", type=click.Path(path_type=Path))
+@click.argument("logs", nargs=-1, required=True, metavar="LOG|FLOW_ID...", type=click.Path())
 @click.option(
     "--until",
     type=click.IntRange(min=0),
@@ -72,37 +73,54 @@ APART = (
     metavar="N",
     help="How many logs are verified at once; of many, one for each core.",
 )
+@with_sources
 @click.option("--json", "as_json", is_flag=True, help="Write the results as JSON.")
 @click.pass_context
-def replay(ctx: click.Context, /, logs: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def replay(
+    ctx: click.Context,
+    /,
+    logs: tuple[str, ...],
+    sources: Sources,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Verify every entry of each LOG by running its events again.
 
     A LOG that is a folder stands for the logs in it: its files, and those of the folders in it,
     that are named *.jsonl and begin as logs do.
     """
-    _refuse(logs, {name for name, value in options.items() if value not in (None, False)})
+    given = {name for name, value in options.items() if value not in (None, False)}
+    _refuse(logs, sources, given)
     if options["follow"]:
-        ctx.exit(follow(logs[0], as_json=as_json))
+        ctx.exit(follow(Path(logs[0]), as_json=as_json))
     if options["until"] is not None or options["state"]:
-        ctx.exit(_look(logs[0], options["until"], state=options["state"], as_json=as_json))
+        look = _verified_until(logs[0], sources, options["until"])
+        ctx.exit(_look(*look, options["until"], state=options["state"], as_json=as_json))
+    chosen = logs_of(logs, sources)
     against = _against(options["against"], options["semantics"])
-    results = _verify(logs, against, options["processes"], as_json=as_json)
+    results = _verify(chosen, against, options["processes"], as_json=as_json)
     ctx.exit(max(result.exit_code for result in results))
 
 
 # --- what is asked for ---
 
 
-def _refuse(logs: tuple[Path, ...], given: set[str]) -> None:
+def _is_folder(log: str, sources: Sources) -> bool:
+    return not sources.has_flow(log) and Path(log).is_dir()
+
+
+def _refuse(logs: tuple[str, ...], sources: Sources, given: set[str]) -> None:
     """Refuse options that do not go together, or not with these logs."""
     for option, others in APART:
         for other in others:
             if {option, other} <= given:
                 raise click.UsageError(f"--{option} does not go together with --{other}.")
     for option in sorted(ONE_LOG & given):
-        if len(logs) != 1 or logs[0].is_dir():
+        if len(logs) != 1 or _is_folder(logs[0], sources):
             what = f"{len(logs)} of them" if len(logs) != 1 else f"the folder {logs[0]}"
             raise click.UsageError(f"--{option} takes one LOG, not {what}.")
+    if "follow" in given and sources.has_flow(logs[0]):
+        raise click.UsageError("--follow takes a file; conductor watch follows a flow of a store.")
 
 
 def _against(file: Path | None, number: int | None) -> Against | None:
@@ -128,17 +146,16 @@ def _spec(file: Path) -> FlowSpec:
 
 
 def _verify(
-    given: tuple[Path, ...], against: Against | None, processes: int | None, *, as_json: bool
+    chosen: Chosen, against: Against | None, processes: int | None, *, as_json: bool
 ) -> list[Verified]:
     """Verify logs, and tell what became of each when it is its turn."""
+    named = len(chosen.logs) != 1 or chosen.folders
     began_s = time.monotonic()
-    chosen = logs_of(given)
     verified = watched(verify_all(chosen.logs, against, processes), len(chosen.logs))
-    named = len(given) != 1 or given[0].is_dir()
     results = list(_told(verified, named=named, as_json=as_json))
     if as_json:
         say_json(_all_as_data(results, chosen))
-    elif any(path.is_dir() for path in given):
+    elif chosen.folders:
         if chosen.others:
             say(told_others(chosen.others))
         say(told_summary(results, round((time.monotonic() - began_s) * 1000)))
@@ -164,9 +181,10 @@ def _all_as_data(results: list[Verified], chosen: Chosen) -> dict[str, Any]:
 # --- a log up to an entry ---
 
 
-def _look(log: Path, until: int | None, *, state: bool, as_json: bool) -> int:
-    """Verify a log to an entry, or to its end, and tell where the flow stood."""
-    result, moment = _verified_until(log, until)
+def _look(
+    result: Verified, moment: Moment | None, until: int | None, *, state: bool, as_json: bool
+) -> int:
+    """Tell what became of a log to an entry, or to its end, and where the flow stood."""
     warn_of(result)
     if isinstance(result.error, ReplayDivergence):
         warn(f"--until {result.error.entry - 1} --state shows where the flow stood before that")
@@ -185,9 +203,18 @@ def _look(log: Path, until: int | None, *, state: bool, as_json: bool) -> int:
     return result.exit_code
 
 
-def _verified_until(log: Path, until: int | None) -> tuple[Verified, Moment | None]:
+def _verified_until(
+    log: str, sources: Sources, until: int | None
+) -> tuple[Verified, Moment | None]:
+    """Verify a log to an entry, or to its end."""
+    if sources.has_flow(log):
+        try:
+            lines = Stored(log, sources).lines()
+        except LogError as error:
+            return Verified(file=sources.place(log), error=error), None
+        return verified_until(sources.name(log), lines, until)
     try:
-        with log.open("rb") as file, lines_of(file, str(log)) as lines:
-            return verified_until(str(log), lines, until)
+        with Path(log).open("rb") as file, lines_of(file, log) as read:
+            return verified_until(log, read, until)
     except OSError as error:
-        return unreadable(str(log), error), None
+        return unreadable(log, error), None

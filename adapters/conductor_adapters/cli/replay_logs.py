@@ -1,4 +1,4 @@
-"""Many logs: which there are in a folder, and verifying them in several processes.
+"""Many logs: which there are in a folder or a store, and verifying them in several processes.
 
 Rule: what comes out, and in which order, does not depend on the number of processes. Of a
 folder every regular file below it counts whose name ends in `.jsonl`, in the order of names;
@@ -19,17 +19,19 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
 from conductor_adapters.cli.cores import cores
 from conductor_adapters.cli.recorded import is_log
 from conductor_adapters.cli.replay_progress import LONG, MANY, lines_of, plain_lines
+from conductor_adapters.cli.sources import Sources
 from conductor_adapters.debugger.against import Against
 from conductor_adapters.debugger.verifying import Verified, unreadable, verified
-from conductor_core.errors import ConductorError
+from conductor_core.errors import ConductorError, LogError
 from conductor_core.loglines import LONGEST_LINE
+from conductor_core.rawlines import Raw
 
 SUFFIX: Final = ".jsonl"
 LOG_SUFFIX: Final = ".conductor.jsonl"
@@ -49,24 +51,53 @@ class Given:
 
 
 @frozen
-class Chosen:
-    """The logs that are meant, and the files in folders that are none."""
+class Stored:
+    """A flow of a store, whose log is to be verified."""
 
-    logs: list[Given] = field(factory=list)
+    flow_id: str
+    sources: Sources
+
+    def lines(self) -> Iterable[Raw]:
+        """The lines of its log; raises LogError where the store has no such flow."""
+        from conductor_adapters.store.errors import UnknownFlow  # noqa: PLC0415 - slow to import
+
+        try:
+            return self.sources.flow_lines(self.flow_id)
+        except UnknownFlow as error:
+            raise LogError(str(error)) from None
+
+
+Log: TypeAlias = Given | Stored
+
+
+@frozen
+class Chosen:
+    """The logs that are meant, and the files that are none where `folders` are meant, too."""
+
+    logs: list[Log] = field(factory=list)
     others: list[Path] = field(factory=list)
+    folders: bool = False
 
 
 # --- which logs there are ---
 
 
-def logs_of(given: Iterable[Path]) -> Chosen:
+def logs_of(given: Iterable[str], sources: Sources) -> Chosen:
     """The logs that are meant, in the order given; raises ConductorError for an empty folder."""
-    chosen = Chosen()
-    for path in given:
-        found = _inside(path) if path.is_dir() else Chosen([Given(path)])
-        chosen.logs.extend(found.logs)
-        chosen.others.extend(found.others)
-    return chosen
+    found = [_found(what, sources) for what in given]
+    return Chosen(
+        logs=[log for each in found for log in each.logs],
+        others=[path for each in found for path in each.others],
+        folders=any(each.folders for each in found),
+    )
+
+
+def _found(what: str, sources: Sources) -> Chosen:
+    """What a flow of a store, a folder or a file stands for."""
+    if sources.has_flow(what):
+        return Chosen([Stored(what, sources)])
+    path = Path(what)
+    return _inside(path) if path.is_dir() else Chosen([Given(path)])
 
 
 def _inside(folder: Path) -> Chosen:
@@ -86,7 +117,8 @@ def _inside(folder: Path) -> Chosen:
     if not logs:
         what = f"none of {len(others):,} *{SUFFIX} is a log" if others else f"no *{SUFFIX}"
         raise ConductorError(f"{folder}: {what} in this folder, nor below it")
-    return Chosen(sorted(logs, key=lambda log: log.path.parts), sorted(others, key=_parts))
+    in_order = sorted(logs, key=lambda log: log.path.parts)
+    return Chosen([*in_order], sorted(others, key=_parts), folders=True)
 
 
 def _parts(path: Path) -> tuple[str, ...]:
@@ -112,7 +144,7 @@ def _is_line_of_log(line: bytes) -> bool:
 
 
 def verify_all(
-    logs: Sequence[Given], against: Against | None, processes: int | None
+    logs: Sequence[Log], against: Against | None, processes: int | None
 ) -> Iterator[Verified]:
     """Verify logs, each when it is its turn; several processes where that is worth it."""
     count = min(_worthwhile(logs) if processes is None else processes, len(logs))
@@ -123,8 +155,10 @@ def verify_all(
     return (verify(log, against, draws=draws) for log in logs)
 
 
-def verify(log: Given, against: Against | None = None, *, draws: bool = False) -> Verified:
+def verify(log: Log, against: Against | None = None, *, draws: bool = False) -> Verified:
     """Verify a log line by line, perhaps with a bar where it is a long one."""
+    if isinstance(log, Stored):
+        return _verify_stored(log, against)
     name = str(log.path)
     if log.error is not None:
         return unreadable(name, log.error)
@@ -138,12 +172,23 @@ def verify(log: Given, against: Against | None = None, *, draws: bool = False) -
         return unreadable(name, error)
 
 
-def _worthwhile(logs: Iterable[Given]) -> int:
-    """So many processes are worth it: one for little, else one for each core."""
+def _verify_stored(log: Stored, against: Against | None) -> Verified:
+    try:
+        lines = log.lines()
+    except LogError as error:
+        return Verified(file=log.sources.place(log.flow_id), error=error)
+    return verified(log.sources.name(log.flow_id), lines, against)
+
+
+def _worthwhile(logs: Iterable[Log]) -> int:
+    """So many processes are worth it: one for little, else one for each core.
+
+    Of flows in a store nobody knows how much there is; they count for nothing.
+    """
     left = LONG
     for log in logs:
         try:
-            left -= log.path.stat().st_size
+            left -= 0 if isinstance(log, Stored) else log.path.stat().st_size
         except OSError:
             continue
         if left < 0:
@@ -151,7 +196,7 @@ def _worthwhile(logs: Iterable[Given]) -> int:
     return 1
 
 
-def _in_processes(logs: Sequence[Given], against: Against | None, count: int) -> Iterator[Verified]:
+def _in_processes(logs: Sequence[Log], against: Against | None, count: int) -> Iterator[Verified]:
     """The same, by so many processes, in the order of the logs."""
     # Forking is soonest; no thread of ours runs when it happens.
     method = "fork" if "fork" in get_all_start_methods() else "spawn"

@@ -15,9 +15,8 @@ from typing import Any, Final
 import click
 
 from conductor_adapters.cli.console import say, say_json
-from conductor_adapters.cli.new_files import check_no_store
+from conductor_adapters.cli.new_files import check_new, with_replace, write_new
 from conductor_core.checking.checks_schema import checks_schema
-from conductor_core.errors import ConductorError
 from conductor_core.schema import flow_schema
 from conductor_core.testing.scenario_schema import scenario_schema
 
@@ -31,23 +30,24 @@ SCHEMAS: Final[Mapping[str, Callable[[], Any]]] = {
 @click.command()
 @click.argument("kind", type=click.Choice([*SCHEMAS]), default="flow")
 @click.option(
-    *("-o", "--output"),
+    "-o",
+    "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write it to this file.",
+    help="Write it to this new file.",
 )
+@with_replace
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, which a schema is anyhow.")
-def schema(kind: str, output: Path | None, as_json: bool) -> None:
+def schema(kind: str, output: Path | None, replace: bool, as_json: bool) -> None:
     """Print the JSON Schema of flow files, of scenario files or of checks files."""
-    made = SCHEMAS[kind]()
     if output is None:
-        say_json(made)
+        if replace:
+            raise click.UsageError("--replace needs --output.")
+        say_json(SCHEMAS[kind]())
         return
-    check_no_store("--output", output)
-    try:
-        output.write_text(f"{json.dumps(made, indent=2)}\n", encoding="ascii")
-    except OSError as error:
-        raise ConductorError(f"{output}: {error.strerror or error}") from None
+    check_new("-o", output, replace=replace)
+    text = f"{json.dumps(SCHEMAS[kind](), indent=2)}\n"
+    write_new("-o", output, text, replace=replace)
     if as_json:
         say_json({"schema": kind, "file": str(output)})
     else:

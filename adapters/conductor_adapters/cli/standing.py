@@ -16,7 +16,7 @@ from attrs import frozen
 from conductor_adapters.cli.console import cut
 from conductor_adapters.cli.possible import told_requests
 from conductor_adapters.cli.reports import told_facts, told_next_timer
-from conductor_adapters.cli.waits import told_approval, told_each_wait
+from conductor_adapters.cli.waits import told_approval, told_each_wait, told_policy
 from conductor_adapters.cli.ways import told_way, way_of
 from conductor_adapters.debugger.legal import legal_facts, legal_requests
 from conductor_core import explain
@@ -203,6 +203,8 @@ def _about_attempt(state: FlowState, attempt: Attempt, now_ms: int) -> Iterator[
     if attempt.result is not None and attempt.result.subject is not None:
         yield f"subject: {cut(attempt.result.subject)}"
     if attempt.awaiting:
+        found = told_policy(None if attempt.result is None else attempt.result.policy)
+        yield from (cut(text) for text in islice(found, SHOWN))
         yield told_approval(state, attempt, now_ms)
         yield from _staleness(state, attempt, now_ms)
     yield from _answers(attempt)

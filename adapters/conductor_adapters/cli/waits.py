@@ -17,6 +17,7 @@ from conductor_adapters.cli.console import counted
 from conductor_core import Explanation, explain
 from conductor_core.attempt import Attempt
 from conductor_core.durations import told_duration
+from conductor_core.events import PolicyReport
 from conductor_core.explain import Quorum, Wait, enough_names, quorum_of
 from conductor_core.state import FlowState
 
@@ -66,6 +67,16 @@ def told_approval(state: FlowState, attempt: Attempt, now_ms: int) -> str:
     quorum, due = quorum_of(state, attempt), attempt.due_at_ms
     expires = "" if due is None else f"; expires in {_until(due, now_ms)}"
     return f"{how_many_approved(quorum)}; {who_may_approve(quorum)}{expires}"
+
+
+def told_policy(policy: PolicyReport | None) -> Iterator[str]:
+    """What policies found that people should know of before they answer."""
+    if policy is None:
+        return
+    if not policy.evaluated:
+        yield "its policies could not be evaluated"
+    yield from (f"denied by policy: {text}" for text in policy.deny_violations)
+    yield from (f"warned by policy: {text}" for text in policy.warn_violations)
 
 
 def how_many_approved(quorum: Quorum) -> str:

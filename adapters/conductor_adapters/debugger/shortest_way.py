@@ -20,9 +20,10 @@ is open is made again instead.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import StrEnum
-from itertools import chain, count
+from functools import partial
+from itertools import count
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -33,8 +34,8 @@ from conductor_core import events
 from conductor_core.attempt import Attempt
 from conductor_core.checking.alphabet import FAIL, NOTHING_SPENT, OK, PASSED, Alphabet, Spent
 from conductor_core.checking.canonical import Canonical
-from conductor_core.checking.moves import Move, moves, rerun
-from conductor_core.checking.reductions import ALL, NONE
+from conductor_core.checking.moves import Move, moves
+from conductor_core.checking.reductions import ALL, FROM_PLAN, NONE
 from conductor_core.events import Event
 from conductor_core.legality import ACCEPTED
 from conductor_core.reducer import reduce
@@ -167,7 +168,7 @@ class _Search:
         self.ages = any(_may_grow_stale(step) for step in state.catalog.steps)
         self.alphabet = _alphabet(state, means)
         # A retry from an earlier step tells steps apart that stand side by side.
-        apart = self.ages or any(_replans(state))
+        apart = self.ages or _is_retried_from_others(state)
         self.canonical = _keys(state, self.alphabet, apart=apart)
 
     def run(self, enough: Enough, most_states: int) -> Way | NoWay:
@@ -191,9 +192,8 @@ class _Search:
 
     def _after(self, node: _Node) -> Iterator[_Node]:
         """Where the moves lead that count."""
-        state, spent = node.state, node.spent
-        positions = self.canonical.one_of_each(state, spent)
-        for move in chain(moves(self.alphabet, state, spent, positions), self._replanning(node)):
+        state = node.state
+        for move in self._moves(node):
             event = self._at_a_time(move.event, node)
             if event is not None:
                 after = reduce(state, event)
@@ -202,14 +202,15 @@ class _Search:
                     yield _Node(after.state, move.spent, event.at_ms, node.skips + skips,
                                 node.length + 1, node, event)  # fmt: skip
 
+    def _moves(self, node: _Node) -> Iterable[Move]:
+        """What may come next; of ways that are as long, one is found first by what comes first."""
+        positions = self.canonical.one_of_each(node.state, node.spent)
+        found = moves(self.alphabet, node.state, node.spent, positions)
+        # Who retries all that failed side by side says so more plainly of the whole group.
+        return sorted(found, key=partial(_takes_others_along, node.state))
+
     def _is_fair(self, state: FlowState, event: Event, after: FlowState) -> bool:
         return self.means is Means.ANYTHING or not makes_again(state, event, after)
-
-    def _replanning(self, node: _Node) -> Iterator[Move]:
-        """The retries from an earlier step that the moves of the checker leave out."""
-        spent = evolve(node.spent, reruns=node.spent.reruns + 1)
-        if spent.reruns <= self.alphabet.reruns:
-            yield from (Move(event, spent) for event in _replans(node.state))
 
     def _at_a_time(self, event: Event, node: _Node) -> Event | None:
         """An event when it may happen; None for one that is not among the means."""
@@ -284,7 +285,7 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
         cancels=False,
         pauses=state.paused,
         operations=(
-            *("retry-step", "retry-group", "retry-from-plan"),
+            *("retry-step", "retry-group", FROM_PLAN),
             *(("skip-step", "skip-along") if skips else ()),
         ),
         reruns=failed + state.awaiting + 1,
@@ -293,15 +294,20 @@ def _alphabet(state: FlowState, means: Means) -> Alphabet:
     )
 
 
-def _replans(state: FlowState) -> Iterator[Event]:
-    """The retries of what failed in a parallel group, from each step up to it (S10.3)."""
-    if not (state.span and state.catalog.groups[state.current].parallel):
-        return
-    for position, attempt in zip(state.span, state.current_attempts(), strict=True):
-        if attempt.failed:
-            plain = evolve(rerun(state, attempt.step, "retry-step"), stale_plan=True)
-            for first in range(state.span.start, position + 1):
-                yield evolve(plain, replan_step_id=state.catalog.steps[first].key)
+def _is_abreast(state: FlowState) -> bool:
+    """Whether the current group is a parallel one."""
+    return bool(state.span) and state.catalog.groups[state.current].parallel
+
+
+def _is_retried_from_others(state: FlowState) -> bool:
+    """Whether something failed in a parallel group, and may be retried with others (S10.3)."""
+    return _is_abreast(state) and any(attempt.failed for attempt in state.current_attempts())
+
+
+def _takes_others_along(state: FlowState, move: Move) -> bool:
+    """Whether this retries what failed in a parallel group from an earlier step on (S10.3)."""
+    event = move.event
+    return isinstance(event, events.RerunRequested) and event.stale_plan and _is_abreast(state)
 
 
 def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
@@ -309,8 +315,12 @@ def _keys(state: FlowState, alphabet: Alphabet, *, apart: bool) -> Canonical:
     spec = state.spec
     if len(spec.groups) < len(state.catalog.groups):
         spec = FlowSpec(type=spec.type, groups=state.catalog.groups, options=spec.options)
-    reductions = NONE if apart else evolve(ALL, counters=False)
-    return Canonical(spec, alphabet, reductions, memory=_nothing)
+    if apart:
+        return Canonical(spec, alphabet, NONE, memory=_nothing)
+    # Where nothing has failed beside others, no way on retries it from one of them.
+    operations = tuple(each for each in alphabet.operations if each != FROM_PLAN)
+    reduced = evolve(alphabet, operations=operations)
+    return Canonical(spec, reduced, evolve(ALL, counters=False), memory=_nothing)
 
 
 def _may_grow_stale(step: StepSpec) -> bool:

@@ -18,8 +18,9 @@ class UnknownFlow(StoreError):
 
 
 class FlowExists(StoreError):
-    """A flow of the store has that id already."""
+    """A flow of the store has that id already; `how` it differs from what came is told, too."""
 
-    def __init__(self, flow_id: str) -> None:
+    def __init__(self, flow_id: str, how: str = "") -> None:
         self.flow_id = flow_id
-        super().__init__(f"a flow is named {shown(flow_id)} already")
+        told = f"a flow is named {shown(flow_id)} already"
+        super().__init__(f"{told}: {how}" if how else told)

@@ -19,6 +19,7 @@ from conductor_adapters.store.ledger import Ledger
 from conductor_adapters.store.protocol import Conflict, FlowRow, Store
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.sqlite_file import OWNER_ONLY
+from conductor_adapters.store.taken_ids import of_logs
 from conductor_core import events
 from conductor_core.json_text import loads
 from conductor_core.log import Replay, replay
@@ -85,7 +86,7 @@ def imported(ledger: Ledger, lines: Iterable[bytes | str]) -> str:
 
 
 def _add(store: Store, replayed: Replay, lines: list[str]) -> None:
-    """Write the rows of a log."""
+    """Write the rows of a log; raises FlowExists."""
     header, *rows = _rows(lines)
     row = FlowRow(
         flow_id=replayed.header.flow_id,
@@ -98,7 +99,8 @@ def _add(store: Store, replayed: Replay, lines: list[str]) -> None:
     try:
         place = store.add_flow(row, header)
     except Conflict:
-        raise FlowExists(row.flow_id) from None
+        there = log_lines(store.entries(row.flow_id))
+        raise FlowExists(row.flow_id, of_logs(there, lines)) from None
     for seq, text in enumerate(rows, 1):
         place = store.append(row.flow_id, seq, text, behind=place)
 

@@ -39,6 +39,7 @@ from conductor_adapters.store.kept import (
 from conductor_adapters.store.ledger_flow import LedgerFlow
 from conductor_adapters.store.office import Holder, News, Nobody, Office
 from conductor_adapters.store.protocol import Conflict, FlowRow, Key, Store
+from conductor_adapters.store.taken_ids import of_flows
 from conductor_core import events
 from conductor_core.errors import LogError
 from conductor_core.events import Event
@@ -134,8 +135,9 @@ class Ledger:
         try:
             kept.place = self.store.add_flow(row, kept.writer.header())
         except Conflict:
-            if self.look(state.flow_id).spec != state.spec:
-                raise FlowExists(state.flow_id) from None
+            there = self.look(state.flow_id).spec
+            if there != state.spec:
+                raise FlowExists(state.flow_id, of_flows(there, state.spec)) from None
             return None
         self._keep(state.flow_id, kept)
         return self.feed(state.flow_id, events.FlowStarted)

@@ -23,6 +23,14 @@ what the last one left.
 Rule: nothing here decides what a flow does next.
 """
 
+try:
+    import temporalio  # noqa: F401 - whether it is there, before anything else asks for it
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "flows on Temporal need the temporal extra: pip install 'conductor-core[temporal]'",
+        name=error.name,
+    ) from None
+
 from conductor_adapters.temporal.client import TemporalClient
 from conductor_adapters.temporal.errors import NoAnswer, NotReady, NotRunning, TemporalError
 from conductor_adapters.temporal.flow import TemporalFlow

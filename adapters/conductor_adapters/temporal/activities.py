@@ -144,6 +144,8 @@ class Activities:
                 raise StepFailure(
                     f"the groups have {size:,} bytes, of at most {LARGEST:,}", type="too-large"
                 )
+        except HostFailure as error:
+            raise ApplicationError(str(error), type=failures.HOST_FAILURE) from error
         except Exception as error:
             if not isinstance(error, StepFailure):
                 _logger.warning("the generator of %s raised", command.flow_id, exc_info=error)

@@ -37,6 +37,7 @@ from conductor_adapters.clock import Clock, WallClock
 from conductor_adapters.host import Unstamped
 from conductor_adapters.routes import owner_of, route_problems
 from conductor_adapters.store.errors import FlowExists, UnknownFlow
+from conductor_adapters.store.taken_ids import of_flows
 from conductor_adapters.temporal import names
 from conductor_adapters.temporal.carried import (
     Standing,
@@ -148,7 +149,7 @@ class TemporalClient:
         except WorkflowAlreadyStartedError:
             flow = await self.flow(flow_id)
             if flow.state.spec != spec:
-                raise FlowExists(flow_id) from None
+                raise FlowExists(flow_id, of_flows(flow.state.spec, spec)) from None
             return flow, False
         return TemporalFlow(self, state), True
 

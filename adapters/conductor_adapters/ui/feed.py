@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from conductor_adapters.client import Client
@@ -123,7 +123,7 @@ class Feed:
         assert self._player is not None, "the log was looked at"
         return {**opening_of(self._name, self._player.header), "entries": list(self.entries)}
 
-    async def follow(self, after: int) -> AsyncIterator[bytes]:
+    async def follow(self, after: int) -> AsyncGenerator[bytes]:
         """What comes behind an entry, as events that are sent by the server."""
         told: object = None
         if after > self.seq:

@@ -88,6 +88,13 @@ class Gate:
             del self._sessions[next(iter(self._sessions))]
         return session
 
+    def sign_out(self, request: HttpRequest) -> str:
+        """End the session of a request; what has a browser forget it."""
+        session = self.session_of(request)
+        if session is not None:
+            del self._sessions[session.id]
+        return f"{self.cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+
     def session_of(self, request: HttpRequest) -> Session | None:
         """The session that a request belongs to."""
         shown = request.cookie(self.cookie) or ""
@@ -101,13 +108,15 @@ class Gate:
         """Whether a request may have a page, in which nothing of any flow stands."""
         return self.read_only or self.session_of(request) is not None
 
-    def check_look(self, request: HttpRequest) -> None:
+    def check_look(self, request: HttpRequest, *, follows: bool = False) -> None:
         """Raise Refused unless a request may be told what stands in the store.
 
-        What follows a log cannot send headers, and shows its second token in the query.
+        A browser sends no headers of ours where it `follows` a log, and only there the second token
+        may stand in the query: an address is kept in more places than a header.
         """
         if not self.read_only:
-            self._check(request, request.headers.get(SECOND) or request.asked("csrf"))
+            shown = request.headers.get(SECOND, "")
+            self._check(request, shown or (request.asked("csrf") if follows else ""))
 
     def check_ask(self, request: HttpRequest) -> None:
         """Raise Refused unless a request may change something."""

@@ -8,6 +8,7 @@ all of it. A route says what it needs; nothing else is reachable.
 | `GET /`, `GET /flows/ID` | the list of flows, and the page of one |
 | `GET /sign-in` | the door, which needs nothing |
 | `GET`, `POST /api/session` | who a browser is; the token becomes a session |
+| `POST /api/sign-out` | the end of that session |
 | `GET /api/flows`, `/api/waits` | a page of the list, and what flows wait for |
 | `GET /api/flows/ID/events?after=N` | what happens to a flow, as events that the server sends |
 | `POST /api/flows/ID/requests` | a request to a flow, and its verdict |
@@ -16,7 +17,8 @@ all of it. A route says what it needs; nothing else is reachable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -46,7 +48,8 @@ ANY: Final = "*"
 class Route:
     """What answers at a path, where `*` is any part; and what that takes.
 
-    `open`: whoever comes may see it. A write is a POST, and passes all of the gate.
+    `open`: whoever comes may see it; `follows`: what is answered goes on as a log grows.
+    A write is a POST, and passes all of the gate.
     """
 
     path: tuple[str, ...]
@@ -54,6 +57,7 @@ class Route:
     post: Answer | None = None
     page: bool = False
     open: bool = False
+    follows: bool = False
 
     def fits(self, path: tuple[str, ...]) -> bool:
         """Whether it answers at a path."""
@@ -81,10 +85,11 @@ class Site:
             Route(path=("flows", ANY), get=self._flow, page=True),
             Route(path=("sign-in",), get=self._door, page=True, open=True),
             Route(path=("api", "session"), get=self._session, post=self._sign_in, open=True),
+            Route(path=("api", "sign-out"), post=self._sign_out),
             Route(path=("api", "flows"), get=self._rows),
             Route(path=("api", "waits"), get=self._waits),
             Route(path=("api", "flows", ANY), get=self._view),
-            Route(path=("api", "flows", ANY, "events"), get=self._events),
+            Route(path=("api", "flows", ANY, "events"), get=self._events, follows=True),
             Route(path=("api", "flows", ANY, "requests"), post=self._ask),
         )
 
@@ -107,7 +112,7 @@ class Site:
                 to = f"/sign-in?to={quote(request.target, safe='')}"
                 return Response(status=303, headers={"Location": to})
         elif not route.open:
-            self._gate.check_look(request)
+            self._gate.check_look(request, follows=route.follows)
         return await answer(request)
 
     # --- pages ---
@@ -132,6 +137,9 @@ class Site:
         session = self._gate.sign_in(json_of(request).get("token"))
         return as_json({"csrf": session.csrf}, Set_Cookie=self._gate.set_cookie(session))
 
+    async def _sign_out(self, request: HttpRequest) -> Response:
+        return as_json({"signed_in": False}, Set_Cookie=self._gate.sign_out(request))
+
     # --- what stands in the store ---
 
     async def _rows(self, request: HttpRequest) -> Response:
@@ -147,7 +155,18 @@ class Site:
 
     async def _events(self, request: HttpRequest) -> Response:
         feed = await self._found(request.path[2])
-        return Response(kind=STREAM, stream=feed.follow(request.number("after", 0)))
+        stream = self._while_known(request, feed.follow(request.number("after", 0)))
+        return Response(kind=STREAM, stream=stream)
+
+    async def _while_known(
+        self, request: HttpRequest, stream: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        """What comes as long as the session lasts: who signed out is told no more."""
+        async with aclosing(stream):
+            async for piece in stream:
+                if not self._gate.may_enter(request):
+                    return
+                yield piece
 
     async def _found(self, flow_id: str) -> Feed:
         """The feed of a flow; raises Refused where there is none."""

@@ -92,7 +92,8 @@ def test_a_log_goes_out_of_one_store_into_another(url: str) -> None:
     Hand(url).feed(ended("plan#1"))
     assert told("log", "f", "-o", "f.jsonl", store=url)[0] == 0
     state = replay(Path("f.jsonl").read_bytes().splitlines(keepends=True)).state
-    assert told("import", "f.jsonl", store=url) == (2, "", "f.jsonl: a flow is named 'f' already\n")
+    taken = "f.jsonl: a flow is named 'f' already: this very log is there\n"
+    assert told("import", "f.jsonl", store=url) == (2, "", taken)
     code, out, _ = told("import", "f.jsonl", store="flows.db")
     assert (code, out) == (0, "f: approval-awaiting, 2 entries\n")
     hand = Hand(url)

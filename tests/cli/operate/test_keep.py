@@ -200,14 +200,21 @@ def recorded(flow: str, *arguments: str) -> None:
 
 
 def test_the_log_of_a_run_goes_on_in_a_store() -> None:
-    """Its id and where it stands are told; workers take it up, and it is not taken in twice."""
+    """Its id and where it stands are told; workers take it up, and it is not taken in twice.
+
+    Why it is not is told, so that nobody wonders which of the two is the flow.
+    """
     recorded(ASKING, "--no-input")
     done = conductor("import", "log.jsonl")
     assert (done.returncode, done.stderr) == (0, NO_WORKER)
     assert done.stdout == "f-1: approval-awaiting, 3 entries\n"
     assert conductor("worker", "--until-idle").returncode == 3
     done = conductor("import", "log.jsonl")
-    assert (done.returncode, done.stderr) == (2, "log.jsonl: a flow is named 'f-1' already\n")
+    taken = "log.jsonl: a flow is named 'f-1' already"
+    assert (done.returncode, done.stderr) == (2, f"{taken}: this very log is there\n")
+    conductor("pause", "f-1", "--by", "ana")
+    went_on = "it went on: its log has these 3 entries, and 1 more"
+    assert conductor("import", "log.jsonl").stderr == f"{taken}: {went_on}\n"
 
 
 def test_a_log_may_come_through_a_pipe() -> None:

@@ -68,11 +68,16 @@ def test_the_same_start_again_finds_the_flow() -> None:
 
 
 def test_another_flow_under_the_same_id_is_refused() -> None:
-    """Also where nothing but its inputs differs."""
+    """Also where nothing but its inputs differs, which is told."""
     start(INPUTS, "--flow-id", "f-1")
-    exists = (2, "", "a flow is named 'f-1' already\n")
-    assert start(INPUTS, "--flow-id", "f-1", "--set", "count=4") == exists
-    assert start(ONE, "--flow-id", "f-1") == exists
+    exists = "a flow is named 'f-1' already: it declares otherwise"
+    code, out, err = start(INPUTS, "--flow-id", "f-1", "--set", "count=4")
+    assert (code, out) == (2, "")
+    assert err == f"{exists}: metadata.inputs.count: there 3, here 4\n"
+    code, out, err = start(ONE, "--flow-id", "f-1")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{exists}: type: there ")
+    assert err.count("\n") == 1
 
 
 def test_programs_are_told_whether_it_was_there() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from attrs import asdict
 
 from conductor_adapters.cli.console import counted, say, say_json
 from conductor_adapters.cli.operate.ends import code_of, end_as_data, told_why
@@ -95,6 +96,7 @@ def _approval_as_data(state: FlowState, attempt: Attempt) -> dict[str, Any]:
         "step": attempt.step,
         "subject": None if result is None else result.subject,
         "output": None if result is None else result.output.value,
+        "policy": None if result is None or result.policy is None else asdict(result.policy),
         "required": quorum.required,
         "given": quorum.given,
         "missing": quorum.missing,

@@ -54,12 +54,6 @@ const line = {
 
 document.addEventListener("visibilitychange", () => { if (document.hidden) line.close(); else line.open(); });
 
-/** Who this browser is to the server; null where that does not answer. */
-async function ofSession() {
-  const answer = await fetch("/api/session", { headers: signed() }).catch(() => null);
-  return answer?.ok ? answer.json() : null;
-}
-
 /* --- the top --- */
 
 const STATES = {
@@ -82,7 +76,7 @@ function drawTop() {
   const back = make("a", { class: "quiet back", href: "/", title: "All flows" }, icon("back"), "Flows");
   document.querySelector(".brand").replaceWith(back);
   $("flow-status").before(state);
-  document.querySelector(".top").append(banner);
+  document.querySelector(".top").append(...(session.read_only ? [] : [signOut()]), banner);
 }
 
 /* --- what people are asked --- */

@@ -181,4 +181,5 @@ $("back").addEventListener("click", () => turnPage(-1));
 $("next").addEventListener("click", () => turnPage(1));
 addEventListener("keydown", pressed);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+ofSession().then((session) => { if (session?.signed_in) document.querySelector(".top").append(signOut()); });
 look().then(() => { document.documentElement.dataset.ready = ""; });
