@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMANDS",
     "EVENTS",
+    "TAGS",
     "decode_command",
     "decode_event",
     "decode_flow",
@@ -49,8 +50,6 @@ __all__ = [
     "encode_state",
     "encode_verdict",
     "loads",
-    "reader",
-    "writer",
 ]
 
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(

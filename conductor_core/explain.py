@@ -18,7 +18,7 @@ from conductor_core.rerun import OPERATIONS
 from conductor_core.spec import StepSpec
 from conductor_core.state import FlowState
 
-__all__ = ["Explanation", "Quorum", "Wait", "explain"]
+__all__ = ["Explanation", "Quorum", "Wait", "Who", "explain"]
 
 Who: TypeAlias = Literal["worker", "clock", "person", "host"]
 ANYBODY: Final = "anybody"

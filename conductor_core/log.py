@@ -22,6 +22,7 @@ from conductor_core.loglines import (
     Closed,
     Entry,
     Header,
+    Line,
     Position,
     after_checkpoint,
     after_closing,
@@ -32,6 +33,7 @@ from conductor_core.loglines import (
     new_header,
 )
 from conductor_core.player import Played, Player
+from conductor_core.rawlines import Raw
 from conductor_core.reducer import Transition
 from conductor_core.replay import Replay, read_log, replay
 from conductor_core.snapshot import restore, snapshot
@@ -46,9 +48,12 @@ __all__ = [
     "Closed",
     "Entry",
     "Header",
+    "Line",
     "LogWriter",
     "Played",
     "Player",
+    "Position",
+    "Raw",
     "Replay",
     "read_log",
     "replay",

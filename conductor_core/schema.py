@@ -28,7 +28,7 @@ from conductor_core.spec import (
     StepSpec,
 )
 
-__all__ = ["flow_schema"]
+__all__ = ["Schema", "flow_schema"]
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -22,7 +22,7 @@ from conductor_core.positions import PositionSet
 from conductor_core.spec import FlowSpec, flow_id_problems
 from conductor_core.vector import Vector
 
-__all__ = ["FLOW_STATUSES", "Cancellation", "FlowState", "initial_state"]
+__all__ = ["FLOW_STATUSES", "Cancellation", "FlowState", "Generating", "initial_state"]
 
 Generating: TypeAlias = Literal["no", "running", "complete", "failing", "failed"]
 

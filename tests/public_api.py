@@ -44,7 +44,7 @@ def public_modules() -> list[ModuleType]:
         within = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         for name in sorted([package.__name__, *(info.name for info in within)]):
             # Importing these runs something, or is the business of the command line.
-            if name.endswith("__main__") or name.startswith("conductor_adapters.cli"):
+            if name.endswith("__main__") or f"{name}.".startswith("conductor_adapters.cli."):
                 continue
             module = importlib.import_module(name)
             if "__all__" in vars(module):

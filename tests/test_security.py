@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def watched(folder: Path, lines: list[str]) -> list[list[str]]:
+def watched(folder: Path, lines: Sequence[str]) -> list[list[str]]:
     """What each command came to, and what it began, in a process that is watched."""
     ran = subprocess.run(
         # As the script does, which does not look for modules where it is typed.

@@ -17,7 +17,7 @@ from conductor_core.testing import scenarios
 from tests.documents import LINK, ROOT
 
 DOCUMENT = ROOT / "docs/stability.md"
-PAGE = DOCUMENT.read_text(encoding="utf-8")
+PAGE = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
 
 
 def test_every_format_is_named() -> None:

@@ -18,6 +18,8 @@ from conductor_core.events import Event
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
+__all__ = ["DurableFlow"]
+
 
 class Door(Protocol):
     """The host of a flow."""

@@ -31,7 +31,7 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
-__all__ = ["MemoryFlow", "MemoryHost"]
+__all__ = ["Asked", "MemoryFlow", "MemoryHost"]
 
 
 class MemoryHost:

@@ -17,7 +17,7 @@ from conductor_core.events import Event, StepFinished
 from conductor_core.reducer import Transition
 from conductor_core.verdicts import Ignored
 
-__all__ = ["Observer"]
+__all__ = ["LOGGER", "Observer", "log_entry"]
 
 Observer: TypeAlias = Callable[[Event, Transition], None]
 """Gets an event, and what became of it; `transition.state` says of which flow."""

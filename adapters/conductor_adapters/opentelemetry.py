@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-__all__ = ["OpenTelemetryMeter"]
+__all__ = ["Instruments", "OpenTelemetryMeter"]
 
 
 class Instruments(Protocol):

@@ -12,7 +12,7 @@ from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.durable_options import ClientOptions
 from conductor_adapters.store.postgres import PostgresStore
 
-__all__ = ["PostgresClient"]
+__all__ = ["ClientOptions", "PostgresClient"]
 
 
 class PostgresClient(DurableClient):

@@ -32,6 +32,7 @@ __all__ = [
     "ERRORS_KEPT",
     "OUTPUT_KEPT",
     "RESULT_KEYS",
+    "AttemptFiles",
     "Shell",
     "input_problems",
     "missing_environment",

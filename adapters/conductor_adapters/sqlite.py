@@ -12,13 +12,20 @@ from typing import Unpack
 
 from conductor_adapters.durable import DurableHost
 from conductor_adapters.durable_flow import DurableFlow
-from conductor_adapters.durable_options import HostOptions
+from conductor_adapters.durable_options import ClientOptions, HostOptions
 from conductor_adapters.sqlite_client import SqliteClient
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.store.sqlite_file import Synchronous
 from conductor_adapters.workers import Handler
 
-__all__ = ["SqliteClient", "SqliteFlow", "SqliteHost"]
+__all__ = [
+    "ClientOptions",
+    "HostOptions",
+    "SqliteClient",
+    "SqliteFlow",
+    "SqliteHost",
+    "Synchronous",
+]
 
 SqliteFlow = DurableFlow
 

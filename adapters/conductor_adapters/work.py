@@ -21,6 +21,7 @@ from conductor_core.events import PolicyReport, StepError, StepFinished, WorkOut
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
 __all__ = [
+    "Cancellation",
     "HostFailure",
     "StepCancelled",
     "StepContext",

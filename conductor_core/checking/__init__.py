@@ -9,39 +9,61 @@ the search, which every result carries.
 """
 
 from conductor_core.checking.alphabet import Alphabet, Ending, directed
-from conductor_core.checking.check import Checked, Finding, PredicateError, check
+from conductor_core.checking.check import Checked, Finding, PredicateError, Surveyed, check
 from conductor_core.checking.claims import Checks, decode_checks
 from conductor_core.checking.defaults import default_alphabet, full_alphabet
 from conductor_core.checking.gate import gate
 from conductor_core.checking.properties import (
     TOTAL,
+    AnswerError,
     History,
+    Invariant,
+    LeadsTo,
+    OfState,
+    OfTransition,
+    Predicate,
     Property,
+    Sometimes,
+    Survey,
     always,
     eventually,
     leads_to,
     never,
     sometimes,
 )
+from conductor_core.checking.question import Progress, StoppedBy
 from conductor_core.checking.reductions import Reductions
 from conductor_core.checking.story import Story
 from conductor_core.checking.strays import UNHEARD
 from conductor_core.checking.theorems import THEOREMS
+from conductor_core.checking.times import Timing
 
 __all__ = [
     "THEOREMS",
     "TOTAL",
     "UNHEARD",
     "Alphabet",
+    "AnswerError",
     "Checked",
     "Checks",
     "Ending",
     "Finding",
     "History",
+    "Invariant",
+    "LeadsTo",
+    "OfState",
+    "OfTransition",
+    "Predicate",
     "PredicateError",
+    "Progress",
     "Property",
     "Reductions",
+    "Sometimes",
+    "StoppedBy",
     "Story",
+    "Survey",
+    "Surveyed",
+    "Timing",
     "always",
     "check",
     "decode_checks",

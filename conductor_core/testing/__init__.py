@@ -4,7 +4,7 @@ Rule: importing this package imports nothing beyond the core; what needs more, s
 Hypothesis, is imported by the module that needs it.
 """
 
-from conductor_core.testing.conditions import Condition, after, before, flow_is, step
+from conductor_core.testing.conditions import Condition, Step, after, before, flow_is, step
 from conductor_core.testing.flow_assertions import BrokenClaim, FlowClaims, assert_flow
 from conductor_core.testing.given import Given, When, given
 
@@ -13,6 +13,7 @@ __all__ = [
     "Condition",
     "FlowClaims",
     "Given",
+    "Step",
     "When",
     "after",
     "assert_flow",

@@ -22,7 +22,7 @@ from conductor_core.testing.arbitrary.choices import Choose
 from conductor_core.testing.arbitrary.flows import any_flow
 from conductor_core.testing.arbitrary.plays import Play, any_event, any_play, play_on
 
-__all__ = ["events_for", "flows", "plays", "plays_of"]
+__all__ = ["Play", "events_for", "flows", "plays", "plays_of"]
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from conductor_adapters.debugger.span_words import Attributes, Mark
 from conductor_core.loglines import Header, beginning
 from conductor_core.state import initial_state
 
-__all__ = ["Span", "spans_of"]
+__all__ = ["Attributes", "Mark", "Span", "spans_of"]
 
 
 @frozen(kw_only=True)

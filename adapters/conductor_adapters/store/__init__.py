@@ -29,6 +29,27 @@ statement stands in `statements`.
 """
 
 from conductor_adapters.store.errors import FlowExists, StoreError, UnknownFlow
-from conductor_adapters.store.protocol import FlowRow, Order, Store
+from conductor_adapters.store.protocol import (
+    Conflict,
+    FlowRow,
+    Key,
+    Order,
+    Sendable,
+    SnapshotRow,
+    Store,
+    WorkerRow,
+)
 
-__all__ = ["FlowExists", "FlowRow", "Order", "Store", "StoreError", "UnknownFlow"]
+__all__ = [
+    "Conflict",
+    "FlowExists",
+    "FlowRow",
+    "Key",
+    "Order",
+    "Sendable",
+    "SnapshotRow",
+    "Store",
+    "StoreError",
+    "UnknownFlow",
+    "WorkerRow",
+]

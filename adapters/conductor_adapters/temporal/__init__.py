@@ -32,17 +32,25 @@ except ModuleNotFoundError as error:
     ) from None
 
 from conductor_adapters.temporal.client import TemporalClient
-from conductor_adapters.temporal.errors import NoAnswer, NotRunning, TemporalError
+from conductor_adapters.temporal.errors import NoAnswer, NotReady, NotRunning, TemporalError
+from conductor_adapters.temporal.flow import TemporalFlow
 from conductor_adapters.temporal.options import Options, Settings
+from conductor_adapters.temporal.packing import TooLarge
+from conductor_adapters.temporal.runner import Listener, Sink
 from conductor_adapters.temporal.worker import conductor_replayer, conductor_worker
 
 __all__ = [
+    "Listener",
     "NoAnswer",
+    "NotReady",
     "NotRunning",
     "Options",
     "Settings",
+    "Sink",
     "TemporalClient",
     "TemporalError",
+    "TemporalFlow",
+    "TooLarge",
     "conductor_replayer",
     "conductor_worker",
 ]

@@ -12,19 +12,25 @@ left out, whenever the flow is quiet and when it has ended.
 """
 
 from conductor_core.testing.conformance.breakages import Breakage, Nonconformity
-from conductor_core.testing.conformance.case import AtOnce, Case
+from conductor_core.testing.conformance.call import Asked, Call
+from conductor_core.testing.conformance.case import Act, AtOnce, Case
 from conductor_core.testing.conformance.cases import cases
 from conductor_core.testing.conformance.rig import Rig
-from conductor_core.testing.conformance.trial import conforms
+from conductor_core.testing.conformance.trial import RigOf, conforms
 from conductor_core.testing.conformance.weather import Weather, weathers
-from conductor_core.testing.conformance.worker import Worker
+from conductor_core.testing.conformance.worker import Generated, Worker
 
 __all__ = [
+    "Act",
+    "Asked",
     "AtOnce",
     "Breakage",
+    "Call",
     "Case",
+    "Generated",
     "Nonconformity",
     "Rig",
+    "RigOf",
     "Weather",
     "Worker",
     "cases",
