@@ -57,6 +57,7 @@ def ids(told: dict[str, Any]) -> list[str]:
 def test_thousands_of_flows_come_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest first; each stands on one page."""
     monkeypatch.setattr(listing, "ROWS", 100)
+    monkeypatch.setattr(listing, "FRESH_S", 600.0)
     client: Any = Rows(2_310)
     whole = Listing(client)
 

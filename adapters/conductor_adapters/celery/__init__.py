@@ -23,13 +23,13 @@ a consumer timeout (RabbitMQ) can hit a step that takes long.
 Rule: nothing here decides what a flow does next, and nothing a broker says is believed.
 """
 
-try:
-    import celery  # noqa: F401 - whether it is there, before anything else asks for it
-except ModuleNotFoundError as error:
+from importlib.util import find_spec
+
+if find_spec("celery") is None:
     raise ModuleNotFoundError(
         "flows on Celery need the celery extra: pip install 'conductor-core[celery]'",
-        name=error.name,
-    ) from None
+        name="celery",
+    )
 
 from conductor_adapters.celery.app import ConductorApp
 from conductor_adapters.celery.client import CeleryClient

@@ -23,13 +23,13 @@ what the last one left.
 Rule: nothing here decides what a flow does next.
 """
 
-try:
-    import temporalio  # noqa: F401 - whether it is there, before anything else asks for it
-except ModuleNotFoundError as error:
+from importlib.util import find_spec
+
+if find_spec("temporalio") is None:
     raise ModuleNotFoundError(
         "flows on Temporal need the temporal extra: pip install 'conductor-core[temporal]'",
-        name=error.name,
-    ) from None
+        name="temporalio",
+    )
 
 from conductor_adapters.temporal.client import TemporalClient
 from conductor_adapters.temporal.errors import NoAnswer, NotReady, NotRunning, TemporalError
