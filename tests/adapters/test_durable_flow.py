@@ -25,7 +25,7 @@ class SlowStore:
         self.flow = DurableFlow(self, NEW)
         self.looks = 0
 
-    async def look(self, _flow_id: str) -> FlowState:
+    async def look(self, flow_id: str) -> FlowState:
         """Where the flow is; of the first look it is where it was."""
         self.looks += 1
         if self.looks == 1:
@@ -33,11 +33,11 @@ class SlowStore:
             return RUNS
         return ENDED
 
-    async def tell(self, _flow_id: str, _what: Unstamped[Event]) -> Verdict:
+    async def tell(self, flow_id: str, what: Unstamped[Event]) -> Verdict:
         """Nothing is told here."""
         raise NotImplementedError
 
-    async def log(self, _flow_id: str, *, after: int) -> Sequence[str]:
+    async def log(self, flow_id: str, *, after: int) -> Sequence[str]:
         """Nothing is read here."""
         raise NotImplementedError(after)
 
