@@ -329,7 +329,7 @@ def test_a_flow_that_cannot_be_read_holds_nobody_up(
     with caplog.at_level(logging.WARNING):
         assert look(one) == ["a#1"]
     assert one.news.taken[0].order.flow_id == "sound"
-    assert "a#1 cannot be carried out: the log of flow 'f' is damaged" in caplog.text
+    assert "a#1 cannot be carried out: the log of flow 'f' cannot be read" in caplog.text
     assert "timer timeout:a#1 cannot fire" in caplog.text
     assert one.news.next_due_ms == clocks.day_ms + PUT_OFF_MS
     caplog.clear()

@@ -272,7 +272,7 @@ def test_a_damaged_log_is_told_with_its_flow(place: Place, damage: str) -> None:
     hand.feed(ended("a#1"))
     hand.sql(f"UPDATE entries SET {damage} WHERE flow_id = 'f' AND seq = 2")
     fresh = Hand(place)
-    with pytest.raises(LogError, match="the log of flow 'f' is damaged"):
+    with pytest.raises(LogError, match="the log of flow 'f' cannot be read"):
         fresh.state()
     assert fresh.feed(ended("a#1"), "sound") == Accepted()
 

@@ -145,7 +145,7 @@ def _from_lines(store: Store, flow_id: str) -> Kept:
         if replayed.entries != rows[-1][0]:
             raise LogError(f"it has {replayed.entries} entries, expected {rows[-1][0]}")
     except LogError as error:
-        raise LogError(f"the log of flow {flow_id!r} is damaged: {error}") from error
+        raise LogError(f"the log of flow {flow_id!r} cannot be read: {error}") from error
     accepted_only = replayed.header.accepted_only
     writer = TailWriter.going_on(replayed.state, replayed.position, accepted_only=accepted_only)
     at_ms = event_of(rows[-1][1]).at_ms if len(rows) > 1 else replayed.header.at_ms
