@@ -10,5 +10,6 @@ profiles.load()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the servers of `tests.services`; who runs this folder alone has not yet done so."""
+    """Take what tests/ has for all tests; who runs this folder alone has not yet done so."""
+    config.pluginmanager.import_plugin("tests.measuring")
     config.pluginmanager.import_plugin("tests.services.fixtures")
