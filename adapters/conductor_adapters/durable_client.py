@@ -66,6 +66,7 @@ class DurableClient:
         )
         self._flows: weakref.WeakValueDictionary[str, DurableFlow] = weakref.WeakValueDictionary()
         self._observed: dict[str, DurableFlow] = {}
+        self._just_told: set[str] = set()
 
     def _open_ledger(self) -> Ledger:
         """Open the store in the thread that keeps it."""
@@ -107,9 +108,7 @@ class DurableClient:
 
     async def flow(self, flow_id: str, *, observe: Observer | None = None) -> DurableFlow:
         """A flow that was started; raises UnknownFlow."""
-        state = await self.look(flow_id)
-        flow = self._handle(state, observe)
-        flow.see(state)
+        flow = self._handle(await self.look(flow_id), observe)
         self._keep_observed(flow)
         return flow
 
@@ -161,8 +160,21 @@ class DurableClient:
         return await self._jobs.call(lambda ledger: ledger.feed(flow_id, what))
 
     async def look(self, flow_id: str) -> FlowState:
-        """Where a flow is; raises UnknownFlow."""
-        return await self.consult(lambda ledger: ledger.look(flow_id))
+        """Where a flow is; raises UnknownFlow.
+
+        Who watches it is told as the answer comes in, and not when it is waited for: what comes
+        from the store comes in order, so that nobody sees a flow go back.
+        """
+
+        def arrived(state: FlowState) -> None:
+            # What this very transaction changed afterwards was told before.
+            flow = None if flow_id in self._just_told else self._flows.get(flow_id)
+            if flow is not None:
+                flow.see(state)
+
+        return await self._jobs.call(
+            lambda ledger: ledger.look(flow_id), reads=True, arrived=arrived
+        )
 
     async def log(self, flow_id: str, *, after: int = -1) -> Sequence[str]:
         """The lines of a log so far, or those behind an entry; raises UnknownFlow.
@@ -181,6 +193,9 @@ class DurableClient:
 
     def _act(self, news: News) -> None:
         """Tell who watches."""
+        self._just_told = {
+            *news.changed, *(transition.state.flow_id for _, transition in news.entries)
+        }  # fmt: skip
         for event, transition in news.entries:
             self._tell(event, transition)
         for flow_id, state in news.changed.items():

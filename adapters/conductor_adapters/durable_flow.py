@@ -29,7 +29,7 @@ class Door(Protocol):
         ...
 
     async def look(self, flow_id: str) -> FlowState:
-        """Where a flow is."""
+        """Where a flow is, which whoever watches it is told first."""
         ...
 
     async def log(self, flow_id: str, *, after: int) -> Sequence[str]:
@@ -54,13 +54,8 @@ class DurableFlow(ClientFlow):
 
     async def refresh(self) -> FlowState:
         """Where the flow is now."""
-        while True:
-            heard = self._state
-            looked = await self._host.look(self.flow_id)
-            if self._state is heard:
-                self.see(looked)
-                return self._state
-            # What was heard meanwhile may be newer than what was looked at: look again.
+        await self._host.look(self.flow_id)
+        return self._state
 
     async def until(self, holds: Callable[[FlowState], bool]) -> FlowState:
         """Wait for a state of which something holds; raises where this host cannot go on."""

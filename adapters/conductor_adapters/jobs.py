@@ -89,13 +89,23 @@ class Jobs:
             self.closed = ConductorError("the store could not be opened")
             self._opening.set_exception(error)
 
-    async def call(self, act: Callable[[Ledger], T], *, reads: bool = False) -> T:
-        """Have something done in a transaction, which perhaps only reads, and wait for it."""
+    async def call(
+        self,
+        act: Callable[[Ledger], T],
+        *,
+        reads: bool = False,
+        arrived: Callable[[T], None] | None = None,
+    ) -> T:
+        """Have something done in a transaction, which perhaps only reads, and wait for it.
+
+        `arrived` is given what comes of it right behind the news of its transaction, before
+        those of the next one and before the one who waits goes on.
+        """
         await self.open()
         if self.closed is not None:
             raise self.closed
         answer: asyncio.Future[T] = self._loop.create_future()
-        self.submit(act, partial(_settle, answer), reads=reads)
+        self.submit(act, partial(_settle, answer, arrived), reads=reads)
         return await answer
 
     def submit(
@@ -178,8 +188,15 @@ class Jobs:
             job.done(None, error)
 
 
-def _settle(answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+def _settle(
+    answer: asyncio.Future[Any],
+    arrived: Callable[[Any], None] | None,
+    result: Any,
+    error: BaseException | None,
+) -> None:
     """Answer whoever waits; who has left hears nothing."""
+    if error is None and arrived is not None:
+        arrived(result)
     if answer.done():
         return
     if error is None:
