@@ -34,7 +34,7 @@ class SlowStore(SqliteClient):
         self._flows["deploy-42"] = self.flow_here
 
     async def _opened(self) -> None:
-        self._jobs._loop = asyncio.get_running_loop()
+        vars(self._jobs).update(_loop=asyncio.get_running_loop())
 
     def _asked(self, _act: object, done: Any = None, *, reads: bool = False) -> None:
         assert reads, "a look changes nothing"
@@ -43,6 +43,10 @@ class SlowStore(SqliteClient):
     def changed(self, state: FlowState) -> None:
         """A transaction brought a flow on."""
         self._act(News(changed={"deploy-42": state}))
+
+    def passed(self) -> None:
+        """A transaction changed nothing."""
+        self._act(News())
 
 
 def play(path: Path, script: Callable[[SlowStore], Any]) -> None:
@@ -94,7 +98,7 @@ def test_a_look_tells_what_others_wrote(tmp_path: Path) -> None:
         looking = asyncio.ensure_future(store.flow_here.refresh())
         done = await asked(store)
         store.changed(RUNS)
-        store._act(News())
+        store.passed()
         done(ENDED, None)
         assert await looking is ENDED
 
