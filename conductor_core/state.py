@@ -221,6 +221,11 @@ class FlowState:
         found = earlier[int(n) - 1]
         return found if found.id == attempt_id else None
 
+    def live_attempt(self, step: str) -> Attempt | None:
+        """The live attempt of a step, by the step's key (S1.2); None for a step that is unknown."""
+        position = self.catalog.position_of(step)
+        return None if position is None else self.live[position]
+
     def open_approvals(self) -> tuple[Attempt, ...]:
         """The attempts whose approval is open, in flow order."""
         return tuple(a for a in self.current_attempts() if a.awaiting) if self.awaiting else ()

@@ -58,7 +58,9 @@ def test_nothing_is_applied_that_fewer_than_two_approved(data: st.DataObject) ->
 
 def is_agreed(state: FlowState) -> bool:
     """Whether two people, or somebody who set the option approve-all, agreed to the plan."""
-    approval = state.live[0].approval
+    plan = state.live_attempt("plan")
+    assert plan is not None
+    approval = plan.approval
     assert approval is not None
     return approval.automatic == "approve-all" or len(set(approval.approvers)) == 2
 

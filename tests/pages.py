@@ -36,7 +36,7 @@ FENCE: Final = re.compile(
     r"^(?P<open><!-- stays open -->\n+)?```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_NAME: Final = re.compile(r"(?:#|//|--) (?P<name>[\w./-]+\.\w+)\n")
+_NAME: Final = re.compile(r"(?:#|//) (?P<name>[\w./-]+\.\w+)\n")
 _EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 _FILES: Final = ("yaml", "python", "json", "toml", "ini", "javascript")
 # What takes a network or changes the machine of who types it; it shows no output.

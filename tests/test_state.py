@@ -372,3 +372,12 @@ def test_a_flow_needs_groups_until_all_of_them_are_there() -> None:
     assert not given(empty, START, generated).state.needs_groups
     assert not initial_state(flow(group("g", "a")), "f").needs_groups
     assert not given(flow(group("g", "a")), START).state.needs_groups
+
+
+def test_the_live_attempt_of_a_step_is_found_by_its_key() -> None:
+    """The newest one, also when it waits; no step, no attempt."""
+    state = given(flow(group("g", SLOW)), START, failed("slow#1")).state
+    live = state.live_attempt("slow")
+    assert live is not None
+    assert live.id == "slow#2"
+    assert state.live_attempt("plan") is None

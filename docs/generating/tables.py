@@ -18,7 +18,7 @@ from conductor_core import (
     initial_state,
     reduce,
 )
-from conductor_core.attempt import AttemptStatus
+from conductor_core.attempt import Attempt, AttemptStatus
 from conductor_core.codec import TAGS
 from conductor_core.directives import FIXED_MESSAGES
 from conductor_core.events import FlowStarted, StepFinished, WorkOutcome
@@ -26,7 +26,6 @@ from conductor_core.legality import TABLE, Phase
 from docs.generating.markdown import citing, code, page, table
 from docs.generating.transitions import KINDS, Seen
 
-_RULES: Final = (Path(__file__).parents[1] / "semantics.md").read_text(encoding="utf-8")
 _ONCE: Final = RetryPolicy(max_auto_retries=1)
 _DECLARED: Final = (
     ("plain", StepSpec(key="s"), FlowOptions()),
@@ -69,11 +68,9 @@ def tables_page(seen: Mapping[str, Seen]) -> str:
             [["ignored", _codes("Ignored")], ["rejected", _codes("Rejected")]],
         ),
         "## Statuses",
-        "Of an attempt, and the rules that speak of each:",
-        table(
-            ["status", "rules"],
-            [[code(status), citing(_cited(status))] for status in AttemptStatus],
-        ),
+        "Of an attempt. *Active* is what a worker has; *unfinished* what may still change by "
+        "itself, or waits for people; an error that awaits a retry is unfinished, too (S3).",
+        table(["status", "active", "unfinished"], _statuses()),
         "## State diagrams",
         "Found by a search of small flows within bounds: solid arrows are what the host reports, "
         "dashed ones what people ask. The tables have every arrow with the events that were seen "
@@ -122,11 +119,13 @@ def _codes(verdict: str) -> str:
     return ", ".join(code(word) for word in sorted(found))
 
 
-def _cited(status: str) -> str:
-    """The rules that name a status."""
-    rules = re.findall(r"^(?:- |\| )(S\d+\.\d+\w?)\b(.*)$", _RULES, re.MULTILINE)
-    named = re.compile(rf"`{status}`|\b{status}\b[ ,|;.]")
-    return ", ".join(dict.fromkeys(number for number, text in rules if named.search(text)))
+def _statuses() -> Iterator[list[str]]:
+    for status in AttemptStatus:
+        attempt = Attempt(step="s", n=1, status=status)
+        yield [
+            code(status),
+            *("yes" if is_so else "" for is_so in (attempt.active, attempt.unfinished)),
+        ]
 
 
 def _diagram(kind: str, seen: Seen) -> Iterator[str]:

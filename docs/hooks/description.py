@@ -16,6 +16,8 @@ _COMMENT: Final = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 _PICTURE: Final = re.compile(r"<picture>.*?</picture>\n*", re.DOTALL)
 _IMAGE: Final = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*")
 _LINK: Final = re.compile(r"\[(?P<words>(?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:)[^)]*\)")
+_LOOKS: Final = re.compile(r"^## What it looks like\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
+"""A section of pictures."""
 _NOTE: Final = "*Pictures, and the pages that are named here, are in the source distribution.*"
 
 
@@ -30,7 +32,7 @@ class CustomMetadataHook(MetadataHookInterface):
 
 def described(readme: str) -> str:
     """A README without what leads nowhere elsewhere."""
-    for left_out in (_COMMENT, _PICTURE, _IMAGE):
+    for left_out in (_LOOKS, _COMMENT, _PICTURE, _IMAGE):
         readme = left_out.sub("", readme)
     title, _, rest = _LINK.sub(r"\g<words>", readme).partition("\n\n")
     return f"{title}\n\n{_NOTE}\n\n{rest}"

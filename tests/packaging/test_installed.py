@@ -181,4 +181,3 @@ def test_the_time_that_importing_takes_is_told(bare: Place) -> None:
     code = f"import time; t = {clock}; import conductor_core; print({clock} - t)"
     times = [float(bare.run("python", "-c", code).stdout) for _ in range(5)]
     print(f"import conductor_core: {min(times) * 1000:.1f} ms, the best of {len(times)}")
-    assert min(times) > 0

@@ -44,4 +44,6 @@ def test_one_job_tells_of_all_others() -> None:
     jobs = WORKFLOW["jobs"]
     assert set(jobs["gate"]["needs"]) == set(jobs) - {"gate"}
     assert jobs["gate"]["if"] == "always()"
+    (step,) = jobs["gate"]["steps"]
+    assert all(f"'{result}'" in step["run"] for result in ("failure", "cancelled", "skipped"))
     assert all("timeout-minutes" in job for job in jobs.values())

@@ -22,5 +22,6 @@ class FlowExists(StoreError):
 
     def __init__(self, flow_id: str, how: str = "") -> None:
         self.flow_id = flow_id
+        self.how = how
         told = f"a flow is named {shown(flow_id)} already"
         super().__init__(f"{told}: {how}" if how else told)
