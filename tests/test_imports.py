@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LATER = {"cattrs", "difflib", "hashlib", "typing_extensions"}
 """What is slow to import, and imported by whoever needs it first."""
 
@@ -39,3 +41,13 @@ def test_the_log_is_imported_without_cattrs() -> None:
     assert "cattrs" not in loaded_by("import conductor_core.log")
     decodes = "from conductor_core.codec import decode_spec; decode_spec({})"
     assert "cattrs" in loaded_by(decodes)
+
+
+@pytest.mark.parametrize("module", ["strategies", "flow_machine"])
+def test_what_needs_hypothesis_names_the_extra_that_has_it(module: str) -> None:
+    """Whoever installed the core alone is told what to install."""
+    code = f"import sys; sys.modules['hypothesis'] = None; import conductor_core.testing.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].endswith(
+        "need the test extra: pip install 'conductor-core[test]'"
+    )

@@ -21,10 +21,16 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from attrs import evolve, frozen
-from hypothesis import note, stateful
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
-from hypothesis.vendor.pretty import RepresentationPrinter
+
+try:
+    from hypothesis import note, stateful
+    from hypothesis import strategies as st
+    from hypothesis.stateful import RuleBasedStateMachine, rule
+    from hypothesis.vendor.pretty import RepresentationPrinter
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "flow machines need the test extra: pip install 'conductor-core[test]'", name="hypothesis"
+    ) from None
 
 from conductor_core import events
 from conductor_core.checking.alphabet import NOTHING_SPENT, Alphabet

@@ -13,7 +13,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from hypothesis import strategies as st
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "Hypothesis strategies need the test extra: pip install 'conductor-core[test]'",
+        name="hypothesis",
+    ) from None
 
 from conductor_core.events import Event
 from conductor_core.spec import FlowSpec

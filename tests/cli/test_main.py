@@ -104,6 +104,27 @@ def test_an_unknown_command_is_a_mistake() -> None:
     assert CliRunner().invoke(main.conductor, ["replicate"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("aprove", "No such command 'aprove' (perhaps 'approve'?)."),
+        ("retry-grup", "No such command 'retry-grup' (perhaps 'retry-group'?)."),
+    ],
+)
+def test_a_misspelt_command_is_told_with_the_one_that_was_meant(typed: str, told: str) -> None:
+    """As a misspelt option or key is; nothing runs."""
+    result = CliRunner().invoke(main.conductor, [typed, "deploy-1"])
+    assert (result.exit_code, result.output.splitlines()[-1]) == (2, f"Error: {told}")
+
+
+def test_what_is_like_no_command_is_not_guessed_at() -> None:
+    """An option that there is not stays an option."""
+    for typed, told in (("zzz", "No such command 'zzz'."), ("--list", "No such option '--list'.")):
+        result = CliRunner().invoke(main.conductor, [typed])
+        assert result.exit_code == 2
+        assert told in result.output
+
+
 def test_an_error_about_the_input_is_told_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

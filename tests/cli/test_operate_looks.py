@@ -452,7 +452,8 @@ def test_what_is_explained_is_a_flow_where_a_store_was_named(
     assert (nobody.exit_code, nobody.stderr) == (2, "no flow is named 'nobody'\n")
     monkeypatch.delenv("CONDUCTOR_STORE")
     nothing = run("explain", "nobody", store=None)
-    assert (nothing.exit_code, nothing.stderr) == (2, "nobody: No such file or directory\n")
+    told = f"nobody: No such file or directory; a flow of a store needs --store or {VARIABLE}\n"
+    assert (nothing.exit_code, nothing.stderr) == (2, told)
 
 
 # --- what cannot be used ---

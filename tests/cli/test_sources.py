@@ -75,6 +75,11 @@ def test_flows_and_logs_are_replayed_side_by_side(
     assert (told.exit_code, told.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
     looked = run("replay", "nobody", "--until", "1", store=None)
     assert (looked.exit_code, looked.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
+    monkeypatch.delenv(VARIABLE)
+    for options in ((), ("--until", "1")):
+        nothing = run("replay", "nobody", *options, store=None)
+        needed = f"a flow of a store needs --store or {VARIABLE}"
+        assert nothing.stderr == f"nobody: No such file or directory; {needed}\n"
 
 
 def test_an_entry_that_was_changed_in_the_store_is_found() -> None:
@@ -156,7 +161,10 @@ def test_what_is_not_there_is_told(command: str) -> None:
     nobody = run(name, "nobody", *options)
     assert (nobody.exit_code, nobody.stderr) == (2, "no flow is named 'nobody'\n")
     nothing = run(name, "nobody", *options, store=None)
-    assert (nothing.exit_code, nothing.stderr) == (2, "nobody: No such file or directory\n")
+    told = f"nobody: No such file or directory; a flow of a store needs --store or {VARIABLE}\n"
+    assert (nothing.exit_code, nothing.stderr) == (2, told)
+    no_flow = run(name, "nobody.jsonl", *options, store=None)
+    assert no_flow.stderr == "nobody.jsonl: No such file or directory\n"
     both = run(name, "nobody", *options, "--temporal")
     assert both.exit_code == 2
     assert "--temporal does not go together with --store" in both.stderr

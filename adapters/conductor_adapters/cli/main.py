@@ -119,6 +119,20 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of one that is misspelt tell which one was perhaps meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            from difflib import get_close_matches  # noqa: PLC0415 - slow to import
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if args[0].startswith("-") or not close:
+                raise
+            ctx.fail(f"No such command {args[0]!r} (perhaps {close[0]!r}?).")
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error that was raised on purpose is about the input."""
         try:

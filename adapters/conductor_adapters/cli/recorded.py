@@ -76,7 +76,11 @@ class Diverged(click.ClickException):
 
 
 def read_source(
-    path: Path, at: int | None = None, *, expected: str = "a log or a flow file"
+    path: Path,
+    at: int | None = None,
+    *,
+    expected: str = "a log or a flow file",
+    sources: Sources | None = None,
 ) -> Source:
     """Read a log up to the entry `at` or to its end, or a flow file."""
     try:
@@ -87,6 +91,8 @@ def read_source(
                 return read_log(str(path), chain((first,), lines), at)
             content = first + file.read(MAX_BYTES + 1)
     except OSError as error:
+        if sources is not None:
+            raise sources.unread(str(path), error) from None
         raise ConductorError(f"{path}: {error.strerror or error}") from None
     if at is not None:
         raise ConductorError(f"--at: {path} is no log, so it has no entry {at}")
@@ -98,7 +104,7 @@ def look_at(sources: Sources, what: str, at: int | None) -> Source:
     if sources.has_flow(what):
         recorded = read_log(sources.name(what), sources.flow_lines(what), at)
         return evolve(recorded, file=sources.place(what))
-    source = read_source(Path(what), at)
+    source = read_source(Path(what), at, sources=sources)
     if isinstance(source, Recorded) and source.replay.truncated is not None:
         warn(f"{source.file}: warning: {source.replay.truncated}")
     return source

@@ -40,7 +40,7 @@ def read_log_or_flow(sources: Sources, what: str) -> Recording | FlowSpec:
                 return _recording(what, chain((first,), lines))
             content = first + file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConductorError(f"{what}: {error.strerror or error}") from None
+        raise sources.unread(what, error) from None
     return spec_of(what, content, "a log or a flow file")
 
 

@@ -31,7 +31,7 @@ from conductor_adapters.cli.replay_report import (
 from conductor_adapters.cli.sources import Sources, with_sources
 from conductor_adapters.cli.standing import told_standing
 from conductor_adapters.debugger.against import Against, reducer_of
-from conductor_adapters.debugger.verifying import Moment, Verified, unreadable, verified_until
+from conductor_adapters.debugger.verifying import Moment, Verified, verified_until
 from conductor_core.errors import ConductorError, LogError, ReplayDivergence
 from conductor_core.spec import FlowSpec
 
@@ -217,4 +217,4 @@ def _verified_until(
         with Path(log).open("rb") as file, lines_of(file, log) as read:
             return verified_until(log, read, until)
     except OSError as error:
-        return unreadable(log, error), None
+        return Verified(file=log, error=LogError(sources.problem(log, error))), None

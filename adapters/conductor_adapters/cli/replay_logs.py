@@ -48,6 +48,7 @@ class Given:
 
     path: Path
     error: OSError | None = None
+    sources: Sources = field(factory=Sources)
 
 
 @frozen
@@ -97,7 +98,7 @@ def _found(what: str, sources: Sources) -> Chosen:
     if sources.has_flow(what):
         return Chosen([Stored(what, sources)])
     path = Path(what)
-    return _inside(path) if path.is_dir() else Chosen([Given(path)])
+    return _inside(path) if path.is_dir() else Chosen([Given(path, sources=sources)])
 
 
 def _inside(folder: Path) -> Chosen:
@@ -169,7 +170,7 @@ def verify(log: Log, against: Against | None = None, *, draws: bool = False) -> 
             with lines_of(file, name) as lines:
                 return verified(name, lines, against)
     except OSError as error:
-        return unreadable(name, error)
+        return Verified(file=name, error=LogError(log.sources.problem(name, error)))
 
 
 def _verify_stored(log: Stored, against: Against | None) -> Verified:

@@ -67,7 +67,18 @@ class Sources:
             with Path(what).open("rb") as file, lines_of(file, what) as lines:
                 yield lines
         except OSError as error:
-            raise ConductorError(f"{what}: {error.strerror or error}") from None
+            raise self.unread(what, error) from None
+
+    def unread(self, what: str, error: OSError) -> ConductorError:
+        """The error of a file that cannot be read."""
+        return ConductorError(f"{what}: {self.problem(what, error)}")
+
+    def problem(self, what: str, error: OSError) -> str:
+        """What is wrong with a file that cannot be read; perhaps a flow was meant."""
+        problem = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError) and self.store is None and not Path(what).suffix:
+            problem += f"; a flow of a store needs --store or {STORE}"
+        return problem
 
     def flow_lines(self, flow_id: str) -> Iterator[bytes]:
         """The lines of the log of a flow in the store."""
