@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sqlite3
 import stat
@@ -16,9 +17,11 @@ import pytest
 from attrs import evolve
 
 from conductor_adapters.cli.operate import rows
+from conductor_adapters.cli.operate.needs import NO_WORKER
 from conductor_adapters.cli.operate.stores import VARIABLE
 from conductor_adapters.cli.sources import STORE as STORE_OF_EXPLAIN
 from conductor_adapters.store.ledger import Ledger
+from conductor_adapters.store.protocol import WorkerRow
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_core import ApprovalSpec, FlowSpec, StepSpec, initial_state
 from conductor_core.errors import LogError
@@ -271,7 +274,9 @@ def test_the_exit_code_says_where_a_flow_is(
     """0 while nothing is wrong, 1 when it did not succeed, 3 when it waits for a person."""
     begun(spec, until=until)
     code, written, errors = told("status", ID)
-    assert (code, written.splitlines(), errors) == (exit_code, lines, "")
+    # Nobody works here any more, which matters where work is waited for.
+    lacking = f"{NO_WORKER}\n" if written.endswith("(worker)\n") else ""
+    assert (code, written.splitlines(), errors) == (exit_code, lines, lacking)
     assert run("status", ID, "--json").exit_code == exit_code
 
 
@@ -519,3 +524,20 @@ def test_a_log_that_was_damaged_can_be_written_all_the_same() -> None:
     assert (code, errors) == (0, "")
     with pytest.raises(LogError, match="line 2"):
         replay(written.splitlines(keepends=True))
+
+
+def test_a_handler_that_no_worker_has_is_named() -> None:
+    """Where a worker lives that does something else, whoever looks is told what is lacking."""
+    begun(RUNS)
+    with SqliteStore(STORE) as store:
+        boot, now_ms = store.clock()
+        row = WorkerRow(
+            worker_id="other", name="other", boot=boot, until_ms=now_ms + 60_000,
+            works=frozenset({"step:other"}),
+        )  # fmt: skip
+        with store.transaction():
+            store.renew(row)
+    _, _, errors = told("status", ID)
+    assert re.fullmatch(
+        r"warning: no worker has a handler for '\w+'; the flow waits for one\n", errors
+    )

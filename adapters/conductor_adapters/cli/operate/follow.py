@@ -19,6 +19,7 @@ import click
 from conductor_adapters.cli.console import say, say_json
 from conductor_adapters.cli.operate.ends import STOPPED, WAITS, code_of, end_as_data, told_why
 from conductor_adapters.cli.operate.entries import Entries, Told
+from conductor_adapters.cli.operate.needs import warn_of_nobody
 from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.client import Client, ClientFlow
 from conductor_adapters.clock import WallClock
@@ -144,6 +145,7 @@ def wait(
 
     async def ask(client: Client) -> int:
         flow = await client.flow(flow_id)
+        await warn_of_nobody(client, flow.state)
         why = await _waited(flow, timeout_s, no_people=no_people)
         code = _code_of_wait(flow.state, why)
         if as_json:

@@ -16,6 +16,7 @@ from attrs import asdict
 
 from conductor_adapters.cli.console import counted, say, say_json
 from conductor_adapters.cli.operate.ends import code_of, end_as_data, told_why
+from conductor_adapters.cli.operate.needs import warn_of_nobody
 from conductor_adapters.cli.operate.stores import asked, with_flows
 from conductor_adapters.cli.questions import Failure, OpenApproval
 from conductor_adapters.client import Client
@@ -56,6 +57,7 @@ async def _status(flow_id: str, as_json: bool, client: Client) -> int:
     else:
         for line in _told_status(state, WallClock().now_ms()):
             say(line)
+    await warn_of_nobody(client, state)
     return code_of(state)
 
 
