@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from itertools import product
 
 import pytest
 
-from conductor_core.testing.conformance import Weather, cases, weathers
+from conductor_core.testing.conformance import Weather
 from tests.adapters.temporal_trials import Trial, Trials, name_of
+from tests.adapters.trial_choice import ALL, trials
 from tests.services.temporal import Temporal
 
-TRIALS: dict[str, Trial] = {name_of(trial): trial for trial in product(cases(), weathers())}
-
-
-ALL = os.environ.get("CONDUCTOR_ALL_TRIALS") == "1"
-WITH_CHILDREN = [
-    name
-    for name, (_, weather) in TRIALS.items()
-    if ALL or weather in (Weather.CALM, Weather.DUPLICATED)
-]
-"""The others take their time; the host is the same, and they are played where all trials are."""
+TRIALS: dict[str, Trial] = {name_of(trial): trial for trial in trials()}
+# The host is the same, and the rest is played where all trials are.
+CHILDREN: dict[str, Trial] = {
+    name: trial
+    for name, trial in TRIALS.items()
+    if ALL or trial[1] in (Weather.CALM, Weather.DUPLICATED)
+}
 
 
 def wanted(request: pytest.FixtureRequest, parameter: str) -> Iterator[Trial]:
@@ -32,7 +28,7 @@ def wanted(request: pytest.FixtureRequest, parameter: str) -> Iterator[Trial]:
 
 
 @pytest.fixture(scope="session")
-def trials(
+def played(
     request: pytest.FixtureRequest,
     temporal: Temporal,
     tmp_path_factory: pytest.TempPathFactory,
@@ -52,13 +48,13 @@ def of_children(
     return Trials(wanted(request, "of_child"), folder, temporal.url, children=True)
 
 
-@pytest.mark.parametrize("of_child", WITH_CHILDREN)
+@pytest.mark.parametrize("of_child", CHILDREN)
 def test_it_conforms_with_groups_as_children(of_children: Trials, of_child: str) -> None:
     """A flow whose groups are run by children comes to what the pure reducer says."""
     of_children.outcome(of_child).result()
 
 
 @pytest.mark.parametrize("trial", TRIALS)
-def test_the_temporal_host_conforms(trials: Trials, trial: str) -> None:
+def test_the_temporal_host_conforms(played: Trials, trial: str) -> None:
     """Every case, in every weather, comes to what the pure reducer says."""
-    trials.outcome(trial).result()
+    played.outcome(trial).result()
