@@ -6,6 +6,7 @@ measure it takes longer than to play it, and every branch of the core has a test
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import Final
 
@@ -18,6 +19,8 @@ try:
 except ModuleNotFoundError:
     Coverage = None  # type: ignore[assignment,misc] # nothing measures where it is not installed
 
+PROCESSES: Final = "COVERAGE_PROCESS_CONFIG"
+"""What `coverage` leaves in the environment for processes that are to be measured."""
 UNMEASURED: Final = (
     "property_tests/",
     "tests/adapters/",
@@ -43,3 +46,5 @@ def unmeasured(request: pytest.FixtureRequest) -> Generator[None]:
     measuring.stop()
     yield
     measuring.start()
+    # To start is to have what is started from here measured, too: see the conftest.
+    os.environ.pop(PROCESSES, None)

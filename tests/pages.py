@@ -41,6 +41,8 @@ _EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 _FILES: Final = ("yaml", "python", "json", "toml", "ini", "javascript")
 # What takes a network or changes the machine of who types it; it shows no output.
 _NOT_TYPED: Final = ("pip install ", "python -m venv ", "make ", ". .venv/")
+# By some of these tools tell that nobody looks at what they write.
+_NOT_OF_A_READER: Final = ("CONDUCTOR_", "CI", "BUILD_NUMBER", "PYTEST_", "COVERAGE_")
 _WAIT_S: Final = 60
 # Where `conductor` is a file, for what runs commands by itself: `exec`, `sh -c`, `xargs`.
 _BIN: Final = ".bin"
@@ -134,7 +136,9 @@ def alike(shown: str, printed: str, *, ordered: bool = True) -> bool:
 
 def surroundings(reading: Reading) -> dict[str, str]:
     """What the commands of a reader find in their environment: little that is of ours."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("CONDUCTOR_")}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_OF_A_READER)
+    }
     paths = [str(ROOT), str(ROOT / "adapters")]
     return ours | {
         "HOME": str(reading.folder),

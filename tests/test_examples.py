@@ -494,8 +494,8 @@ def test_an_odd_target_is_refused(checkout: Checkout) -> None:
 
 def test_a_release_without_a_changelog_is_refused(checkout: Checkout) -> None:
     """There must be something to say about the version."""
-    (checkout.folder / "CHANGELOG.md").write_text("# Changelog\n\n## [Unreleased]\n")
-    assert checkout.refused("plan") == "CHANGELOG.md says nothing under [Unreleased]\n"
+    (checkout.folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [{VERSION}]\n")
+    assert checkout.refused("plan") == f"CHANGELOG.md says nothing under [{VERSION}]\n"
 
 
 def test_artifacts_are_looked_into(released: Checkout) -> None:
