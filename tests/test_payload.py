@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conductor_core.errors import PayloadError
-from conductor_core.payload import EMPTY, NULL, Payload, canonical_text, freeze
+from conductor_core.payload import DEEPEST, EMPTY, NULL, Payload, canonical_text, freeze
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,16 @@ def test_a_value_that_is_nested_without_end_is_refused() -> None:
     for value in (endless, deep):
         with pytest.raises(PayloadError, match="not a JSON value"):
             freeze(value)
+
+
+def test_a_value_that_is_nested_too_deeply_for_a_log_is_refused() -> None:
+    """As many levels as a log holds are fine, and one more is an error (S1.5)."""
+    deep: Any = 1
+    for _ in range(DEEPEST):
+        deep = [deep]
+    assert freeze(deep).value == deep
+    with pytest.raises(PayloadError, match=f"nested more than {DEEPEST} levels deep"):
+        freeze([deep])
 
 
 def test_payloads_compare_by_their_text() -> None:
