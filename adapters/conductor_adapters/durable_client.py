@@ -66,7 +66,7 @@ class DurableClient:
         )
         self._flows: weakref.WeakValueDictionary[str, DurableFlow] = weakref.WeakValueDictionary()
         self._observed: dict[str, DurableFlow] = {}
-        self._just_told: set[str] = set()
+        self._news = News()
 
     def _open_ledger(self) -> Ledger:
         """Open the store in the thread that keeps it."""
@@ -168,8 +168,8 @@ class DurableClient:
 
         def arrived(state: FlowState) -> None:
             # What this very transaction changed afterwards was told before.
-            flow = None if flow_id in self._just_told else self._flows.get(flow_id)
-            if flow is not None:
+            flow = self._flows.get(flow_id)
+            if flow is not None and not self._news.tells_of(flow_id):
                 flow.see(state)
 
         return await self._jobs.call(
@@ -193,9 +193,7 @@ class DurableClient:
 
     def _act(self, news: News) -> None:
         """Tell who watches."""
-        self._just_told = {
-            *news.changed, *(transition.state.flow_id for _, transition in news.entries)
-        }  # fmt: skip
+        self._news = news
         for event, transition in news.entries:
             self._tell(event, transition)
         for flow_id, state in news.changed.items():

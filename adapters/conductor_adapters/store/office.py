@@ -42,6 +42,11 @@ class News:
     outbox_age_ms: int | None = None
     renewed_until_ms: int | None = None
 
+    def tells_of(self, flow_id: str) -> bool:
+        """Whether it brought that flow on."""
+        entries = (transition.state.flow_id for _, transition in self.entries)
+        return flow_id in self.changed or flow_id in entries
+
 
 class Holder(Protocol):
     """Who takes orders here."""
