@@ -11,21 +11,20 @@ import ast
 import enum
 import importlib
 import inspect
-import pkgutil
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
-from types import ModuleType, NoneType
+from types import NoneType
 from typing import Any, Final, ForwardRef, cast, is_typeddict
 
 import attrs
 import click
 
-import conductor_adapters
-import conductor_core
 from conductor_adapters.cli.main import conductor
+from conductor_core.version import VERSION
+from docs.generating.python_names import public_modules
 
 FILE: Final = Path(__file__).with_name("public_api.txt")
 _PYPROJECT: Final = Path(__file__).parents[1] / "pyproject.toml"
@@ -35,21 +34,6 @@ _SPOKEN: Final = frozenset(
     for name in ("aenter", "aexit", "and", "call", "enter", "exit", "invert", "iter", "or")
 )
 """What is called by a form of the language."""
-
-
-def public_modules() -> list[ModuleType]:
-    """Every module that has an `__all__`."""
-    found = []
-    for package in (conductor_core, conductor_adapters):
-        within = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        for name in sorted([package.__name__, *(info.name for info in within)]):
-            # Importing these runs something, or is the business of the command line.
-            if name.endswith("__main__") or f"{name}.".startswith("conductor_adapters.cli."):
-                continue
-            module = importlib.import_module(name)
-            if "__all__" in vars(module):
-                found.append(module)
-    return found
 
 
 def lines() -> Iterator[str]:
@@ -232,7 +216,7 @@ def _plain(annotation: Any) -> str:
 
 def _value(thing: Any) -> str:
     """A constant by its value where that is plain, and by its kind otherwise."""
-    if thing == conductor_core.__version__:
+    if thing == VERSION:
         return "the version"
     plain = (str, int, bool, tuple, frozenset)
     if isinstance(thing, plain) and all(isinstance(item, plain) for item in _items(thing)):

@@ -11,8 +11,9 @@ import pytest
 
 from conductor_adapters.store import Conflict
 from conductor_core.errors import ConductorError
+from docs.generating.python_names import public_modules
 from tests.documents import BLOCK, ROOT
-from tests.public_api import FILE, lines, public_modules
+from tests.public_api import FILE, lines
 
 MODULES = {module.__name__: module for module in public_modules()}
 IMPORT = re.compile(

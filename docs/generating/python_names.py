@@ -34,6 +34,7 @@ def public_modules() -> Iterator[ModuleType]:
             info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         ]
         for name in sorted([package.__name__, *names]):
+            # Importing these runs something, or is the business of the command line.
             if "__main__" in name or ".cli." in f"{name}.":
                 continue
             module = importlib.import_module(name)
