@@ -6,6 +6,7 @@ The commands of a console block are typed, and print what stands below them; a l
 for any lines. A block behind the comment `<!-- stays open -->` is one command in a terminal of its
 own, which goes on while the reader works in another; at the end of the page it is ended as by
 Ctrl-C, once it has printed what stands above a line `^C`, and compared, in any order of lines.
+The reader goes on in the other one as soon as its first line is to be seen, if any is shown.
 
     python -m tests.pages docs/tutorial.md ...
 
@@ -82,6 +83,20 @@ class Opened:
     at: int
     process: subprocess.Popen[str]
     output: Path
+
+    @property
+    def awaited(self) -> int:
+        """How many lines are to be seen before Ctrl-C is pressed."""
+        return len(self.shown.partition("^C\n")[0].splitlines())
+
+    def wait_for(self, lines: int) -> str:
+        """Wait until so many lines are printed, or no more will be; all that was printed."""
+        ends = time.monotonic() + _WAIT_S
+        while self.process.poll() is None and time.monotonic() < ends:
+            if len(self.output.read_text().splitlines()) >= lines:
+                break
+            time.sleep(0.05)
+        return self.output.read_text()
 
 
 @define(kw_only=True)
@@ -196,18 +211,15 @@ def open_terminal(reading: Reading, block: Block) -> None:
             start_new_session=True,
         )  # fmt: skip
     at = block.at + len(block.text) - len(shown)
-    reading.opened.append(Opened(shown=shown, at=at, process=process, output=output))
+    opened = Opened(shown=shown, at=at, process=process, output=output)
+    reading.opened.append(opened)
+    opened.wait_for(min(1, opened.awaited))
 
 
 def close_terminal(reading: Reading, opened: Opened) -> None:
     """Press Ctrl-C where `^C` is shown, or in the end, and compare all that was printed."""
-    before, pressed, _ = opened.shown.partition("^C\n")
-    ends = time.monotonic() + _WAIT_S
-    while opened.process.poll() is None and time.monotonic() < ends:
-        if len(opened.output.read_text().splitlines()) >= len(before.splitlines()):
-            break
-        time.sleep(0.05)
-    first = opened.output.read_text()
+    _, pressed, _ = opened.shown.partition("^C\n")
+    first = opened.wait_for(opened.awaited)
     press_ctrl_c(opened.process)
     rest = opened.output.read_text().removeprefix(first)
     reading.compare(opened.shown, f"{first}{pressed}{rest}", opened.at, ordered=False)

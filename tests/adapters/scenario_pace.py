@@ -128,7 +128,10 @@ class Course(AgingWorld):
         if self.is_due(event):
             assert isinstance(event, TimerFired), "only timers are due"
             self._wait(event.timer)
-        self._leave_time(but_for=getattr(event, "timer", None))
+            self._leave_time(but_for=event.timer)
+        else:
+            # A timer that is fired by hand must not have fired by itself before.
+            self._leave_time()
         verdict = super().send(event)
         self._set()
         return verdict
