@@ -15,6 +15,8 @@ FORGOTTEN = {
     "forgotten_event.py": "AppendRequested",
     "forgotten_command.py": "FinishFlow",
     "forgotten_verdict.py": "Ignored",
+    "forgotten_status.py": "Literal[AttemptStatus.APPROVAL_EXPIRED]",
+    "forgotten_directive.py": "Literal[Directive.SKIP_GROUP]",
 }
 CHECKERS = {
     "mypy": ["--no-error-summary", *map(str, FILES)],

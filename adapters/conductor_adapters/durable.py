@@ -17,7 +17,6 @@ from typing import Unpack
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.clock import Alarm
-from conductor_adapters.crew import Crew
 from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.durable_options import (
     LEASE_S,
@@ -27,8 +26,9 @@ from conductor_adapters.durable_options import (
     HostOptions,
     of_clients,
 )
-from conductor_adapters.local import Asked, nobody
-from conductor_adapters.others import with_others
+from conductor_adapters.elsewhere import with_others
+from conductor_adapters.executor import Executor
+from conductor_adapters.local import Asker, nobody
 from conductor_adapters.store.boot import boot_id, since_boot_ms
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.leases import Leases
@@ -63,9 +63,9 @@ class DurableHost(DurableClient):
             leases=self._new_leases(ask, options),
             **of_clients(options),
         )
-        self._crew = self._new_crew(ask, options)
+        self._executor = self._new_executor(ask, options)
 
-    def _new_leases(self, ask: Asked, options: HostOptions) -> Leases | None:
+    def _new_leases(self, ask: Asker, options: HostOptions) -> Leases | None:
         """What this host takes; None where it only asks."""
         asks = [""] if ask is not nobody else []
         works = {STEP: [*self.workers.handlers], GENERATE: [*self.workers.generators], ASK: asks}
@@ -81,11 +81,11 @@ class DurableHost(DurableClient):
             clock_ms=options.get("lease_clock_ms", since_boot_ms),
         )
 
-    def _new_crew(self, ask: Asked, options: HostOptions) -> Crew | None:
+    def _new_executor(self, ask: Asker, options: HostOptions) -> Executor | None:
         """Who works here; None where this host only asks."""
         if self._leases is None:
             return None
-        return Crew(
+        return Executor(
             self._leases,
             self._jobs,
             workers=self.workers,
@@ -114,15 +114,15 @@ class DurableHost(DurableClient):
 
     def under_way(self) -> int:
         """How much work is under way here."""
-        return 0 if self._crew is None else len(self._crew.tasks())
+        return 0 if self._executor is None else len(self._executor.tasks())
 
     # --- what a transaction brought about ---
 
     def _act(self, news: News) -> None:
         """Tell who watches, and then begin and end what is to begin and to end."""
         super()._act(news)
-        if self._crew is not None:
-            self._crew.act(news)
+        if self._executor is not None:
+            self._executor.act(news)
         self._measure(news)
         if news.timers:
             self._set_alarm(news.next_due_ms)
@@ -148,8 +148,8 @@ class DurableHost(DurableClient):
     def _give_up(self, error: Exception) -> None:
         """End what runs here, and tell everybody who waits that no state will come."""
         self._set_alarm(None)
-        if self._crew is not None:
-            self._crew.stop()
+        if self._executor is not None:
+            self._executor.stop()
         super()._give_up(error)
 
     # --- timers ---
@@ -172,12 +172,12 @@ class DurableHost(DurableClient):
 
     async def drain(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Begin nothing more, and record what work achieves that ends in time."""
-        if self._crew is not None:
+        if self._executor is not None:
             self._jobs.check_loop()
-            self._crew.hold()
-            self._crew.ask_for_a_round()
-            await ended_within(self._crew.tasks(), grace_s)
-            await self._crew.written(grace_s)
+            self._executor.hold()
+            self._executor.ask_for_a_round()
+            await ended_within(self._executor.tasks(), grace_s)
+            await self._executor.written(grace_s)
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """Let go of every flow: work is ended, and others take it up at once."""
@@ -185,24 +185,24 @@ class DurableHost(DurableClient):
             return
         self._jobs.check_loop()
         try:
-            if self._crew is not None:
-                await self._end_work(self._crew, grace_s)
+            if self._executor is not None:
+                await self._end_work(self._executor, grace_s)
         finally:
             # Also where whoever closes is cancelled: a thread that goes on would renew.
             self._jobs.close(ConductorError("the host closed"))
         await super().close()
 
-    async def _end_work(self, crew: Crew, grace_s: float) -> None:
+    async def _end_work(self, executor: Executor, grace_s: float) -> None:
         """End work, write down what it came to, and leave the rest to others."""
         try:
-            crew.stop()
-            crew.ask_for_a_round()
-            late = await ended_within(crew.tasks(), grace_s)
-            crew.leave()
+            executor.stop()
+            executor.ask_for_a_round()
+            late = await ended_within(executor.tasks(), grace_s)
+            executor.leave()
             await left_behind(late)
-            await crew.written(grace_s)
+            await executor.written(grace_s)
         finally:
-            crew.retire()
+            executor.retire()
 
     async def kill(self) -> None:
         """End as a process does that is killed: from here on nothing reaches the store."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypedDict, cast
 
 from conductor_adapters.clock import Clock
-from conductor_adapters.local import Asked
+from conductor_adapters.local import Asker
 from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer
 from conductor_adapters.workers import GroupsOf
@@ -35,7 +35,7 @@ class HostOptions(ClientOptions, total=False):
 
     generators: Mapping[str, GroupsOf] | None
     threads: int
-    ask: Asked
+    ask: Asker
     meter: Meter | None
     lease_s: float
     slots: int

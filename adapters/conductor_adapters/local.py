@@ -46,7 +46,7 @@ from conductor_core.errors import FormatError
 from conductor_core.events import StepError
 from conductor_core.state import FlowState
 
-Asked: TypeAlias = Callable[[str, RequestApproval], None]
+Asker: TypeAlias = Callable[[str, RequestApproval], None]
 """Is told the id of a flow, and what people are asked; must return at once."""
 
 _logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class LocalPerformer:
         clock: Clock,
         report: Callable[[Unstamped[events.Event]], None],
         give_up: Callable[[Exception], None],
-        ask: Asked = nobody,
+        ask: Asker = nobody,
     ) -> None:
         self._workers = workers
         self._calls = calls

@@ -18,7 +18,7 @@ from conductor_adapters.clock import Clock, WallClock
 from conductor_adapters.handle import FlowHandle
 from conductor_adapters.host import FlowLoop, Journal, Unstamped
 from conductor_adapters.journal import NoJournal
-from conductor_adapters.local import Asked, LocalPerformer, nobody
+from conductor_adapters.local import Asker, LocalPerformer, nobody
 from conductor_adapters.observing import Observer, log_entry, watched
 from conductor_adapters.waiting import CLOSE_GRACE_S, Waiter, ended_within, left_behind
 from conductor_adapters.workers import GroupsOf, Handler, Workers
@@ -31,7 +31,7 @@ from conductor_core.spec import FlowSpec
 from conductor_core.state import FlowState
 from conductor_core.verdicts import Verdict
 
-__all__ = ["Asked", "MemoryFlow", "MemoryHost"]
+__all__ = ["Asker", "MemoryFlow", "MemoryHost"]
 
 
 class MemoryHost:
@@ -50,7 +50,7 @@ class MemoryHost:
         generators: Mapping[str, GroupsOf] | None = None,
         clock: Clock | None = None,
         threads: int = 32,
-        ask: Asked = nobody,
+        ask: Asker = nobody,
         observe: Observer | None = None,
     ) -> None:
         self.workers = Workers(handlers=handlers, generators=generators or {})

@@ -21,7 +21,7 @@ from conductor_core.events import PolicyReport, StepError, StepFinished, WorkOut
 from conductor_core.payload import EMPTY, NULL, Payload, freeze
 
 __all__ = [
-    "Cancellation",
+    "CancellationToken",
     "HostFailure",
     "StepCancelled",
     "StepContext",
@@ -103,7 +103,7 @@ def is_cancellation_error(error: BaseException) -> bool:
     return isinstance(error, (StepCancelled, asyncio.CancelledError))
 
 
-class Cancellation:
+class CancellationToken:
     """Whether work was asked to give up; may be asked from any thread."""
 
     __slots__ = ("_asked",)
@@ -147,7 +147,7 @@ class StepContext:
     flow_id: str
     command: DispatchStep
     flow_metadata: Payload = EMPTY
-    cancellation: Cancellation = field(factory=Cancellation, eq=False)
+    cancellation: CancellationToken = field(factory=CancellationToken, eq=False)
 
     @property
     def attempt(self) -> str:

@@ -45,7 +45,7 @@ FORMAT: Final = "conductor-certificate/1"
 MAX_STATES: Final = 1_000_000
 FLOW_ID: Final = "flow"
 
-Verdict: TypeAlias = Literal["holds", "violated", "met", "never met", "undecided"]
+Found: TypeAlias = Literal["holds", "violated", "met", "never met", "undecided"]
 
 
 class PredicateError(ConductorError):
@@ -76,7 +76,7 @@ class Finding:
 
     name: str
     says: str
-    verdict: Verdict
+    found: Found
     story: Story | None = None
     circle: tuple[Event, ...] = ()
     fatal: Event | None = None
@@ -85,10 +85,10 @@ class Finding:
     @property
     def is_good(self) -> bool:
         """Whether the claim is true within the bounds."""
-        return self.verdict in ("holds", "met")
+        return self.found in ("holds", "met")
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.verdict}"
+        return f"{self.name}: {self.found}"
 
 
 @frozen(eq=False)
@@ -182,7 +182,7 @@ class Checked:
 
 
 def _as_data(finding: Finding) -> dict[str, str]:
-    return {"name": finding.name, "says": finding.says, "within_bounds": finding.verdict}
+    return {"name": finding.name, "says": finding.says, "within_bounds": finding.found}
 
 
 def check(
@@ -288,23 +288,23 @@ def _finding(claim: Property, spec: FlowSpec, explored: Explored) -> Finding:
     if isinstance(claim, LeadsTo):
         escape = broken(explored, claim.name)
     if met is None and escape is None:
-        return told(verdict=_unmet(claim) if explored.complete else "undecided")
+        return told(found=_unmet(claim) if explored.complete else "undecided")
     if escape is not None:
         story = Story(spec, FLOW_ID, escape.way)
-        return told(verdict="violated", story=story, circle=escape.circle)
+        return told(found="violated", story=story, circle=escape.circle)
     assert met is not None, "what is not met has been told"
     way, event = explored.way_to_met(claim.name)
     fatal = event if met.error is not None else None
     if event is not None and fatal is None:
         way = (*way, event)
     return told(
-        verdict="met" if isinstance(claim, Sometimes) else "violated",
+        found="met" if isinstance(claim, Sometimes) else "violated",
         story=Story(spec, FLOW_ID, way),
         fatal=fatal,
         error=met.error,
     )
 
 
-def _unmet(claim: Property) -> Verdict:
-    """The verdict on a claim of which nothing was met in any state."""
+def _unmet(claim: Property) -> Found:
+    """What is found of a claim of which nothing was met in any state."""
     return "never met" if isinstance(claim, Sometimes) else "holds"

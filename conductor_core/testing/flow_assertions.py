@@ -185,10 +185,10 @@ def _as_scenario(finding: checking.Finding) -> str | None:
 def _complaint(
     checked: checking.Checked, finding: checking.Finding, broken: list[checking.Finding]
 ) -> Iterator[str]:
-    yield f"{finding.says}: {finding.verdict}"
+    yield f"{finding.says}: {finding.found}"
     for other in broken:
         if other is not finding:
-            yield f"{other.says}: {other.verdict}"
+            yield f"{other.says}: {other.found}"
     yield from _size(checked)
     if finding.story is not None:
         yield from ("", "this breaks it, and nothing shorter does:", *told_story(finding.story))

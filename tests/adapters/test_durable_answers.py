@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_adapters import crew, waiting
+from conductor_adapters import executor, waiting
 from conductor_adapters.durable import DurableHost
 from conductor_adapters.store.sqlite import SqliteStore
 from conductor_adapters.work import StepContext
@@ -38,7 +38,7 @@ class Disk(SqliteStore):
 def room(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A disk that has room, and hosts that try again soon."""
     monkeypatch.setattr(Disk, "full", threading.Event())
-    monkeypatch.setattr(crew, "AGAIN_S", 0.01)
+    monkeypatch.setattr(executor, "AGAIN_S", 0.01)
     caplog.set_level(logging.WARNING)
 
 
@@ -117,7 +117,7 @@ def test_an_answer_to_a_damaged_log_is_kept_until_that_is_mended(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is no trouble of the store, and is tried again later; the work is done once."""
-    monkeypatch.setattr(crew, "MUCH_LATER_S", 0.01)
+    monkeypatch.setattr(executor, "MUCH_LATER_S", 0.01)
     go_on = asyncio.Event()
     calls: list[str] = []
 
@@ -151,7 +151,7 @@ def test_an_answer_to_a_damaged_log_is_kept_until_that_is_mended(
 
 def test_an_answer_to_a_damaged_log_waits_longer_than_one_to_a_full_disk() -> None:
     """Nobody mends a log within a second."""
-    assert crew.MUCH_LATER_S > crew.AGAIN_S
+    assert executor.MUCH_LATER_S > executor.AGAIN_S
 
 
 # --- threads that do not listen ---

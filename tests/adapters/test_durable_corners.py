@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor_adapters import crew
+from conductor_adapters import executor
 from conductor_adapters.sqlite import SqliteHost
 from conductor_adapters.store import desk
 from conductor_adapters.store.protocol import STEP
@@ -144,7 +144,7 @@ def test_groups_that_no_log_takes_are_a_failure(
 ) -> None:
     """Nobody waits for an answer that can never be written."""
     monkeypatch.setattr(loglines, "LONGEST_LINE", 6_000)
-    monkeypatch.setattr(crew, "MUCH_LATER_S", 0.05)
+    monkeypatch.setattr(executor, "MUCH_LATER_S", 0.05)
 
     async def make(_command: GenerateSteps) -> list[GroupSpec]:
         return [group("g", *(StepSpec(key=f"step-{n:040}", work="a") for n in range(200)))]

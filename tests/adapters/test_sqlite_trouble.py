@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conductor_adapters import crew, durable
+from conductor_adapters import durable, executor
 from conductor_adapters.sqlite import SqliteClient
 from conductor_adapters.store import StoreError, desk
 from conductor_adapters.store.sqlite import SqliteStore
@@ -51,7 +51,7 @@ def test_what_cannot_be_written_is_kept_until_it_can(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A full disk costs time and no work: the handler is called once."""
-    monkeypatch.setattr(crew, "AGAIN_S", 0.01)
+    monkeypatch.setattr(executor, "AGAIN_S", 0.01)
     calls: list[str] = []
     full = threading.Event()
 

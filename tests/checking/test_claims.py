@@ -35,12 +35,12 @@ def checks(*claims: Any, spec: FlowSpec = DEPLOY, **alphabet: Any) -> Checks:
     return decode_checks(data, spec=spec)
 
 
-def verdict(claim: Any, spec: FlowSpec = DEPLOY, **alphabet: Any) -> str:
+def found(claim: Any, spec: FlowSpec = DEPLOY, **alphabet: Any) -> str:
     """What becomes of a claim."""
     read = checks(claim, spec=spec, **alphabet)
     checked = check(spec, *read.claims, alphabet=read.alphabet, theorems=())
     assert checked.reductions == ALL
-    return checked.findings[0].verdict
+    return checked.findings[0].found
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_what_claims_mean(claim: Any, expected: str) -> None:
     """Each kind of claim, and each key of a condition, on the flow of the README."""
     if expected == "refused":
         with pytest.raises(FormatError, match="step 'apply' has no approval"):
-            verdict(claim, **CALM)
+            found(claim, **CALM)
     else:
-        assert verdict(claim, **CALM) == expected
+        assert found(claim, **CALM) == expected
 
 
 def test_before_and_after_are_two_sides_of_one_question() -> None:
@@ -77,42 +77,42 @@ def test_before_and_after_are_two_sides_of_one_question() -> None:
     held = {"step": "plan", "status": "success"}
     both = {"all": [{"before": held}, {"after": held}]}
     neither = {"not": {"any": [{"before": held}, {"after": held}]}}
-    assert verdict({"never": {"any": [both, neither]}}, **CALM) == "holds"
-    assert verdict({"always": {"any": [{"not": held}, {"after": held}]}}, **CALM) == "holds"
+    assert found({"never": {"any": [both, neither]}}, **CALM) == "holds"
+    assert found({"always": {"any": [{"not": held}, {"after": held}]}}, **CALM) == "holds"
 
 
 def test_the_past_outlives_a_retry_and_a_rerun() -> None:
     """What has held once has held for the whole run, whatever is tried again later."""
     again = {"step": "plan", "status": "queued", "after": {"step": "plan", "status": "success"}}
     spec = flow(group("g", plan(), StepSpec(key="apply", retry=evolve(ONCE, scope="group"))))
-    assert verdict({"sometimes": again}, spec, **CALM) == "met"
-    assert verdict({"sometimes": again}, spec, **CALM, endings=["ok"]) == "never met"
+    assert found({"sometimes": again}, spec, **CALM) == "met"
+    assert found({"sometimes": again}, spec, **CALM, endings=["ok"]) == "never met"
 
 
 def test_what_one_looks_back_on_may_look_back_itself() -> None:
     """A paused flow in which the plan was denied before it was ever paused."""
     order = {"step": "plan", "status": "approval-denied", "before": {"flow": "paused"}}
     claim = {"sometimes": {"step": "plan", "status": "pending", "after": order}}
-    assert verdict(claim, **BRISK) == "met"
+    assert found(claim, **BRISK) == "met"
     late = {"flow": "paused", "after": {"flow": "paused", "after": {"step": "plan",
             "status": "success"}}}  # fmt: skip
-    assert verdict({"sometimes": late}, **BRISK) == "met"
-    assert verdict({"sometimes": {**late, "before": {"flow": "paused"}}}, **BRISK) == "never met"
+    assert found({"sometimes": late}, **BRISK) == "met"
+    assert found({"sometimes": {**late, "before": {"flow": "paused"}}}, **BRISK) == "never met"
 
 
 def test_a_flow_that_starts_has_a_past() -> None:
     """The beginning itself counts among the states that were before."""
-    assert verdict({"always": {"after": {"flow": "pending"}}}) == "holds"
+    assert found({"always": {"after": {"flow": "pending"}}}) == "holds"
 
 
 def test_a_step_that_is_still_to_come() -> None:
     """A step that was not generated yet has no status and is not approved."""
     steps = {"step": "generated-plan"}
     spec = flow()
-    assert verdict({"always": {**steps, "status": "pending"}}, spec, **CALM) == "violated"
+    assert found({"always": {**steps, "status": "pending"}}, spec, **CALM) == "violated"
     pending = {"flow": "pending", **steps}
-    assert verdict({"sometimes": {**pending, "approved": False}}, spec, **CALM) == "met"
-    assert verdict({"never": {**pending, "approved": True}}, spec, **CALM) == "holds"
+    assert found({"sometimes": {**pending, "approved": False}}, spec, **CALM) == "met"
+    assert found({"never": {**pending, "approved": True}}, spec, **CALM) == "holds"
 
 
 def test_a_claim_is_told_by_its_name_and_its_text() -> None:

@@ -33,7 +33,7 @@ def is_over(spec: FlowSpec, alphabet: Alphabet = ALONE) -> Checked:
 def told(checked: Checked) -> list[str]:
     """The events of the counterexample, by their classes."""
     (finding,) = checked.findings
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
     assert finding.story is not None
     return [type(event).__name__ for event in finding.story.events]
 

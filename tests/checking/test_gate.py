@@ -105,7 +105,7 @@ def test_a_subject_may_be_demanded() -> None:
     silent = Alphabet(silent=True)
     assert check(DEPLOY, alphabet=silent, theorems=(gate(),)).is_good
     (finding,) = check(DEPLOY, alphabet=silent, theorems=(demanding,)).findings
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
 
 
 # --- what it keeps ---
@@ -154,7 +154,7 @@ def test_only_what_is_kept_back_waits_for_the_plan(key: str) -> None:
     strict = evolve(CALM, answers=("approve", "deny"), operations=())
     unseen = never("at work unseen", is_at_work_unseen, about=("plan", key))
     (finding,) = check(BESIDE, unseen, alphabet=strict, theorems=()).findings
-    assert (finding.verdict == "holds") == (key in kept_back(BESIDE, strict))
+    assert (finding.found == "holds") == (key in kept_back(BESIDE, strict))
 
 
 # --- what would break it, row by row ---
@@ -399,7 +399,7 @@ def test_every_row_finds_a_bug(row: Row, monkeypatch: pytest.MonkeyPatch) -> Non
     assert check(row.spec, alphabet=row.alphabet, theorems=(gate(),)).is_good
     row.bug(monkeypatch)
     (finding,) = check(row.spec, alphabet=row.alphabet, theorems=(gate(),)).findings
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
     assert finding.story is not None
     assert len(finding.story.events) == row.events, str(finding.story)
 

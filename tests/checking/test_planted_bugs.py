@@ -30,7 +30,7 @@ def test_every_planted_bug_is_found(bug: Bug) -> None:
     with planted(bug):
         finding = found_in(bug).finding(bug.theorem)
         exact = check(bug.spec, alphabet=BRIEF, reductions=NONE).finding(bug.theorem)
-        assert finding.verdict == exact.verdict == "violated"
+        assert finding.found == exact.found == "violated"
         assert finding.story is not None
         assert exact.story is not None
         assert len(finding.story.events) == len(exact.story.events) == bug.events
@@ -42,7 +42,7 @@ def test_every_planted_bug_is_found(bug: Bug) -> None:
 def test_a_line_that_a_reduction_relies_on_shows_itself_to_an_exact_search() -> None:
     """What is forgotten because of a rule is not looked at when that very rule is wrong."""
     with planted(REVIVED):
-        assert found_in(REVIVED).finding(REVIVED.theorem).verdict == "holds"
+        assert found_in(REVIVED).finding(REVIVED.theorem).found == "holds"
         exact = check(REVIVED.spec, alphabet=BRIEF, reductions=NONE).finding(REVIVED.theorem)
     assert exact.story is not None
     assert len(exact.story.events) == REVIVED.events

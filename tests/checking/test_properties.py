@@ -55,7 +55,7 @@ def test_an_invariant_may_look_back() -> None:
         alphabet=ENDS,
         theorems=(),
     )  # fmt: skip
-    verdicts = {finding.name: finding.verdict for finding in checked.findings}
+    verdicts = {finding.name: finding.found for finding in checked.findings}
     assert verdicts == {
         "paused twice": "violated",
         "paused": "violated",
@@ -83,7 +83,7 @@ def test_what_is_met_may_depend_on_the_past() -> None:
         "paused and unnoticed", lambda s, paused: s.paused and not paused, history=PAUSED, about=()
     )
     checked = check(DEPLOY, succeeded, never_met, alphabet=ENDS, theorems=())
-    assert [finding.verdict for finding in checked.findings] == ["met", "never met"]
+    assert [finding.found for finding in checked.findings] == ["met", "never met"]
 
 
 def test_what_is_remembered_is_told_apart() -> None:
@@ -113,7 +113,7 @@ def test_what_happens_in_the_end_may_depend_on_the_past() -> None:
         alphabet=ENDS,
         theorems=(),
     )  # fmt: skip
-    assert [finding.verdict for finding in checked.findings] == ["holds", "violated", "holds"]
+    assert [finding.found for finding in checked.findings] == ["holds", "violated", "holds"]
 
 
 # --- what does not answer ---

@@ -237,8 +237,8 @@ def test_a_wait_by_chance_keeps_the_number_of_its_attempt() -> None:
         check(spec, waits, alphabet=alphabet, theorems=(), reductions=reductions).findings
         for reductions in (NONE, ALL)
     )
-    assert [finding.verdict for finding in exact] == [finding.verdict for finding in reduced]
-    assert exact[0].verdict == "met"
+    assert [finding.found for finding in exact] == [finding.found for finding in reduced]
+    assert exact[0].found == "met"
 
 
 def test_a_claim_that_looks_anywhere_sees_whose_stop_it_was() -> None:
@@ -253,7 +253,7 @@ def test_a_claim_that_looks_anywhere_sees_whose_stop_it_was() -> None:
         ),
     )
     checked = check(spec, claim, alphabet=evolve(BRIEF, cancels=False), theorems=())
-    assert checked.findings[0].verdict == "violated"
+    assert checked.findings[0].found == "violated"
 
 
 def states_of(spec: FlowSpec, alphabet: Alphabet, reductions: Reductions) -> int:

@@ -55,11 +55,11 @@ def test_a_bound_leaves_what_was_not_met_undecided() -> None:
     )
     assert not checked.complete
     assert not checked.is_good
-    assert checked.finding("the gate").verdict == "undecided"
-    assert checked.finding("cancel always ends").verdict == "undecided"
-    assert checked.finding("denied").verdict == "undecided"
-    assert checked.finding("paused").verdict == "violated"
-    assert checked.finding("started").verdict == "met"
+    assert checked.finding("the gate").found == "undecided"
+    assert checked.finding("cancel always ends").found == "undecided"
+    assert checked.finding("denied").found == "undecided"
+    assert checked.finding("paused").found == "violated"
+    assert checked.finding("started").found == "met"
     assert "some states within these bounds" in str(checked)
 
 
@@ -114,7 +114,7 @@ def test_whoever_has_enough_may_stop_a_search() -> None:
     checked = check(components(6), enough=lambda: True)
     assert checked.stopped_by == "enough"
     assert not checked.complete
-    assert checked.finding("the gate").verdict == "undecided"
+    assert checked.finding("the gate").found == "undecided"
     assert check(components(6), enough=lambda: False).stopped_by is None
 
 
@@ -130,18 +130,18 @@ def break_the_reducer(patch: pytest.MonkeyPatch) -> None:
 def test_a_reducer_that_raises_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Law 1 is broken by what the reducer does not survive, and the search goes on elsewhere."""
     whole = check(DEPLOY, theorems=(TOTAL,))
-    assert whole.finding("total").verdict == "holds"
+    assert whole.finding("total").found == "holds"
     break_the_reducer(monkeypatch)
     failed = sometimes("failed", lambda state: state.stop is not None, about=())
     checked = check(DEPLOY, TOTAL, failed, theorems=())
     finding = checked.finding("total")
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
     assert finding.error == "LookupError: nothing to answer"
     assert isinstance(finding.fatal, events.ApprovalResponded)
     assert finding.story is not None
     assert finding.story.state.awaiting == 1
     assert len(finding.story.events) == 2
-    assert checked.finding("failed").verdict == "met"
+    assert checked.finding("failed").found == "met"
     assert 2 < checked.states < whole.states
 
 
@@ -153,7 +153,7 @@ def test_a_way_avoids_what_the_reducer_does_not_survive(monkeypatch: pytest.Monk
     again = sometimes("resumed", transition=lambda before, event, after: before.awaiting > 0
                       and isinstance(event, events.ResumeRequested), about=())  # fmt: skip
     checked = check(DEPLOY, TOTAL, paused, again, alphabet=alphabet, theorems=())
-    assert [finding.verdict for finding in checked.findings] == ["violated", "met", "met"]
+    assert [finding.found for finding in checked.findings] == ["violated", "met", "met"]
 
 
 def test_without_a_claim_to_be_total_a_search_ends_with_the_error(
@@ -178,7 +178,7 @@ def test_claims_about_transitions_are_asked_of_each() -> None:
         alphabet=Alphabet(pauses=False),
         theorems=(),
     )  # fmt: skip
-    assert [finding.verdict for finding in checked.findings] == [
+    assert [finding.found for finding in checked.findings] == [
         "holds",
         "violated",
         "met",
@@ -189,5 +189,5 @@ def test_claims_about_transitions_are_asked_of_each() -> None:
 def test_what_never_happens_is_told() -> None:
     """A thing that was to happen sometimes and never does is a finding too."""
     checked = check(DEPLOY, sometimes("a lie", lambda _: False, about=()), theorems=())
-    assert checked.finding("a lie").verdict == "never met"
+    assert checked.finding("a lie").found == "never met"
     assert not checked.is_good

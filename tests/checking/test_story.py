@@ -41,7 +41,7 @@ def first(kind: type[Event], spec: FlowSpec) -> Story:
 
     claim = sometimes("it happens", transition=met)
     finding = check(spec, claim, alphabet=EVERYTHING, theorems=(), max_states=500).findings[0]
-    assert finding.verdict == "met"
+    assert finding.found == "met"
     assert finding.story is not None
     return finding.story
 

@@ -55,7 +55,7 @@ def test_a_host_that_is_late_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> No
         legality_module, "is_open_timer", lambda state, timer: timer.startswith("backoff:plan")
     )
     finding = check(DEPLOY, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
     assert finding.story is not None
     assert str(finding.story).splitlines()[-1] == "timer backoff:plan#1 fired"
 
@@ -75,7 +75,7 @@ def test_a_late_timer_of_a_group_is_a_stray(monkeypatch: pytest.MonkeyPatch) -> 
     spec = flow(group("g", StepSpec(key="a", retry=TOGETHER)))
     monkeypatch.setattr(legality_module, "is_open_timer", lambda state, timer: "@" in timer)
     finding = check(spec, UNHEARD, alphabet=STRAY, theorems=(), max_states=50).findings[0]
-    assert finding.verdict == "violated"
+    assert finding.found == "violated"
 
 
 def test_the_wait_that_a_group_is_in_is_no_stray() -> None:

@@ -83,7 +83,7 @@ def test_a_survey_remembers_as_a_claim_does() -> None:
     found = check(DEPLOY, claim, theorems=(), survey=survey)
     assert found.surveyed is not None
     assert found.surveyed.shown == {"0"}
-    assert found.finding("runs").verdict == "met"
+    assert found.finding("runs").found == "met"
 
 
 def test_what_a_survey_raises_is_told_as_its_own() -> None:

@@ -547,7 +547,7 @@ def test_reductions_can_be_switched_off() -> None:
         json.loads(run("flow.yaml", "--reduce", how, "--json").stdout) for how in ("all", "none")
     )
     assert none["certificate"]["states"] > all_["certificate"]["states"]
-    assert [c["verdict"] for c in none["claims"]] == [c["verdict"] for c in all_["claims"]]
+    assert [c["found"] for c in none["claims"]] == [c["found"] for c in all_["claims"]]
 
 
 def test_processes_change_nothing_but_the_time(folder: Path) -> None:
@@ -742,7 +742,7 @@ def test_json_tells_everything() -> None:
     assert (told["stopped_by"], told["processes"]) == (None, 1)
     assert told["certificate"]["flow"].startswith("sha256:")
     first, last = told["claims"][0], told["claims"][-1]
-    assert (first["verdict"], first["where"], first["story"]) == ("holds", None, None)
+    assert (first["found"], first["where"], first["story"]) == ("holds", None, None)
     assert [step["event"]["type"] for step in last["story"]] == [
         "flow-started",
         "step-finished",

@@ -29,7 +29,7 @@ from conductor_adapters.client import FlowSummary
 from conductor_adapters.clock import Clock, WallClock
 from conductor_adapters.durable_flow import DurableFlow
 from conductor_adapters.durable_options import LEASE_S, MAX_DELIVERIES, POLL_S
-from conductor_adapters.local import Asked
+from conductor_adapters.local import Asker
 from conductor_adapters.metrics import Meter
 from conductor_adapters.observing import Observer
 from conductor_adapters.routes import NOWHERE, Route, Routes
@@ -69,7 +69,7 @@ class ConductorApp:
         handlers: Mapping[str, Handler],
         *,
         generators: Mapping[str, GroupsOf] | None = None,
-        ask: Asked | None = None,
+        ask: Asker | None = None,
         routes: Mapping[str, Route] | None = None,
         default_route: Route = NOWHERE,
         name: str = "conductor",

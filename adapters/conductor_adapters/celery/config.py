@@ -9,7 +9,7 @@ from attrs import frozen
 
 from conductor_adapters.celery.measures import Measures
 from conductor_adapters.clock import Clock
-from conductor_adapters.local import Asked
+from conductor_adapters.local import Asker
 from conductor_adapters.observing import Observer
 from conductor_adapters.routes import Routes
 from conductor_adapters.store.protocol import ASK, GENERATE, STEP, Store
@@ -26,7 +26,7 @@ class Config:
     open_store: Callable[[], Store]
     workers: Workers
     routes: Routes
-    ask: Asked | None
+    ask: Asker | None
     clock: Clock
     lease_ms: int
     poll_s: float

@@ -283,5 +283,5 @@ def _lines(result: Result, *, verbose: bool, quiet: bool) -> Iterator[str]:
 def _exit_code(result: Result) -> int:
     if not result.bad:
         return 0
-    verdicts = {finding.verdict for finding in result.bad}
-    return INTERRUPTED if result.stopped_by == "interrupt" and verdicts == {"undecided"} else 1
+    found = {finding.found for finding in result.bad}
+    return INTERRUPTED if result.stopped_by == "interrupt" and found == {"undecided"} else 1

@@ -60,7 +60,7 @@ def write_counterexamples(folder: Path, findings: Iterable[Finding]) -> dict[str
     return {
         finding.name: _counterexample(folder, names[finding.name], finding)
         for finding in findings
-        if finding.verdict == "violated"
+        if finding.found == "violated"
     }
 
 

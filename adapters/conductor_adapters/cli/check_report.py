@@ -93,7 +93,7 @@ def told(result: Result, *, detailed: bool) -> Iterator[str]:
 def told_bad(result: Result, *, within: str = "these bounds") -> Iterator[str]:
     """Tell what is wrong, or that nothing is, in the end."""
     for finding in result.bad:
-        if finding.verdict == "violated":
+        if finding.found == "violated":
             yield from _violated(result, finding)
     yield from _conclusion(result, within)
 
@@ -174,18 +174,18 @@ def _ends(checked: Checked) -> Iterator[str]:
 
 
 def _finding(result: Result, finding: Finding, *, detailed: bool) -> Iterator[str]:
-    """A claim and its verdict; in detail also what it says."""
-    verdict = STRONG.get(finding.verdict, finding.verdict)
+    """A claim and what was found of it; in detail also what it says."""
+    found = STRONG.get(finding.found, finding.found)
     claim = result.claim(finding.name)
     where = _vacuous(result.checked, finding) if claim is None else f" ({claim.where})"
-    yield cut(f"  {verdict:<9} {finding.name}{where}")
+    yield cut(f"  {found:<9} {finding.name}{where}")
     if detailed:
         yield from _wrapped(f"            {finding.says}")
 
 
 def _vacuous(checked: Checked, finding: Finding) -> str:
     """Why a theorem holds that says nothing of this flow."""
-    if finding.verdict != "holds" or finding.name not in (GATE, DENY_IS_FINAL.name):
+    if finding.found != "holds" or finding.name not in (GATE, DENY_IS_FINAL.name):
         return ""
     if not checked.alphabet.steps_that_ask(checked.spec):
         return " (nothing waits for an approval)"
@@ -279,14 +279,14 @@ def _files(written: Written | None) -> Iterator[str]:
 
 def _conclusion(result: Result, within: str) -> Iterator[str]:
     """The last line: what came of it all."""
-    verdicts = [finding.verdict for finding in result.bad]
+    found = [finding.found for finding in result.bad]
     asked = len(result.checked.findings)
-    if "undecided" in verdicts:
+    if "undecided" in found:
         yield _stopped(result)
-    if not verdicts:
+    if not found:
         yield f"{result.file}: all {asked} hold within {within}"
         return
-    counts = ((word, verdicts.count(word)) for word in ("violated", "never met", "undecided"))
+    counts = ((word, found.count(word)) for word in ("violated", "never met", "undecided"))
     bad = ", ".join(f"{count} {word}" for word, count in counts if count)
     yield f"{result.file}: {bad}, of {asked} asked within {within}"
 
@@ -355,7 +355,7 @@ def _finding_as_data(result: Result, finding: Finding) -> dict[str, Any]:
         "name": finding.name,
         "says": finding.says,
         "where": None if claim is None else claim.where,
-        "verdict": finding.verdict,
+        "found": finding.found,
         "story": None if finding.story is None else _events_as_data(finding.story),
         "circle": [encode_event(event) for event in finding.circle],
         "error": finding.error,

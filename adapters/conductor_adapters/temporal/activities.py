@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from conductor_adapters.calls import Calls, is_coroutine_function
 from conductor_adapters.clock import Clock
-from conductor_adapters.local import Asked
+from conductor_adapters.local import Asker
 from conductor_adapters.temporal import failures, names
 from conductor_adapters.temporal.packing import LARGEST, LARGEST_LOCAL, SHOWN, wire_size
 from conductor_adapters.work import (
@@ -70,7 +70,7 @@ class Activities:
     """What a worker does, as the functions that Temporal calls."""
 
     def __init__(
-        self, workers: Workers, *, clock: Clock, threads: int, beat_s: float, ask: Asked
+        self, workers: Workers, *, clock: Clock, threads: int, beat_s: float, ask: Asker
     ) -> None:
         self._workers = workers
         self._clock = clock

@@ -16,7 +16,7 @@ from temporalio.converter import DataConverter
 from temporalio.worker import Replayer, Worker
 
 from conductor_adapters.clock import WallClock
-from conductor_adapters.local import Asked, nobody
+from conductor_adapters.local import Asker, nobody
 from conductor_adapters.observing import Observer, watched
 from conductor_adapters.temporal.activities import Activities
 from conductor_adapters.temporal.group import ConductorGroup
@@ -39,7 +39,7 @@ def conductor_worker(
     *,
     generators: Mapping[str, GroupsOf] | None = None,
     task_queue: str = TASK_QUEUE,
-    ask: Asked = nobody,
+    ask: Asker = nobody,
     observe: Observer | None = None,
     threads: int = THREADS,
     hears_s: float = HEARS_S,

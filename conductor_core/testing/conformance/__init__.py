@@ -12,7 +12,7 @@ left out, whenever the flow is quiet and when it has ended.
 """
 
 from conductor_core.testing.conformance.breakages import Breakage, Nonconformity
-from conductor_core.testing.conformance.call import Asked, Call
+from conductor_core.testing.conformance.call import AskedToGiveUp, Call
 from conductor_core.testing.conformance.case import Act, AtOnce, Case
 from conductor_core.testing.conformance.cases import cases
 from conductor_core.testing.conformance.rig import Rig
@@ -22,7 +22,7 @@ from conductor_core.testing.conformance.worker import Generated, Worker
 
 __all__ = [
     "Act",
-    "Asked",
+    "AskedToGiveUp",
     "AtOnce",
     "Breakage",
     "Call",

@@ -14,7 +14,7 @@ from attrs import define, field
 from conductor_core.events import Event
 
 A = TypeVar("A", bound=Event)
-Asked: TypeAlias = Callable[[], bool]
+AskedToGiveUp: TypeAlias = Callable[[], bool]
 """Whether work was asked to give up."""
 
 
@@ -33,7 +33,7 @@ class Call(Generic[A]):
     """
 
     what: str
-    asked: Asked
+    asked: AskedToGiveUp
     first: bool
     answer: asyncio.Future[A] = field(factory=lambda: asyncio.get_running_loop().create_future())
     ready: A | None = None

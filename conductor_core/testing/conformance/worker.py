@@ -21,7 +21,7 @@ from conductor_core.payload import freeze
 from conductor_core.state import FlowState
 from conductor_core.testing.answer_format import CANCELLED, OK
 from conductor_core.testing.conformance.breakages import Breach, Breakage
-from conductor_core.testing.conformance.call import A, Asked, Call, never
+from conductor_core.testing.conformance.call import A, AskedToGiveUp, Call, never
 from conductor_core.testing.conformance.case import Case
 from conductor_core.testing.conformance.likeness import told_differences
 from conductor_core.testing.conformance.recorded import LogReader, LogSoFar
@@ -69,7 +69,7 @@ class Worker:
     # --- what a host calls ---
 
     async def work(
-        self, command: DispatchStep, asked: Asked = never, *, metadata: object = None
+        self, command: DispatchStep, asked: AskedToGiveUp = never, *, metadata: object = None
     ) -> StepFinished:
         """Do the work of an attempt; `metadata` is the flow's, where the handler gets that."""
 
@@ -91,7 +91,7 @@ class Worker:
         return await self._serve(GENERATION, never, groups)
 
     def work_in_thread(
-        self, command: DispatchStep, asked: Asked = never, *, metadata: object = None
+        self, command: DispatchStep, asked: AskedToGiveUp = never, *, metadata: object = None
     ) -> StepFinished:
         """Do the work of an attempt in a thread other than the kit's."""
         work = self.work(command, asked, metadata=metadata)
@@ -169,7 +169,7 @@ class Worker:
     # --- a call ---
 
     async def _serve(
-        self, what: str, asked: Asked, scripted: Callable[[Call[A], LogSoFar], A | None]
+        self, what: str, asked: AskedToGiveUp, scripted: Callable[[Call[A], LogSoFar], A | None]
     ) -> A:
         """Answer a call as it is scripted, once it was held against the log."""
         call: Call[A] = self._taken(what, asked)
@@ -182,7 +182,7 @@ class Worker:
         finally:
             self._left(call)
 
-    def _taken(self, what: str, asked: Asked) -> Call[Any]:
+    def _taken(self, what: str, asked: AskedToGiveUp) -> Call[Any]:
         self.deliveries[what] += 1
         call: Call[Any] = Call(what, asked, first=self.deliveries[what] == 1)
         self.calls.append(call)

@@ -1,4 +1,4 @@
-"""The hands of a durable host in one process: they begin what its worker took, and answer.
+"""Carries out what the worker of a durable host took, for one flow, and answers.
 
 Rule: the work itself is done as in memory (`local`); what is added is that an order may be
 lost, that one which comes to nothing here goes back to others, and that a host may fail its
@@ -20,7 +20,7 @@ from conductor_core.commands import DispatchStep, GenerateSteps
 from conductor_core.state import FlowState
 
 
-class Hands(LocalPerformer):
+class OrderPerformer(LocalPerformer):
     """Carries the orders of one flow out.
 
     `undone` is told of an attempt that is left undone here, and whether its work had begun;

@@ -15,10 +15,10 @@ from typing import Final
 
 from conductor_adapters.calls import Calls
 from conductor_adapters.clock import Clock
-from conductor_adapters.hands import Hands
 from conductor_adapters.host import Unstamped
 from conductor_adapters.jobs import Jobs
-from conductor_adapters.local import Asked
+from conductor_adapters.local import Asker
+from conductor_adapters.order_performer import OrderPerformer
 from conductor_adapters.store.errors import StoreError
 from conductor_adapters.store.leases import Leases
 from conductor_adapters.store.ledger import Ledger
@@ -48,8 +48,8 @@ IDLE_AT: Final = 64
 _logger = logging.getLogger("conductor_adapters.store")
 
 
-class Crew:
-    """The hands of a host, for each flow that it works on.
+class Executor:
+    """Carries the orders of a host out, by a performer for each flow that it works on.
 
     `failed_at` is told of a flow whose work this host itself failed.
     """
@@ -62,7 +62,7 @@ class Crew:
         workers: Workers,
         calls: Calls,
         clock: Clock,
-        ask: Asked,
+        ask: Asker,
         failed_at: Callable[[str, Exception], None],
     ) -> None:
         self._leases = leases
@@ -72,7 +72,7 @@ class Crew:
         self._clock = clock
         self._ask = ask
         self._failed_at = failed_at
-        self._hands: dict[str, Hands] = {}
+        self._performers: dict[str, OrderPerformer] = {}
         self._generating: dict[str, Key] = {}
         self._idle_at = IDLE_AT
         self._unwritten: set[Key] = set()
@@ -92,29 +92,29 @@ class Crew:
     def hold(self) -> None:
         """Take nothing more, and begin nothing: what has not begun goes back to others."""
         self._leases.stop()
-        for hands in self._hands.values():
-            hands.hold()
+        for performer in self._performers.values():
+            performer.hold()
 
     def stop(self) -> None:
         """Take nothing more, and end what runs."""
         self._leases.stop()
-        for hands in self._hands.values():
-            hands.stop()
+        for performer in self._performers.values():
+            performer.stop()
 
     def leave(self) -> None:
         """Take note of threads that do not listen: they run on when their tasks have ended."""
-        for hands in self._hands.values():
-            hands.leave()
+        for performer in self._performers.values():
+            performer.leave()
 
     def retire(self) -> None:
         """Leave what is still held to others; where something still runs, when the lease ends."""
-        runs = any(hands.still_runs() for hands in self._hands.values())
+        runs = any(performer.still_runs() for performer in self._performers.values())
         at_once = not runs and self._unwritten <= {ROUND}
         self._jobs.submit(lambda _ledger: self._leases.retire(at_once=at_once))
 
     def tasks(self) -> set[asyncio.Task[None]]:
         """What has not ended yet."""
-        return {task for hands in self._hands.values() for task in hands.under_way()}
+        return {task for performer in self._performers.values() for task in performer.under_way()}
 
     async def written(self, within_s: float) -> None:
         """Wait until the store has all that work came to, but not for ever."""
@@ -141,21 +141,21 @@ class Crew:
             return
         match command:
             case DispatchStep():
-                self._hands_of(taken.state).dispatch_step(command)
+                self._performer_of(taken.state).dispatch_step(command)
             case GenerateSteps():
                 self._generating[flow_id] = taken.order.key
-                self._hands_of(taken.state).generate_steps(command)
+                self._performer_of(taken.state).generate_steps(command)
             case RequestApproval():
-                self._hands_of(taken.state).request_approval(command)
+                self._performer_of(taken.state).request_approval(command)
                 self._drop(taken.order.key)
             case _:
                 raise AssertionError(f"nobody takes {command!r}")
 
-    def _hands_of(self, state: FlowState) -> Hands:
-        hands = self._hands.get(state.flow_id)
-        if hands is None:
-            self._let_idle_hands_go()
-            hands = self._hands[state.flow_id] = Hands(
+    def _performer_of(self, state: FlowState) -> OrderPerformer:
+        performer = self._performers.get(state.flow_id)
+        if performer is None:
+            self._let_idle_performers_go()
+            performer = self._performers[state.flow_id] = OrderPerformer(
                 state,
                 workers=self._workers,
                 calls=self._calls,
@@ -166,34 +166,38 @@ class Crew:
                 undone=partial(self._undone, state.flow_id),
                 unmade=partial(self._unmade, state.flow_id),
             )
-        hands.turn_to(state)
-        return hands
+        performer.turn_to(state)
+        return performer
 
-    def _let_idle_hands_go(self) -> None:
-        """Forget, now and then, the hands that have nothing to do."""
-        if len(self._hands) >= self._idle_at:
-            busy = {key: hands for key, hands in self._hands.items() if hands.under_way()}
-            self._hands = busy
+    def _let_idle_performers_go(self) -> None:
+        """Forget, now and then, the performers that have nothing to do."""
+        if len(self._performers) >= self._idle_at:
+            busy = {
+                key: performer
+                for key, performer in self._performers.items()
+                if performer.under_way()
+            }
+            self._performers = busy
             self._idle_at = max(IDLE_AT, 2 * len(busy))
 
     def let_go(self, key: Key) -> None:
         """End what another worker is to do."""
         flow_id, kind, name = key
-        if (hands := self._hands.get(flow_id)) is not None:
+        if (performer := self._performers.get(flow_id)) is not None:
             if kind == STEP:
-                hands.let_go(name)
+                performer.let_go(name)
             elif self._generating.pop(flow_id, None) == key:
-                hands.end_generation()
+                performer.end_generation()
         self._tell_when_ended(key)
 
     def end(self, key: Key) -> None:
         """Ask work to give up."""
         flow_id, kind, name = key
-        if (hands := self._hands.get(flow_id)) is not None and kind == STEP:
-            hands.give_up(name)
+        if (performer := self._performers.get(flow_id)) is not None and kind == STEP:
+            performer.give_up(name)
         elif kind != STEP:
-            if hands is not None and self._generating.pop(flow_id, None) == key:
-                hands.end_generation()
+            if performer is not None and self._generating.pop(flow_id, None) == key:
+                performer.end_generation()
             self._drop(key)
         self._tell_when_ended(key)
 
@@ -202,11 +206,11 @@ class Crew:
         flow_id, kind, name = key
         # In the thread of the store, behind what the work itself has still to say there.
         ended = partial(self._jobs.submit, lambda _ledger: self._leases.has_ended(key))
-        hands = self._hands.get(flow_id)
-        if hands is None:
+        performer = self._performers.get(flow_id)
+        if performer is None:
             ended()
         else:
-            hands.when_ended(kind, name, ended)
+            performer.when_ended(kind, name, ended)
 
     def _report(self, flow_id: str, what: Unstamped[Event]) -> None:
         """Take what work says to the store."""
@@ -232,8 +236,8 @@ class Crew:
 
     def _answer(self, key: Key, what: Unstamped[Event]) -> None:
         """Record how an order ended; as a failure, where no log can say it."""
-        if (hands := self._hands.get(key[0])) is not None:
-            hands.answered(key[2])
+        if (performer := self._performers.get(key[0])) is not None:
+            performer.answered(key[2])
 
         def instead(error: FormatError) -> Callable[[Ledger], object]:
             if isinstance(what, Finished):
