@@ -454,7 +454,7 @@ def test_what_is_explained_is_a_flow_where_a_store_was_named(
     Path(ID).unlink()
     assert run("explain", ID, store=None).stdout.startswith("flow deploy-1 (flow): in-progress\n")
     nobody = run("explain", "nobody", store=None)
-    assert (nobody.exit_code, nobody.stderr) == (2, "no flow is named 'nobody'\n")
+    assert (nobody.exit_code, nobody.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
     monkeypatch.delenv("CONDUCTOR_STORE")
     nothing = run("explain", "nobody", store=None)
     told = f"nobody: No such file or directory; a flow of a store needs --store or {VARIABLE}\n"
@@ -468,8 +468,8 @@ def test_what_is_explained_is_a_flow_where_a_store_was_named(
 def test_a_flow_that_is_not_there_is_told(command: str) -> None:
     """Exit code 2, one line."""
     begun(RUNS)
-    assert told(command, "a\x1bb") == (2, "", "no flow is named 'a\\x1bb'\n")
-    assert told(command, "") == (2, "", "no flow is named ''\n")
+    assert told(command, "a\x1bb") == (2, "", "flows.db: no flow is named 'a\\x1bb'\n")
+    assert told(command, "") == (2, "", "flows.db: no flow is named ''\n")
 
 
 @pytest.mark.parametrize("command", ["list", "status", "log", "explain", "watch", "wait"])

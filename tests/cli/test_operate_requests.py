@@ -397,7 +397,7 @@ def test_a_flow_that_is_not_there_is_told(command: str) -> None:
     """Exit code 2; text of others is escaped."""
     begun(RUNS)
     arguments = [argument if argument != ID else "a\x1bb" for argument in request(command)]
-    assert told(*arguments) == (2, "", "no flow is named 'a\\x1bb'\n")
+    assert told(*arguments) == (2, "", "flows.db: no flow is named 'a\\x1bb'\n")
 
 
 @pytest.mark.parametrize("command", REQUESTS)

@@ -159,7 +159,7 @@ def test_what_is_not_there_is_told(command: str) -> None:
     name, *options = {**COMMANDS, **WRITING}[command]
     options += ["-o", "run.html"] if command == "html" else []
     nobody = run(name, "nobody", *options)
-    assert (nobody.exit_code, nobody.stderr) == (2, "no flow is named 'nobody'\n")
+    assert (nobody.exit_code, nobody.stderr) == (2, "flows.db: no flow is named 'nobody'\n")
     nothing = run(name, "nobody", *options, store=None)
     told = f"nobody: No such file or directory; a flow of a store needs --store or {VARIABLE}\n"
     assert (nothing.exit_code, nothing.stderr) == (2, told)

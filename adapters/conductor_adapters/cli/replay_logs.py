@@ -65,7 +65,7 @@ class Stored:
         try:
             return self.sources.flow_lines(self.flow_id)
         except UnknownFlow as error:
-            raise LogError(str(error)) from None
+            raise LogError(str(UnknownFlow(error.flow_id))) from None
 
 
 Log: TypeAlias = Given | Stored

@@ -10,11 +10,13 @@ class StoreError(ConductorError):
 
 
 class UnknownFlow(StoreError):
-    """No flow of the store has that id."""
+    """No flow of the store has that id; `of` names the store, where several may be meant."""
 
-    def __init__(self, flow_id: str) -> None:
+    def __init__(self, flow_id: str, *, of: str | None = None) -> None:
         self.flow_id = flow_id
-        super().__init__(f"no flow is named {shown(flow_id)}")
+        self.of = of
+        told = f"no flow is named {shown(flow_id)}"
+        super().__init__(told if of is None else f"{of}: {told}")
 
 
 class FlowExists(StoreError):

@@ -21,6 +21,7 @@ from conductor_adapters.cli.operate.interruptible import interruptible
 from conductor_adapters.cli.process import ran
 from conductor_adapters.client import Client
 from conductor_adapters.durable_client import DurableClient
+from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.protocol import Store
 from conductor_adapters.temporal_urls import SCHEME, client_at, is_temporal
 from conductor_core.errors import ConductorError
@@ -109,11 +110,20 @@ def opener(store: str, *, create: bool = False) -> Callable[[], Store]:
 async def client_of(store: str) -> AsyncGenerator[Client]:
     """A client of a store that is there; raises StoreError, and TemporalError for a cluster."""
     if is_temporal(store):
-        async with client_at(store) as flows:
+        async with client_at(store) as flows, _named(store):
             yield flows
         return
-    async with DurableClient(open_store=opener(store)) as client:
+    async with DurableClient(open_store=opener(store)) as client, _named(store):
         yield client
+
+
+@asynccontextmanager
+async def _named(store: str) -> AsyncGenerator[None]:
+    """Name the store that does not know a flow: it may be another than was meant."""
+    try:
+        yield
+    except UnknownFlow as error:
+        raise UnknownFlow(error.flow_id, of=store_urls.told(store)) from None
 
 
 def asked(store: str, ask: Callable[[Client], Awaitable[int]]) -> int:
