@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from conductor_core import FlowSpec, FlowState, events, initial_state, reduce
 from conductor_core.errors import SpecError
 from conductor_core.spec import group_problems
+from conductor_core.testing.arbitrary.facts import groups_generated
 from conductor_core.testing.arbitrary.flows import broken_groups
 from conductor_core.testing.arbitrary.plays import Play
+from conductor_core.testing.brief import group
 from conductor_core.testing.strategies import chosen, events_for, flows, plays
 from conductor_core.verdicts import Accepted
 
@@ -51,3 +55,17 @@ def test_what_is_drawn_shrinks_to_plain_flows() -> None:
 def succeeds(play: Play) -> bool:
     """Whether the flow ended well."""
     return play.transitions[-1].state.status == "success"
+
+
+def test_groups_come_that_are_known_in_part() -> None:
+    """Who generates again sends what is there, something new, both, or nothing."""
+    state = started(FlowSpec(groups=[group("g", "a")]))
+    (known,) = state.catalog.groups
+    made = (groups_generated(Random(seed).randrange, state, at_ms=1) for seed in range(300))
+    groups = [event.groups for event in made if isinstance(event, events.GroupsGenerated)]
+    assert {frozenset(each == known for each in some) for some in groups} == {
+        frozenset(),
+        frozenset({True}),
+        frozenset({False}),
+        frozenset({True, False}),
+    }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from conductor_core import testing
 
 LATER = {"cattrs", "difflib", "hashlib", "typing_extensions"}
 """What is slow to import, and imported by whoever needs it first."""
@@ -44,10 +48,12 @@ def test_the_log_is_imported_without_cattrs() -> None:
 
 
 @pytest.mark.parametrize("module", ["strategies", "flow_machine"])
-def test_what_needs_hypothesis_names_the_extra_that_has_it(module: str) -> None:
+def test_what_needs_hypothesis_names_the_extra_that_has_it(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever installed the core alone is told what to install."""
-    code = f"import sys; sys.modules['hypothesis'] = None; import conductor_core.testing.{module}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].endswith(
-        "need the test extra: pip install 'conductor-core[test]'"
-    )
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ModuleNotFoundError) as told:
+        runpy.run_path(f"{Path(testing.__file__).with_name(module)}.py")
+    assert str(told.value).endswith("need the test extra: pip install 'conductor-core[test]'")
+    assert told.value.name == "hypothesis"

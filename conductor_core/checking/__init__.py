@@ -9,7 +9,7 @@ the search, which every result carries.
 """
 
 from conductor_core.checking.alphabet import Alphabet, Ending, directed
-from conductor_core.checking.check import Checked, Finding, PredicateError, Surveyed, check
+from conductor_core.checking.check import Checked, Finding, Found, PredicateError, Surveyed, check
 from conductor_core.checking.claims import Checks, decode_checks
 from conductor_core.checking.defaults import default_alphabet, full_alphabet
 from conductor_core.checking.gate import gate
@@ -48,6 +48,7 @@ __all__ = [
     "Checks",
     "Ending",
     "Finding",
+    "Found",
     "History",
     "Invariant",
     "LeadsTo",

@@ -46,6 +46,7 @@ MAX_STATES: Final = 1_000_000
 FLOW_ID: Final = "flow"
 
 Found: TypeAlias = Literal["holds", "violated", "met", "never met", "undecided"]
+"""What is found of a claim; `sometimes` is met or never met, all others hold or are violated."""
 
 
 class PredicateError(ConductorError):

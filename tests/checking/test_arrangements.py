@@ -32,6 +32,7 @@ def plans(count: int, retry: RetryPolicy = MANUAL, options: FlowOptions = AWAIT_
     return flow(group("plans", *steps, parallel=True), options=options)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("spec", "alphabet"),
     [

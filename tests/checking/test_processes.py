@@ -101,6 +101,7 @@ def pairs(count: int) -> FlowSpec:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("spec", "alphabet", "reductions"),
     [

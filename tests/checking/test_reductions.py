@@ -189,6 +189,7 @@ def all_places(spec: FlowSpec, alphabet: Alphabet) -> dict[Place, list[Place]]:
     return found
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_equal_keys_have_equal_futures(name: str) -> None:
     """States with one key lead to the same keys, under every reduction alone and under all."""

@@ -24,6 +24,7 @@ from conductor_core.state import FlowState
 from tests.checking.flows import DEPLOY, components, fleet
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("spec", "states", "transitions"),
     [(DEPLOY, 215, 821), (components(3), 1_589, 7_174), (components(10), 5_285, 24_226),

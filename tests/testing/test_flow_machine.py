@@ -68,6 +68,7 @@ def counted_in(declared: FlowSpec) -> set[type[Event]]:
     return counted
 
 
+@pytest.mark.unmeasured
 def test_everything_happens_to_a_flow() -> None:
     """Every kind of event is played, and each that can count counts."""
     declared = flow(group("p", plan(), StepSpec(key="b", retry=ONCE), parallel=True))
