@@ -49,12 +49,12 @@ with TemporaryFile(buffering=0) as log:
             timer = min(timers, key=timers.__getitem__)
             time.sleep(max(0, timers.pop(timer) - now_ms()) / 1000)
             inbox.append(events.TimerFired(at_ms=now_ms(), timer=timer))
-        event = inbox.popleft()
-        transition = reduce(state, event)
+        transition = reduce(state, event := inbox.popleft())
         log.write(writer.entry(event, transition).encode())  # before its commands leave
         state = transition.state
         print(f"{type(event).__name__}: {transition.verdict}, {state.status}")
         for command in transition.commands:
             carry_out(command)
+    log.write(writer.close(state).encode())  # so that readers wait for no more
     log.seek(0)
     print(f"replay: {replay(log).entries} entries verified")

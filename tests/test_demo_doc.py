@@ -20,11 +20,13 @@ STORY: Final = next(text for kind, text in BLOCK.findall(TEXT) if kind == "conso
 VARYING: Final = re.compile(
     r"\d+\.\d+\.\d+(?:\.dev\d+)?|[0-9a-f]{12,}|release-[0-9a-f-]+|[0-9][0-9,.]*"
 )
+# Of steps side by side any may be the last, with which the flow goes on.
+SIDE_BY_SIDE: Final = re.compile(r"\b(?:wheel|sdist|contents|quickstart)(?=#1 succeeded)")
 
 
 def masked(line: str) -> str:
     """A line without what differs from one release to the next."""
-    return VARYING.sub("#", line).strip()
+    return VARYING.sub("#", SIDE_BY_SIDE.sub("one", line)).strip()
 
 
 def printed_by_the_demo(folder: Path) -> list[str]:

@@ -6,14 +6,17 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, Final
 
 import conductor_adapters
 import conductor_core
 from conductor_core.payload import Payload
 from docs.generating.markdown import citing, code, first_sentence, page, table
+
+PACKAGES: Final = ("conductor_core", "conductor_adapters")
 
 
 def python_page() -> str:
@@ -45,17 +48,54 @@ def public_modules() -> Iterator[ModuleType]:
 def _module(module: ModuleType) -> Iterator[str]:
     yield f"## {module.__name__}"
     yield first_sentence(module)
-    yield table(["name", "what it is"], [_row(module, name) for name in sorted(module.__all__)])
+    rows = [row for name in sorted(module.__all__) for row in _rows(module, name)]
+    yield table(["name", "what it is"], rows)
 
 
-def _row(module: ModuleType, name: str) -> list[str]:
+def _rows(module: ModuleType, name: str) -> Iterator[list[str]]:
+    """A name, and below a class what can be done with it, where it is at home."""
     thing = getattr(module, name)
-    return [code(name + _signature(thing)), _told(thing)]
+    yield [code(name + _signature(thing)), _told(thing)]
+    if inspect.isclass(thing) and _is_at_home(thing, module):
+        for member in sorted(_members(thing)):
+            yield _member_row(name, member, inspect.getattr_static(thing, member))
+
+
+def _is_at_home(thing: type, module: ModuleType) -> bool:
+    """Whether a class was written in this module, or in one that is not public."""
+    written = sys.modules[thing.__module__]
+    return written is module or "__all__" not in vars(written)
+
+
+def _members(thing: type) -> set[str]:
+    """The names of methods and properties that are ours; fields stand in the signature."""
+    ours = [base for base in thing.__mro__ if base.__module__.startswith(PACKAGES)]
+    return {
+        name
+        for base in ours
+        for name, value in vars(base).items()
+        if not name.startswith("_")
+        and isinstance(value, FunctionType | classmethod | staticmethod | property)
+    }
+
+
+def _member_row(owner: str, name: str, member: Any) -> list[str]:
+    """A method as it is called, awaited where it must be; a property by its name alone."""
+    if isinstance(member, property):
+        return [code(f"{owner}.{name}"), _told(member.fget)]
+    function = getattr(member, "__func__", member)
+    call = _signature(function)
+    if not isinstance(member, staticmethod):
+        call = re.sub(r"^\((?:self|cls)(?:, )?(?:/(?:, )?)?", "(", call)
+    waits = "await " if inspect.iscoroutinefunction(function) else ""
+    return [code(f"{waits}{owner}.{name}{call}"), _told(function)]
 
 
 def _signature(thing: Any) -> str:
-    """How it is called; an enum, a module and a constant are not."""
+    """How it is called; an enum, a protocol, a module and a constant are not."""
     if not callable(thing) or (inspect.isclass(thing) and issubclass(thing, str)):
+        return ""
+    if getattr(thing, "_is_protocol", False):
         return ""
     try:
         signature = inspect.signature(thing)

@@ -106,7 +106,7 @@ def test_a_list_of_nothing_says_so() -> None:
     """Nothing in the store is no error, and neither is nothing of what was asked for."""
     fill()
     assert told("list") == (0, "no flow\n", "")
-    assert told("list", "--waiting") == (0, "no such flow\n", "")
+    assert told("list", "--waiting") == (0, "no flow is like that\n", "")
     assert data_of("list") == []
 
 

@@ -171,6 +171,19 @@ def test_ctrl_c_ends_it() -> None:
     assert written == ("replay: 3 entries verified; not closed, the flow is approval-awaiting\n")
 
 
+def test_why_the_log_of_a_flow_that_ended_goes_on_is_told() -> None:
+    """Its host wrote no closing line, or will do so; that is waited for."""
+    append(*LINES[:-1])
+    follower = following()
+    assert follower.stderr is not None
+    told = "the flow is success, and its log is not closed; waiting for more of it"
+    assert follower.stderr.readline() == f"{LOG}: {told}\n"
+    append(LINES[-1])
+    code, written, errors = ended(follower)
+    assert (code, errors) == (0, "")
+    assert written.endswith(LAST)
+
+
 def test_ctrl_c_ends_the_wait_for_a_file() -> None:
     """There is nothing to say then."""
     follower = following()

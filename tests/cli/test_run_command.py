@@ -419,6 +419,13 @@ def test_a_flow_that_cannot_run_does_not_begin(
         (["--flow-id", "a b"], "invalid flow spec: flow_id: 'a b' does not match"),
         (["--by", "\udcff"], "--by: "),
         (["--handlers", "nowhere"], "--handlers nowhere: ModuleNotFoundError"),
+        (
+            ["--handlers", "nowhere.py"],
+            (
+                "--handlers nowhere.py: ModuleNotFoundError: No module named 'nowhere'; "
+                "expected the name of a module, such as nowhere\n"
+            ),
+        ),
         (["--handlers", "broken"], "--handlers broken: ZeroDivisionError: division by zero"),
         (["--handlers", "empty"], "--handlers empty: 'handlers' is no mapping of names"),
         (["--log", "there.jsonl"], "there.jsonl: exists; go on with it (--resume) or give"),

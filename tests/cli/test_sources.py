@@ -98,7 +98,7 @@ def test_a_flow_of_a_store_is_followed_by_another_command() -> None:
     """Which is named."""
     told = run("replay", ID, "--follow")
     assert told.exit_code == 2
-    assert "--follow takes a file; conductor watch follows a flow of a store." in told.stderr
+    assert "--follow takes a file; conductor log writes that of a flow" in told.stderr
 
 
 def test_a_flow_is_shown_on_a_page_beside_a_log(monkeypatch: pytest.MonkeyPatch) -> None:

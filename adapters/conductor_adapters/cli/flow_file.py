@@ -123,9 +123,10 @@ def import_workers(module_name: str | None, shell: Handler) -> Workers:
     try:
         module: Any = import_module(module_name)
     except Exception as error:
-        raise ConductorError(
-            f"--handlers {module_name}: {type(error).__name__}: {error}"
-        ) from error
+        told = f"--handlers {module_name}: {type(error).__name__}: {error}"
+        if module_name.endswith(".py"):
+            told += f"; expected the name of a module, such as {Path(module_name).stem}"
+        raise ConductorError(told) from error
     handlers = _mapping(module, module_name, "handlers")
     generators = (
         _mapping(module, module_name, "generators") if hasattr(module, "generators") else {}

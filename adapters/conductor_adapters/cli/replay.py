@@ -120,7 +120,10 @@ def _refuse(logs: tuple[str, ...], sources: Sources, given: set[str]) -> None:
             what = f"{len(logs)} of them" if len(logs) != 1 else f"the folder {logs[0]}"
             raise click.UsageError(f"--{option} takes one LOG, not {what}.")
     if "follow" in given and sources.has_flow(logs[0]):
-        raise click.UsageError("--follow takes a file; conductor watch follows a flow of a store.")
+        raise click.UsageError(
+            "--follow takes a file; conductor log writes that of a flow of a store, "
+            "and conductor watch follows one."
+        )
 
 
 def _against(file: Path | None, number: int | None) -> Against | None:

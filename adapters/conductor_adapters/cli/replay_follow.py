@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 
-from conductor_adapters.cli.console import INTERRUPTED, say
+from conductor_adapters.cli.console import INTERRUPTED, say, warn
 from conductor_adapters.cli.replay_report import as_data, tell, warn_of
 from conductor_adapters.cli.tail import Tail
 from conductor_adapters.debugger.verifying import Found, Verified
@@ -34,6 +35,7 @@ def follow(path: Path, *, as_json: bool) -> int:
     try:
         player = Player(tail, reducers=semantics.REDUCERS)
         tail.ended = _closing(player)
+        tail.idle = partial(_warn_of_open_end, path, player)
         for played in player:
             _tell_entry(played, as_json=as_json)
     except LogError as error:
@@ -48,6 +50,13 @@ def follow(path: Path, *, as_json: bool) -> int:
 def _closing(player: Player) -> Callable[[], bool]:
     """Tells whether a log ends with `closed`, as far as it was read."""
     return lambda: player.result().closed
+
+
+def _warn_of_open_end(path: Path, player: Player) -> None:
+    """Say why a log goes on whose flow has ended: its host wrote no closing line, or not yet."""
+    status = player.result().state.status
+    if player.result().state.outcome is not None:
+        warn(f"{path}: the flow is {status}, and its log is not closed; waiting for more of it")
 
 
 def _found(path: Path, replay: Replay) -> Verified:

@@ -20,6 +20,8 @@ from conductor_core.loglines import LONGEST_LINE
 
 LOOK_S: Final = 0.1
 """So often a file is looked at to which nothing is written."""
+IDLE_LOOKS: Final = 10
+"""So many looks find nothing new before a file is said to be idle."""
 
 Seen: TypeAlias = tuple[int, int]
 """The size of a file, and when it was written last."""
@@ -28,13 +30,15 @@ Seen: TypeAlias = tuple[int, int]
 class Tail:
     """The lines of a file, for as long as nobody says by `ended` that no more will come.
 
-    It is asked whenever all lines that are there were taken.
+    It is asked whenever all lines that are there were taken; `idle` is told once nothing has come
+    behind them for a while.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._given = 0
         self.ended: Callable[[], bool] = lambda: False
+        self.idle: Callable[[], None] = lambda: None
 
     def __iter__(self) -> Iterator[bytes]:
         with self._opened() as file:
@@ -60,12 +64,16 @@ class Tail:
 
     def _lines(self, file: BinaryIO) -> Iterator[bytes]:
         seen: Seen | None = None
+        looks = 0
         while True:
             now = self._look(file)
             if now == seen:
+                looks += 1
+                if looks == IDLE_LOOKS:
+                    self.idle()
                 time.sleep(LOOK_S)
                 continue
-            seen = now
+            seen, looks = now, 0
             yield from self._whole_lines(file)
             if self.ended():
                 return

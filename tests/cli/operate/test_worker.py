@@ -131,10 +131,13 @@ def test_who_is_to_approve_is_told_by_a_command() -> None:
 
 
 def test_a_store_in_which_all_has_ended_is_idle() -> None:
-    """Also one that was made just now."""
+    """Also one that was made just now, which is told: its name may have been misspelt."""
     done = conductor("worker", "--until-idle")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    told = f"{STORE}: there was no such store; this is a new one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", told)
     assert Path(STORE).exists()
+    again = conductor("worker", "--until-idle")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def test_flows_that_wait_for_people_are_told_by_code_3() -> None:

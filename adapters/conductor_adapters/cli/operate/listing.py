@@ -68,7 +68,7 @@ async def _list(wanted: Wanted, as_json: bool, client: Client) -> int:
     elif rows:
         click.echo(told_rows(rows))
     else:
-        say("no such flow" if wanted.statuses or wanted.types else "no flow")
+        say("no flow is like that" if wanted.statuses or wanted.types else "no flow")
     if more:
         warn(f"there are more than {wanted.limit:,} such flows (--limit)")
     return 0

@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 
+from conductor_adapters.cli.console import warn
 from conductor_adapters.cli.flow_file import import_workers
 from conductor_adapters.cli.operate.folders import go_to
 from conductor_adapters.cli.operate.stores import file_for, with_store
@@ -97,6 +98,9 @@ def worker(
         "conductor worker works on a SQLite file; on a database Celery workers do the work, "
         "on a cluster conductor temporal worker",
     ).absolute()
+    if not path.exists():
+        # It may be a name that was misspelt, and others would wait for this worker.
+        warn(f"{store}: there was no such store; this is a new one")
     go_to(directory)
     order = Order(
         store=path,
