@@ -6,7 +6,8 @@ The commands of a console block are typed, and print what stands below them; a l
 for any lines. A block behind the comment `<!-- stays open -->` is one command in a terminal of its
 own, which goes on while the reader works in another; at the end of the page it is ended as by
 Ctrl-C, once it has printed what stands above a line `^C`, and compared, in any order of lines.
-The reader goes on in the other one as soon as its first line is to be seen, if any is shown.
+The reader goes on in the other one as soon as its first line is to be seen, if any is shown: that
+line comes of nothing that is typed later.
 
     python -m tests.pages docs/tutorial.md ...
 

@@ -52,8 +52,9 @@ def test_what_needs_hypothesis_names_the_extra_that_has_it(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever installed the core alone is told what to install."""
-    monkeypatch.setitem(sys.modules, "hypothesis", None)
-    with pytest.raises(ModuleNotFoundError) as told:
-        runpy.run_path(f"{Path(testing.__file__).with_name(module)}.py")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "hypothesis", None)
+        with pytest.raises(ModuleNotFoundError) as told:
+            runpy.run_path(f"{Path(testing.__file__).with_name(module)}.py")
     assert str(told.value).endswith("need the test extra: pip install 'conductor-core[test]'")
     assert told.value.name == "hypothesis"

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 import conductor_adapters
 import conductor_core
@@ -92,10 +92,10 @@ def _member_row(owner: str, name: str, member: Any) -> list[str]:
 
 
 def _signature(thing: Any) -> str:
-    """How it is called; an enum, a protocol, a module and a constant are not."""
+    """How it is called; an enum, a protocol, an alias, a module and a constant are not."""
     if not callable(thing) or (inspect.isclass(thing) and issubclass(thing, str)):
         return ""
-    if getattr(thing, "_is_protocol", False):
+    if getattr(thing, "_is_protocol", False) or get_origin(thing) is not None:
         return ""
     try:
         signature = inspect.signature(thing)

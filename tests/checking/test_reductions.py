@@ -2,7 +2,7 @@
 
 Each flow here is searched without any reduction, which tells every two states apart, and
 then it is looked at whether states with one key lead to the same keys, event by event. That
-is more than equal verdicts: it is what the reductions claim.
+is more than equal findings: it is what the reductions claim.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ def test_equal_keys_have_equal_futures(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_reductions_change_no_verdict(name: str) -> None:
-    """A search that forgets finds the same outcomes and verdicts as one that does not."""
+def test_reductions_change_no_finding(name: str) -> None:
+    """A search that forgets finds the same outcomes and answers as one that does not."""
     spec, alphabet = EXAMPLES[name]
     exact = check(spec, alphabet=alphabet, reductions=NONE)
     reduced = check(spec, alphabet=alphabet)

@@ -165,6 +165,7 @@ def test_ctrl_c_ends_it() -> None:
     follower = following()
     for _ in range(3):
         next_line(follower)
+    time.sleep(2 * tail.IDLE_LOOKS * tail.LOOK_S)  # that it waits for people needs no explanation
     follower.send_signal(signal.SIGINT)
     code, written, errors = ended(follower)
     assert (code, errors) == (130, "")

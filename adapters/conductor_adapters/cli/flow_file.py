@@ -125,13 +125,18 @@ def import_workers(module_name: str | None, shell: Handler) -> Workers:
     except Exception as error:
         told = f"--handlers {module_name}: {type(error).__name__}: {error}"
         if module_name.endswith(".py"):
-            told += f"; expected the name of a module, such as {Path(module_name).stem}"
+            told += f"; expected the name of a module, such as {_dotted(module_name)}"
         raise ConductorError(told) from error
     handlers = _mapping(module, module_name, "handlers")
     generators = (
         _mapping(module, module_name, "generators") if hasattr(module, "generators") else {}
     )
     return Workers(handlers={SHELL: shell, **handlers}, generators=generators)
+
+
+def _dotted(path: str) -> str:
+    """The file of a module as the name by which it is imported."""
+    return ".".join(Path(path).with_suffix("").parts)
 
 
 def _mapping(module: Any, module_name: str, name: str) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ import click
 from conductor_adapters.cli.console import INTERRUPTED, say, warn
 from conductor_adapters.cli.replay_report import as_data, tell, warn_of
 from conductor_adapters.cli.tail import Tail
-from conductor_adapters.debugger.verifying import Found, Verified
+from conductor_adapters.debugger.verifying import Verification, Verified
 from conductor_core import semantics
 from conductor_core.codec import encode_command, encode_event, encode_verdict
 from conductor_core.errors import LogError
@@ -35,7 +35,7 @@ def follow(path: Path, *, as_json: bool) -> int:
     try:
         player = Player(tail, reducers=semantics.REDUCERS)
         tail.ended = _closing(player)
-        tail.idle = partial(_warn_of_open_end, path, player)
+        tail.idle = partial(_warn_of_open_end, path, tail, player)
         for played in player:
             _tell_entry(played, as_json=as_json)
     except LogError as error:
@@ -52,15 +52,17 @@ def _closing(player: Player) -> Callable[[], bool]:
     return lambda: player.result().closed
 
 
-def _warn_of_open_end(path: Path, player: Player) -> None:
-    """Say why a log goes on whose flow has ended: its host wrote no closing line, or not yet."""
-    status = player.result().state.status
-    if player.result().state.outcome is not None:
-        warn(f"{path}: the flow is {status}, and its log is not closed; waiting for more of it")
+def _warn_of_open_end(path: Path, tail: Tail, player: Player) -> None:
+    """Say once why a log goes on whose flow has ended: no closing line was written, or not yet."""
+    state = player.result().state
+    if state.outcome is not None:
+        told = f"the flow is {state.status}, and its log is not closed; waiting for more of it"
+        warn(f"{path}: {told}")
+        tail.idle = lambda: None
 
 
 def _found(path: Path, replay: Replay) -> Verified:
-    return Verified(file=str(path), found=Found.of(replay, replay.entries))
+    return Verified(file=str(path), found=Verification.of(replay, replay.entries))
 
 
 def _end(result: Verified, *, as_json: bool) -> int:

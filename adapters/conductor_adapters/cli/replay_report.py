@@ -14,7 +14,7 @@ from typing import Any, Final
 from conductor_adapters.cli.console import counted, say, warn
 from conductor_adapters.cli.standing_data import standing_as_data
 from conductor_adapters.debugger.against import departure_as_data, told_departure
-from conductor_adapters.debugger.verifying import Found, Moment, Verified
+from conductor_adapters.debugger.verifying import Moment, Verification, Verified
 from conductor_adapters.debugger.view import records_of
 from conductor_core.durations import told_elapsed
 from conductor_core.errors import LogError, ReplayDivergence
@@ -49,7 +49,7 @@ def tell(result: Verified, *, named: bool, until: int | None = None) -> None:
             say(f"  {line}")
 
 
-def told_found(found: Found, until: int | None = None) -> str:
+def told_found(found: Verification, until: int | None = None) -> str:
     """Say how many entries were verified, and where they leave the flow."""
     if until is not None:
         return f"replay: {found.entries} entries verified, as far as asked; {_flow(found)}"
@@ -57,7 +57,7 @@ def told_found(found: Found, until: int | None = None) -> str:
     return f"replay: {found.entries} entries verified; {closed}{_flow(found)}"
 
 
-def _flow(found: Found) -> str:
+def _flow(found: Verification) -> str:
     return f"the flow is {found.status}"
 
 
@@ -128,7 +128,7 @@ def as_data(result: Verified) -> dict[str, Any]:
     return data
 
 
-def found_as_data(found: Found) -> dict[str, Any]:
+def found_as_data(found: Verification) -> dict[str, Any]:
     """All that was found in a log that verifies."""
     truncated = found.truncated
     return {

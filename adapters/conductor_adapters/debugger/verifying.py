@@ -24,7 +24,7 @@ UNENDED: Final = "the last line has no line end; nothing else of it is missing"
 
 
 @frozen(kw_only=True)
-class Found:
+class Verification:
     """What is known of a log that was verified; `truncated` is what its last line lacks."""
 
     flow_id: str
@@ -35,7 +35,7 @@ class Found:
     truncated: LogError | None
 
     @classmethod
-    def of(cls, replay: Replay, lines: int) -> Found:
+    def of(cls, replay: Replay, lines: int) -> Verification:
         """What is known after a replay of so many lines."""
         unended = None if replay.terminated else LogError(UNENDED, line=lines)
         return cls(
@@ -56,7 +56,7 @@ class Verified:
     """
 
     file: str
-    found: Found | None = None
+    found: Verification | None = None
     error: LogError | None = None
     compared: bool = False
     departure: Departure | None = None
@@ -96,11 +96,11 @@ def verified(file: str, lines: Iterable[Raw], against: Against | None = None) ->
     try:
         if against is None:
             replay = replayed(counted, reducers=semantics.REDUCERS)
-            return Verified(file=file, found=Found.of(replay, counted.number))
+            return Verified(file=file, found=Verification.of(replay, counted.number))
         replay, departure = _compared(Player(counted, reducers=semantics.REDUCERS), against)
     except LogError as error:
         return Verified(file=file, error=error)
-    found = Found.of(replay, counted.number)
+    found = Verification.of(replay, counted.number)
     return Verified(file=file, found=found, compared=True, departure=departure)
 
 
@@ -126,7 +126,7 @@ def verified_until(
         missing = LogError(f"it has {replay.entries:,} entries, and no entry {until:,}")
         return Verified(file=file, error=missing), None
     moment = Moment(state=replay.state, at_ms=at_ms)
-    return Verified(file=file, found=Found.of(replay, counted.number)), moment
+    return Verified(file=file, found=Verification.of(replay, counted.number)), moment
 
 
 def _play_until(player: Player, until: int | None) -> int:

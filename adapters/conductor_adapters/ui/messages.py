@@ -27,7 +27,7 @@ REASONS: Final = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
-    404: "Not Found",
+    404: "Not Verification",
     405: "Method Not Allowed",
     408: "Request Timeout",
     409: "Conflict",

@@ -133,7 +133,7 @@ def test_who_is_to_approve_is_told_by_a_command() -> None:
 def test_a_store_in_which_all_has_ended_is_idle() -> None:
     """Also one that was made just now, which is told: its name may have been misspelt."""
     done = conductor("worker", "--until-idle")
-    told = f"{STORE}: there was no such store; this is a new one\n"
+    told = f"{STORE}: there is no such store; it is made\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", told)
     assert Path(STORE).exists()
     again = conductor("worker", "--until-idle")

@@ -23,7 +23,7 @@ from conductor_adapters.client import Client
 from conductor_adapters.durable_client import DurableClient
 from conductor_adapters.store.errors import UnknownFlow
 from conductor_adapters.store.protocol import Store
-from conductor_adapters.temporal_urls import SCHEME, client_at, is_temporal
+from conductor_adapters.temporal_urls import SCHEME, client_at, is_temporal, place_of
 from conductor_core.errors import ConductorError
 
 VARIABLE: Final = "CONDUCTOR_STORE"
@@ -123,7 +123,8 @@ async def _named(store: str) -> AsyncGenerator[None]:
     try:
         yield
     except UnknownFlow as error:
-        raise UnknownFlow(error.flow_id, of=store_urls.told(store)) from None
+        told = str(place_of(store)) if is_temporal(store) else store_urls.told(store)
+        raise UnknownFlow(error.flow_id, of=told) from None
 
 
 def asked(store: str, ask: Callable[[Client], Awaitable[int]]) -> int:

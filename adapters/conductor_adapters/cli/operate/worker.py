@@ -8,6 +8,7 @@ for people.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -98,9 +99,7 @@ def worker(
         "conductor worker works on a SQLite file; on a database Celery workers do the work, "
         "on a cluster conductor temporal worker",
     ).absolute()
-    if not path.exists():
-        # It may be a name that was misspelt, and others would wait for this worker.
-        warn(f"{store}: there was no such store; this is a new one")
+    is_new = _may_be_made(path)
     go_to(directory)
     order = Order(
         store=path,
@@ -114,4 +113,14 @@ def worker(
         on_approval=on_approval,
         screen=WorkerJson() if as_json else WorkerText(),
     )
+    if is_new:
+        # Its name may have been misspelt, and others would wait for this worker.
+        warn(f"{store}: there is no such store; it is made")
     ctx.exit(ran(work(order)))
+
+
+def _may_be_made(path: Path) -> bool:
+    """Whether there is no such file, but a folder in which one may be made."""
+    # What `Path` is asked of a file that cannot be looked at raises.
+    there = os.path.exists(path)  # noqa: PTH110 - as said above
+    return not there and os.access(path.parent, os.W_OK | os.X_OK)
