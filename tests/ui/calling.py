@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ class Caller:
         given = {name: value for name, value in all_headers.items() if value is not None}
         connection.request(method, path, body, given)
         found = connection.getresponse()
+        assert found.reason == HTTPStatus(found.status).phrase
         told = {name.lower(): value for name, value in found.getheaders()}
         answer = Answer(found.status, told, found.read())
         connection.close()

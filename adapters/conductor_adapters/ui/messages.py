@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,23 +22,6 @@ PLAIN: Final = "text/plain; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
 STREAM: Final = "text/event-stream; charset=utf-8"
-REASONS: Final = {
-    200: "OK",
-    303: "See Other",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Verification",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    411: "Length Required",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
 _LINE: Final = re.compile(r"([A-Z]{1,16}) (/[\x21-\x7e]*) HTTP/1\.[01]")
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _LENGTH: Final = re.compile(r"[0-9]{1,9}")
@@ -204,7 +188,7 @@ def head_of(response: Response) -> bytes:
     headers = {"Content-Type": response.kind, **response.headers, "Connection": "close"}
     if response.stream is None:
         headers["Content-Length"] = str(len(response.body))
-    lines = [f"HTTP/1.1 {response.status} {REASONS[response.status]}"]
+    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     assert not any("\r" in line or "\n" in line for line in lines), "a header is one line"
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -99,7 +99,6 @@ def worker(
         "conductor worker works on a SQLite file; on a database Celery workers do the work, "
         "on a cluster conductor temporal worker",
     ).absolute()
-    is_new = _may_be_made(path)
     go_to(directory)
     order = Order(
         store=path,
@@ -113,7 +112,7 @@ def worker(
         on_approval=on_approval,
         screen=WorkerJson() if as_json else WorkerText(),
     )
-    if is_new:
+    if _may_be_made(path):
         # Its name may have been misspelt, and others would wait for this worker.
         warn(f"{store}: there is no such store; it is made")
     ctx.exit(ran(work(order)))
@@ -121,6 +120,5 @@ def worker(
 
 def _may_be_made(path: Path) -> bool:
     """Whether there is no such file, but a folder in which one may be made."""
-    # What `Path` is asked of a file that cannot be looked at raises.
-    there = os.path.exists(path)  # noqa: PTH110 - as said above
+    there = os.path.exists(path)  # noqa: PTH110 - `Path` raises where nobody may look
     return not there and os.access(path.parent, os.W_OK | os.X_OK)
